@@ -1,0 +1,179 @@
+//! Label sets: what names a series, an alert or a target.
+//! Promises: sorted by name, no name twice, no empty value (an empty value means "absent", as in Prometheus),
+//! cheap to clone. Limits on count and length are checked at the edges, not here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label {
+    pub name: Arc<str>,
+    pub value: Arc<str>,
+}
+
+/// A label set. Equality and order are those of the sorted pairs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Labels(Arc<[Label]>);
+
+impl Labels {
+    /// The label that holds the metric's name.
+    pub const NAME: &'static str = "__name__";
+
+    /// Sorts the pairs and drops empty values; where a name stands twice the last one counts.
+    pub fn new<N: Into<Arc<str>>, V: Into<Arc<str>>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mut labels: Vec<Label> = pairs
+            .into_iter()
+            .map(|(name, value)| Label { name: name.into(), value: value.into() })
+            .collect();
+        // A stable sort keeps the order of equal names; the reversal makes the last of them the first.
+        labels.reverse();
+        labels.sort_by(|one, other| one.name.cmp(&other.name));
+        labels.dedup_by(|later, kept| later.name == kept.name);
+        labels.retain(|label| !label.value.is_empty());
+        Self(labels.into())
+    }
+
+    pub fn empty() -> Self {
+        Self(Arc::new([]))
+    }
+
+    /// A metric name and its labels.
+    pub fn metric<N: Into<Arc<str>>, V: Into<Arc<str>>>(
+        metric_name: impl Into<Arc<str>>,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let named = std::iter::once((Arc::from(Self::NAME), metric_name.into()));
+        Self::new(named.chain(pairs.into_iter().map(|(name, value)| (name.into(), value.into()))))
+    }
+
+    /// The value of a label; an absent label has none.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let at = self.0.binary_search_by(|label| label.name.as_ref().cmp(name)).ok()?;
+        Some(&self.0[at].value)
+    }
+
+    /// The metric's name, empty when there is none.
+    pub fn metric_name(&self) -> &str {
+        self.get(Self::NAME).unwrap_or("")
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Label> + Clone {
+        self.0.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// This set with one label set (or, with an empty value, removed).
+    pub fn with(&self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+        let pairs = self.pairs();
+        Self::new(pairs.chain(std::iter::once((name.into(), value.into()))))
+    }
+
+    /// This set with every label of `others` set.
+    pub fn with_all<'a>(&'a self, others: impl IntoIterator<Item = &'a Label>) -> Self {
+        let others = others.into_iter().map(|label| (label.name.clone(), label.value.clone()));
+        Self::new(self.pairs().chain(others))
+    }
+
+    /// The labels for which `keep(name)` holds.
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|label| keep(&label.name)).cloned().collect())
+    }
+
+    pub fn without(&self, names: &[&str]) -> Self {
+        self.filtered(|name| !names.contains(&name))
+    }
+
+    pub fn without_metric_name(&self) -> Self {
+        self.without(&[Self::NAME])
+    }
+
+    /// The first 8 bytes of SHA-256 over the pairs: the same on every machine and in every version, so it may be
+    /// stored and compared. Not a secret, not a proof.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Sha256::new();
+        for label in self.0.iter() {
+            hash.update(label.name.as_bytes());
+            hash.update([0xff]);
+            hash.update(label.value.as_bytes());
+            hash.update([0xff]);
+        }
+        let digest = hash.finalize();
+        u64::from_be_bytes(digest[..8].try_into().unwrap_or_default())
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>)> + '_ {
+        self.0.iter().map(|label| (label.name.clone(), label.value.clone()))
+    }
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+/// Prometheus' text form: `name{a="b",c="d"}`, with `\`, `"` and line feeds escaped.
+impl fmt::Display for Labels {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.metric_name())?;
+        let others = self.0.iter().filter(|label| label.name.as_ref() != Self::NAME);
+        let mut opened = false;
+        for label in others {
+            formatter.write_str(if opened { "," } else { "{" })?;
+            opened = true;
+            let value = label.value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            write!(formatter, "{}=\"{value}\"", label.name)?;
+        }
+        match (opened, self.metric_name().is_empty()) {
+            (true, _) => formatter.write_str("}"),
+            (false, true) => formatter.write_str("{}"),
+            (false, false) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_and_keeps_the_last_of_a_repeated_name() {
+        let labels = Labels::new([("b", "1"), ("a", "2"), ("b", "3"), ("c", "")]);
+        assert_eq!(labels.to_string(), r#"{a="2",b="3"}"#);
+        assert_eq!(labels.get("c"), None);
+    }
+
+    #[test]
+    fn prints_as_prometheus_does() {
+        let labels = Labels::metric("up", [("path", "C:\\ \"x\"\n")]);
+        assert_eq!(labels.to_string(), r#"up{path="C:\\ \"x\"\n"}"#);
+        assert_eq!(Labels::metric("up", [("", ""); 0]).to_string(), "up");
+        assert_eq!(Labels::empty().to_string(), "{}");
+    }
+
+    #[test]
+    fn setting_an_empty_value_removes_the_label() {
+        let labels = Labels::metric("up", [("host", "a")]);
+        assert_eq!(labels.with("host", "").to_string(), "up");
+        assert_eq!(labels.with("host", "b").get("host"), Some("b"));
+    }
+
+    #[test]
+    fn fingerprints_are_stable_and_unambiguous() {
+        let fingerprint = Labels::new([("a", "b")]).fingerprint();
+        assert_eq!(fingerprint, Labels::empty().with("a", "b").fingerprint());
+        assert_ne!(fingerprint, Labels::new([("ab", "")]).fingerprint());
+        assert_eq!(Labels::new([("a", "b")]).fingerprint(), 0x8872_fa7b_26b0_c523);
+    }
+}

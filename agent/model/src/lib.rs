@@ -1,0 +1,33 @@
+//! The shared vocabulary of Hải Đăng: what agents say and collectors keep.
+//!
+//! Promises: plain values, no I/O, no clock, no serialisation. Bytes are `agent-wire`'s business, JSON is
+//! the business of the HTTP edge, SQL that of the stores.
+
+mod backup;
+mod event;
+mod fact;
+mod gap;
+mod host;
+mod labels;
+mod matcher;
+mod probe;
+mod problem;
+mod report;
+mod sample;
+mod schema;
+
+pub use backup::{BackupCopy, BackupOutcome, BackupRun, VerificationDepth};
+pub use event::{Event, EventClass, EventId, HostEvent, Severity};
+pub use fact::Fact;
+pub use gap::{Gap, GapReason};
+pub use host::{HostId, HostIdError};
+pub use labels::{Label, Labels};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use probe::{ProbeKind, ProbeResult};
+pub use problem::{Problem, Problems};
+pub use report::{Epoch, Report, ReportKey, Stream};
+pub use sample::{STALE_NAN_BITS, Sample, Series, is_stale, stale_marker};
+pub use schema::{Column, Schema, SchemaId};
+
+/// Milliseconds since the Unix epoch, UTC: the one time unit of the model.
+pub type Millis = i64;

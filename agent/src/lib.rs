@@ -1,0 +1,1 @@
+//! The agent: one small program per host that measures, keeps and sends.

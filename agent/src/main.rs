@@ -1,0 +1,2 @@
+//! Flags, signals and exit code of `haidang-agent`; all else is in the library.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Alerting: pending, firing, resolved; route, group, silence, send until delivered.

@@ -1,0 +1,2 @@
+//! haidang: the people's tool.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The event store: security events by day, searchable.

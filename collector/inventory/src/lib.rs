@@ -1,0 +1,1 @@
+//! People's data in SQL: hosts, identities, backups, probes, gaps, services, drills, users, audit.

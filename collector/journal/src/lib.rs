@@ -1,0 +1,1 @@
+//! The journal: what was acknowledged, in order, on disk.

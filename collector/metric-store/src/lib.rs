@@ -1,0 +1,1 @@
+//! The metric store: samples by series, in memory and in immutable part files.

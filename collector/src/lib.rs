@@ -1,0 +1,1 @@
+//! The collector: ingest, evaluation, HTTP, wiring.

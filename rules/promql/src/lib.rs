@@ -1,0 +1,1 @@
+//! PromQL: parse and evaluate, pure; declares the trait it reads series through.

@@ -1,0 +1,1 @@
+//! Sigma detections and correlations over events, pure.

@@ -1,0 +1,1 @@
+//! Rule files, backup policy and drill plans: load, check, evaluate; pure but for reading files.
