@@ -18,7 +18,7 @@ use marked_yaml::{LoadError, LoaderOptions, Marker, Node};
 
 pub use findings::Findings;
 pub use place::Place;
-pub use scalars::{At, Bytes, Duration, Text};
+pub use scalars::{Address, At, Bytes, Duration, FilePath, Text};
 
 /// The largest configuration file that is read: a rule pack of thousands of rules fits many times over, and a
 /// device or a log named by mistake does not fill the memory.

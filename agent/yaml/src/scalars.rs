@@ -1,6 +1,8 @@
 //! The scalar types of our configuration files: durations, sizes, text of any look, and values with their place.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Value, ValueKind, ValuePointerRef};
@@ -18,6 +20,14 @@ pub struct Bytes(pub u64);
 /// Text that may look like a number or a boolean: label values, annotations.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(pub String);
+
+/// A path; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FilePath(pub PathBuf);
+
+/// An IP address and a port to listen on: `127.0.0.1:8080`, `[::]:7443`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address(pub SocketAddr);
 
 /// A value and where it stood, for checks that are made after reading.
 #[derive(Clone, Debug)]
@@ -118,6 +128,34 @@ impl<E: DeserializeError> Deserr<E> for Text {
             Value::Float(number) => Ok(Self(number.to_string())),
             Value::Boolean(boolean) => Ok(Self(boolean.to_string())),
             Value::Null => Ok(Self(String::new())),
+            other => Err(wrong_kind(other, &[ValueKind::String], place)),
+        }
+    }
+}
+
+impl<E: DeserializeError> Deserr<E> for FilePath {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        place: ValuePointerRef,
+    ) -> Result<Self, E> {
+        match value {
+            Value::String(text) if !text.is_empty() => Ok(Self(text.into())),
+            Value::String(_) => Err(unexpected("a path is empty".to_owned(), place)),
+            other => Err(wrong_kind(other, &[ValueKind::String], place)),
+        }
+    }
+}
+
+impl<E: DeserializeError> Deserr<E> for Address {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        place: ValuePointerRef,
+    ) -> Result<Self, E> {
+        match value {
+            Value::String(text) => text.parse().map(Self).map_err(|_| {
+                let message = format!("{text:?} is no address; write for example 0.0.0.0:7443");
+                unexpected(message, place)
+            }),
             other => Err(wrong_kind(other, &[ValueKind::String], place)),
         }
     }

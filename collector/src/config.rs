@@ -1,0 +1,276 @@
+//! `collector.yml`: what a person may set, and the paths that follow from it.
+//! Promises: every problem at once, each with its line; a missing file means every default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use agent_model::{Problem, Problems};
+use agent_yaml::{Address, At, Bytes, Document, Duration, FilePath};
+use deserr::Deserr;
+
+/// What `collector.yml` may hold.
+#[derive(Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+struct Raw {
+    #[deserr(default = FilePath("/var/lib/haidang-collector".into()))]
+    state_dir: FilePath,
+    #[deserr(default)]
+    agents: Agents,
+    #[deserr(default)]
+    web: RawWeb,
+    #[deserr(default)]
+    journal: Journal,
+    #[deserr(default)]
+    retention: Retention,
+    #[deserr(default)]
+    rules: Rules,
+    #[deserr(default)]
+    alerting_file: Option<FilePath>,
+    #[deserr(default)]
+    inventory_file: Option<FilePath>,
+    #[deserr(default)]
+    backup_policy_file: Option<FilePath>,
+    #[deserr(default)]
+    drills_dir: Option<FilePath>,
+}
+
+/// The port that agents talk to, and what one agent, or all of them, may take.
+#[derive(Clone, Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+pub struct Agents {
+    #[deserr(default = Agents::default().listen)]
+    pub listen: Address,
+    /// Connections at once; a further one waits in the kernel's queue.
+    #[deserr(default = Agents::default().connections_max)]
+    pub connections_max: usize,
+    /// Bodies being received or decoded at once; beyond it agents are told to come back.
+    #[deserr(default = Agents::default().bodies_bytes_max)]
+    pub bodies_bytes_max: Bytes,
+    /// Series that one host may have at once: a runaway exporter stops at its own wall.
+    #[deserr(default = Agents::default().series_per_host_max)]
+    pub series_per_host_max: usize,
+    /// How long an agent's certificate lives; it renews at two thirds.
+    #[deserr(default = Agents::default().certificate_lifetime)]
+    pub certificate_lifetime: Duration,
+    /// A sample further ahead of the collector's clock than this is refused.
+    #[deserr(default = Agents::default().future_max)]
+    pub future_max: Duration,
+    /// A sample older than this is refused.
+    #[deserr(default = Agents::default().past_max)]
+    pub past_max: Duration,
+}
+
+#[derive(Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+struct RawWeb {
+    #[deserr(default = RawWeb::default().listen)]
+    listen: At<Address>,
+    #[deserr(default)]
+    certificate_file: Option<FilePath>,
+    #[deserr(default)]
+    key_file: Option<FilePath>,
+    #[deserr(default)]
+    external_url: Option<String>,
+    #[deserr(default = RawWeb::default().session_lifetime)]
+    session_lifetime: Duration,
+}
+
+/// The port that people and their tools talk to.
+#[derive(Clone, Debug)]
+pub struct Web {
+    pub listen: SocketAddr,
+    /// Certificate chain and key, PEM files; needed unless `listen` is a loopback address.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// What people type, and what links in messages begin with.
+    pub external_url: String,
+    pub session_lifetime_ms: i64,
+}
+
+/// How much of what was acknowledged is kept for views to catch up from.
+#[derive(Clone, Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+pub struct Journal {
+    #[deserr(default = Journal::default().bytes_max)]
+    pub bytes_max: Bytes,
+    /// Free space that ingest leaves to alerts, the outbox and retention.
+    #[deserr(default = Journal::default().free_reserve)]
+    pub free_reserve: Bytes,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+pub struct Retention {
+    #[deserr(default = Retention::default().metrics)]
+    pub metrics: Duration,
+    #[deserr(default = Retention::default().events)]
+    pub events: Duration,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+pub struct Rules {
+    /// Holds `*.yml`: Prometheus rule files, and Sigma rules in `detections/`.
+    #[deserr(default)]
+    pub directory: Option<FilePath>,
+    /// Used by groups that set no interval of their own.
+    #[deserr(default = Rules::default().evaluation_interval)]
+    pub evaluation_interval: Duration,
+    /// The rules that come with the program.
+    #[deserr(default = Rules::default().library)]
+    pub library: bool,
+}
+
+/// The configuration as the rest of the collector sees it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub state_dir: PathBuf,
+    pub agents: Agents,
+    pub web: Web,
+    pub journal: Journal,
+    pub retention: Retention,
+    pub rules: Rules,
+    pub alerting_file: Option<PathBuf>,
+    pub inventory_file: Option<PathBuf>,
+    pub backup_policy_file: Option<PathBuf>,
+    pub drills_dir: Option<PathBuf>,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self {
+            listen: Address(SocketAddr::from(([0, 0, 0, 0], 7443))),
+            connections_max: 20_000,
+            bodies_bytes_max: Bytes(256 << 20),
+            series_per_host_max: 20_000,
+            certificate_lifetime: Duration::from_secs(90 * 86_400),
+            future_max: Duration::from_secs(3_600),
+            past_max: Duration::from_secs(7 * 86_400),
+        }
+    }
+}
+
+impl Default for RawWeb {
+    fn default() -> Self {
+        Self {
+            listen: At {
+                value: Address(SocketAddr::from(([127, 0, 0, 1], 8080))),
+                place: agent_yaml::Place::default(),
+            },
+            certificate_file: None,
+            key_file: None,
+            external_url: None,
+            session_lifetime: Duration::from_secs(12 * 3_600),
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { bytes_max: Bytes(4 << 30), free_reserve: Bytes(512 << 20) }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            metrics: Duration::from_secs(30 * 86_400),
+            events: Duration::from_secs(366 * 86_400),
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { directory: None, evaluation_interval: Duration::from_secs(15), library: true }
+    }
+}
+
+impl Config {
+    /// Reads a file, or says everything that is wrong with it.
+    pub fn open(file: &Path) -> Result<Self, Problems> {
+        let document = Document::open(file)?;
+        Self::ready(&document)
+    }
+
+    /// Every default; `haidang up` and tests start from it.
+    pub fn defaults(state_dir: PathBuf) -> Result<Self, Problems> {
+        let document = Document::parse(Path::new("(defaults)"), "")?;
+        Ok(Self { state_dir, ..Self::ready(&document)? })
+    }
+
+    fn ready(document: &Document) -> Result<Self, Problems> {
+        let raw: Raw = document.read()?;
+        let mut problems = Vec::new();
+        let web = ready_web(document, raw.web, &mut problems);
+        if !problems.is_empty() {
+            return Err(Problems(problems));
+        }
+        Ok(Self {
+            state_dir: raw.state_dir.0,
+            agents: raw.agents,
+            web,
+            journal: raw.journal,
+            retention: raw.retention,
+            rules: raw.rules,
+            alerting_file: raw.alerting_file.map(|file| file.0),
+            inventory_file: raw.inventory_file.map(|file| file.0),
+            backup_policy_file: raw.backup_policy_file.map(|file| file.0),
+            drills_dir: raw.drills_dir.map(|dir| dir.0),
+        })
+    }
+}
+
+fn ready_web(document: &Document, raw: RawWeb, problems: &mut Vec<Problem>) -> Web {
+    let Address(listen) = raw.listen.value;
+    let mut wrong = |message: String| problems.push(document.problem(&raw.listen.place, message));
+    let tls = match (raw.certificate_file, raw.key_file) {
+        (Some(certificate), Some(key)) => Some((certificate.0, key.0)),
+        (None, None) => None,
+        _ => {
+            wrong("`certificate_file` and `key_file` are given together or not at all".to_owned());
+            None
+        }
+    };
+    if tls.is_none() && !listen.ip().is_loopback() {
+        wrong(format!(
+            "{listen} can be reached from outside, so `certificate_file` and `key_file` are needed; \
+             or listen on 127.0.0.1"
+        ));
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let external_url = raw.external_url.unwrap_or_else(|| format!("{scheme}://{listen}"));
+    let session_lifetime_ms = raw.session_lifetime.as_millis();
+    Web { listen, tls, external_url, session_lifetime_ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, Problems> {
+        Config::ready(&Document::parse(Path::new("collector.yml"), text)?)
+    }
+
+    #[test]
+    fn every_default_is_usable() {
+        let config = read("").unwrap();
+        assert!(config.web.listen.ip().is_loopback());
+        assert_eq!(config.agents.listen.0.port(), 7443);
+    }
+
+    #[test]
+    fn an_open_port_without_tls_and_other_mistakes_are_refused_together() {
+        let problems =
+            read("web:\n  listen: 0.0.0.0:8080\n  key_file: /k\nagents:\n  listen: here\n");
+        expect![[r#"
+            collector.yml:5: "here" is no address; write for example 0.0.0.0:7443"#]]
+        .assert_eq(&problems.unwrap_err().to_string());
+        let problems = read("web:\n  listen: 0.0.0.0:8080\n  key_file: /k\n");
+        expect![[r#"
+            collector.yml:2: `certificate_file` and `key_file` are given together or not at all
+            collector.yml:2: 0.0.0.0:8080 can be reached from outside, so `certificate_file` and `key_file` are needed; or listen on 127.0.0.1"#]]
+        .assert_eq(&problems.unwrap_err().to_string());
+    }
+}
