@@ -1,0 +1,22 @@
+//! Probes: whether something answers, as seen from this host.
+
+use agent_model::Problem;
+use agent_yaml::Document;
+use deserr::Deserr;
+
+use crate::source::{SourceContext, SourceGroup};
+
+/// The `probe` section of `agent.yml`.
+#[derive(Clone, Debug, Default, Deserr)]
+#[deserr(deny_unknown_fields)]
+pub struct Config {}
+
+impl Config {
+    /// Adds what is wrong across the keys of this section.
+    pub fn check(&self, _document: &Document, _problems: &mut Vec<Problem>) {}
+}
+
+/// Every probe that is configured.
+pub fn sources(_config: &Config, _context: &SourceContext) -> SourceGroup {
+    SourceGroup::default()
+}
