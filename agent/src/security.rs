@@ -6,6 +6,11 @@ use deserr::Deserr;
 
 use crate::source::{SourceContext, SourceGroup};
 
+pub mod auth_log;
+pub mod fields;
+mod finding;
+mod syslog;
+
 /// The `security` section of `agent.yml`.
 #[derive(Clone, Debug, Default, Deserr)]
 #[deserr(deny_unknown_fields)]
