@@ -1,0 +1,105 @@
+//! Opening the inventory's file: one writer, a few readers, the format brought up to date.
+//! A write returns after it has reached the disk: identities and the ledger are what acknowledgements rest on.
+
+use std::path::Path;
+
+use agent_model::Millis;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+use crate::InventoryError;
+use crate::error::sql;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The format this program writes: the number of the newest migration.
+pub const FORMAT: i64 = 1;
+
+/// Pages are read by a few people at once; a reader costs a thread and a page cache.
+const READERS_MAX: u32 = 3;
+
+/// How long a statement waits for another program that looks into the file.
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The inventory; clones share the file.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
+}
+
+/// How long what agents reported is kept; people's data (users, drills, audit) has its own rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    pub backup_runs_ms: Millis,
+    pub probe_results_ms: Millis,
+    pub gaps_ms: Millis,
+    /// Schemas no segment refers to any more; must exceed how long a spooled report may wait.
+    pub schemas_ms: Millis,
+}
+
+impl Inventory {
+    /// Opens the file, making it when it is absent and upgrading it when it is older.
+    pub async fn open(path: &Path) -> Result<Self, InventoryError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let open = |source| InventoryError::Open { path: path.to_owned(), source };
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(open)?;
+        match MIGRATIONS.run(&writer).await {
+            Ok(()) => {}
+            Err(MigrateError::VersionMissing(found)) => {
+                let path = path.to_owned();
+                return Err(InventoryError::Newer { path, found, known: FORMAT });
+            }
+            Err(source) => {
+                return Err(InventoryError::Upgrade { path: path.to_owned(), source });
+            }
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(open)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Waits for running statements and closes the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Deletes what is past its time; returns how many rows went.
+    pub async fn prune(
+        &self,
+        retention: &Retention,
+        now_ms: Millis,
+    ) -> Result<u64, InventoryError> {
+        let mut rows = 0;
+        for (statement, keep_ms) in [
+            ("DELETE FROM backup_runs WHERE finished_ms < $1", retention.backup_runs_ms),
+            ("DELETE FROM probe_results WHERE time_ms < $1", retention.probe_results_ms),
+            ("DELETE FROM gaps WHERE recorded_ms < $1", retention.gaps_ms),
+            ("DELETE FROM schemas WHERE last_used_ms < $1", retention.schemas_ms),
+            ("DELETE FROM tokens WHERE expires_ms < $1", retention.gaps_ms),
+        ] {
+            let before_ms = now_ms.saturating_sub(keep_ms);
+            let done = sqlx::query(statement).bind(before_ms).execute(&self.writer).await;
+            rows += done.map_err(sql("delete what is past its time"))?.rows_affected();
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests;
