@@ -4,9 +4,27 @@
 //! detections) → `evaluate` (metric rules on schedule) → alerting. `app` builds every part and is the only file that
 //! knows them all.
 
+pub mod agents_api;
 pub mod authority;
 pub mod clock;
 pub mod config;
+pub mod feed;
+pub mod ingest;
 pub mod record;
+pub mod schemas;
+pub mod self_metrics;
 pub mod serve;
 pub mod token;
+pub mod views;
+
+/// An error and its causes in one line: for the log, and for the other side of a connection.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,164 @@
+//! From the journal to the views: each stored record is decoded once and handed to every view.
+//!
+//! Promises: a view sees every record after its position, once and in order. The channel is only the quick way: a view
+//! that misses a record (its channel was full, or two requests finished out of order) reads the journal until it is level again.
+//! Leaves to others: what a view does with a record, and where it keeps its position.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_model::Report;
+use agent_wire::RawReport;
+use bytes::Bytes;
+use collector_journal::{Journal, JournalError, Position};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use crate::record::{Record, RecordError};
+use crate::schemas::Schemas;
+
+/// Records waiting for one view; beyond it the view catches up from the journal.
+pub const VIEW_RECORDS_MAX: usize = 1_024;
+
+/// Records handed to a view at once: one transaction or one commit of its store.
+const BATCH_RECORDS_MAX: usize = 256;
+
+/// How often a view looks at the journal although nobody called it.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A record of the journal, decoded.
+#[derive(Debug)]
+pub struct Decoded {
+    pub position: Position,
+    /// Its `report` bytes are those of `report`.
+    pub record: Record,
+    pub report: Report,
+    /// SHA-256 of the report's bytes.
+    pub hash: [u8; 32],
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    #[error("the journal cannot be read")]
+    Journal(#[from] JournalError),
+    #[error("record {position} of the journal cannot be understood")]
+    Record {
+        position: Position,
+        #[source]
+        source: RecordError,
+    },
+    #[error("the report in record {position} of the journal cannot be decoded")]
+    Report {
+        position: Position,
+        #[source]
+        source: agent_wire::WireError,
+    },
+}
+
+/// Hands records to views.
+#[derive(Clone, Debug, Default)]
+pub struct Feed {
+    views: Vec<mpsc::Sender<Arc<Decoded>>>,
+}
+
+/// A view's end of the feed.
+#[derive(Debug)]
+pub struct Follower {
+    receiver: mpsc::Receiver<Arc<Decoded>>,
+    journal: Journal,
+    schemas: Schemas,
+    /// The next record it needs.
+    next: Position,
+}
+
+impl Feed {
+    /// Adds a view that has stored everything up to `position`.
+    pub fn follow(&mut self, journal: Journal, schemas: Schemas, position: Position) -> Follower {
+        let (sender, receiver) = mpsc::channel(VIEW_RECORDS_MAX);
+        self.views.push(sender);
+        let next = Position(position.0.saturating_add(1)).max(journal.first());
+        Follower { receiver, journal, schemas, next }
+    }
+
+    /// Tells every view. A full channel is no loss: its view reads the journal.
+    pub fn publish(&self, decoded: &Arc<Decoded>) {
+        for view in &self.views {
+            drop(view.try_send(Arc::clone(decoded)));
+        }
+    }
+}
+
+impl Follower {
+    /// The next records, at least one, in order and without a hole; `None` when the collector is stopping.
+    pub async fn next_batch(&mut self) -> Result<Option<Vec<Arc<Decoded>>>, FeedError> {
+        loop {
+            let received = tokio::time::timeout(LOOK_INTERVAL, self.receiver.recv()).await;
+            let mut batch = Vec::new();
+            match received {
+                Ok(None) => return Ok(None),
+                Ok(Some(first)) => self.take(first, &mut batch),
+                Err(_) => {}
+            }
+            while batch.len() < BATCH_RECORDS_MAX
+                && let Ok(more) = self.receiver.try_recv()
+            {
+                self.take(more, &mut batch);
+            }
+            if batch.is_empty() && self.journal.durable() >= self.next {
+                batch = self.read_journal().await?;
+            }
+            if !batch.is_empty() {
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    /// The position of the record before the next one: what the view has been given.
+    pub fn position(&self) -> Position {
+        Position(self.next.0.saturating_sub(1))
+    }
+
+    /// Keeps a record if it is the next one. An older one was already read; a newer one is in the journal too.
+    fn take(&mut self, decoded: Arc<Decoded>, batch: &mut Vec<Arc<Decoded>>) {
+        if decoded.position == self.next {
+            self.next = Position(self.next.0 + 1);
+            batch.push(decoded);
+        }
+    }
+
+    async fn read_journal(&mut self) -> Result<Vec<Arc<Decoded>>, FeedError> {
+        let (journal, schemas, from) = (self.journal.clone(), self.schemas.clone(), self.next);
+        let read = tokio::task::spawn_blocking(move || read(&journal, &schemas, from)).await;
+        let batch = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        if let Some(last) = batch.last() {
+            self.next = Position(last.position.0 + 1);
+        }
+        Ok(batch)
+    }
+}
+
+fn read(
+    journal: &Journal,
+    schemas: &Schemas,
+    from: Position,
+) -> Result<Vec<Arc<Decoded>>, FeedError> {
+    let mut reader = journal.read(from);
+    let mut batch = Vec::new();
+    while batch.len() < BATCH_RECORDS_MAX
+        && let Some((position, bytes)) = reader.next()?
+    {
+        batch.push(Arc::new(decode(position, bytes, schemas)?));
+    }
+    Ok(batch)
+}
+
+/// Decodes one record, noting the schemas it brought.
+pub fn decode(position: Position, bytes: Bytes, schemas: &Schemas) -> Result<Decoded, FeedError> {
+    let record = Record::decode(bytes).map_err(|source| FeedError::Record { position, source })?;
+    let wrong = |source| FeedError::Report { position, source };
+    let raw = RawReport::decode(record.report.clone()).map_err(wrong)?;
+    schemas.add(&record.host, raw.schemas());
+    let report = raw.into_report(schemas).map_err(wrong)?;
+    let hash = Sha256::digest(&record.report).into();
+    Ok(Decoded { position, record, report, hash })
+}

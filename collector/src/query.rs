@@ -1,0 +1,113 @@
+//! Lets the rule languages and the pages read the metric store.
+//!
+//! Promises: a matcher on `site`, `unit` or another inventory label is resolved to the hosts it stands for when the series
+//! are selected, so a merger of districts changes no stored series; the facts are added to the result's labels.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use agent_model::{Labels, MatchOp, Matcher, Millis, Series};
+use collector_metric_store::MetricStore;
+use rules_promql::{SeriesSource, SourceError};
+
+/// Labels that the inventory knows of a host, by host id.
+pub type HostLabels = std::collections::HashMap<String, Labels>;
+
+/// The names of labels that come from the inventory and are never stored with a series.
+pub const INVENTORY_LABELS: [&str; 2] = ["site", "unit"];
+
+/// A view of the metric store with the inventory's labels; cheap to clone.
+#[derive(Clone)]
+pub struct Query {
+    store: Arc<MetricStore>,
+    hosts: Arc<RwLock<Arc<HostLabels>>>,
+}
+
+impl Query {
+    pub fn new(store: Arc<MetricStore>) -> Self {
+        Self { store, hosts: Arc::default() }
+    }
+
+    /// Replaces what the inventory knows of the hosts.
+    pub fn set_hosts(&self, hosts: HostLabels) {
+        *self.hosts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(hosts);
+    }
+
+    fn hosts(&self) -> Arc<HostLabels> {
+        Arc::clone(&self.hosts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn store(&self) -> &MetricStore {
+        &self.store
+    }
+}
+
+impl SeriesSource for Query {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<Vec<Series>, SourceError> {
+        let hosts = self.hosts();
+        let (inventory, mut stored): (Vec<&Matcher>, Vec<Matcher>) =
+            split(matchers);
+        if !inventory.is_empty() {
+            stored.push(host_matcher(&hosts, &inventory)?);
+        }
+        let mut series = self.store.select(&stored, from_ms, to_ms).map_err(SourceError::new)?;
+        for one in &mut series {
+            let known = one.labels.get("host").and_then(|host| hosts.get(host));
+            if let Some(known) = known {
+                one.labels = one.labels.with_all(known.iter());
+            }
+        }
+        Ok(series)
+    }
+}
+
+fn split(matchers: &[Matcher]) -> (Vec<&Matcher>, Vec<Matcher>) {
+    let (inventory, stored): (Vec<_>, Vec<_>) =
+        matchers.iter().partition(|matcher| INVENTORY_LABELS.contains(&matcher.name.as_str()));
+    (inventory, stored.into_iter().cloned().collect())
+}
+
+/// The hosts that the matchers stand for, as one matcher on `host`.
+fn host_matcher(hosts: &HostLabels, matchers: &[&Matcher]) -> Result<Matcher, SourceError> {
+    // A matcher that the absent label satisfies (`site=""`, `site!="x"`) also picks hosts the inventory does not know,
+    // so the others are excluded instead.
+    let open = matchers.iter().all(|matcher| matcher.matches(""));
+    let picked = |labels: &Labels| matchers.iter().all(|matcher| matcher.matches_labels(labels));
+    let names = hosts.iter().filter(|(_, labels)| picked(labels) != open);
+    // Host ids hold no character with a meaning in a regular expression but the dot.
+    let names: Vec<String> = names.map(|(host, _)| host.replace('.', "\\.")).collect();
+    let op = if open { MatchOp::MatchesNot } else { MatchOp::Matches };
+    // No host at all: an expression that nothing matches (or, open, that excludes nothing).
+    let pattern = if names.is_empty() { "[^\\s\\S]".to_owned() } else { names.join("|") };
+    Matcher::new("host", op, pattern).map_err(SourceError::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts() -> HostLabels {
+        let host = |name: &str, site: &str| (name.to_owned(), Labels::new([("site", site)]));
+        [host("dc1-srv01", "cmu-dc1"), host("bk.srv01", "cmu-bk")].into()
+    }
+
+    fn picks(name: &str, op: MatchOp, value: &str) -> Vec<&'static str> {
+        let matcher = Matcher::new(name, op, value).unwrap();
+        let resolved = host_matcher(&hosts(), &[&matcher]).unwrap();
+        let all = ["dc1-srv01", "bk.srv01", "bkxsrv01", "unknown"];
+        all.into_iter().filter(|host| resolved.matches(host)).collect()
+    }
+
+    #[test]
+    fn a_site_stands_for_its_hosts() {
+        assert_eq!(picks("site", MatchOp::Equal, "cmu-bk"), ["bk.srv01"]);
+        assert_eq!(picks("site", MatchOp::Matches, "cmu-.*"), ["dc1-srv01", "bk.srv01"]);
+        assert_eq!(picks("site", MatchOp::Equal, "nowhere"), [""; 0]);
+        assert_eq!(picks("site", MatchOp::NotEqual, "cmu-bk"), ["dc1-srv01", "bkxsrv01", "unknown"]);
+        assert_eq!(picks("site", MatchOp::Equal, ""), ["bkxsrv01", "unknown"]);
+    }
+}

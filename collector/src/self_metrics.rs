@@ -1,0 +1,126 @@
+//! The collector's own metrics: what it took, refused, stored and sent, served at `/metrics`.
+//! A counter lives in the part that counts; this file only makes and registers them, each name once.
+
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+
+/// Every counter of the collector, registered in one registry.
+#[derive(Clone, Debug)]
+pub struct SelfMetrics {
+    pub registry: Registry,
+    pub ingest: IngestMetrics,
+    /// Connections that ended before a request was read, by listener and reason.
+    pub connections_refused: IntCounterVec,
+    pub enrolments: IntCounterVec,
+    /// Records of the journal that a view has still to take.
+    pub view_lag: IntGaugeVec,
+    pub view_failures: IntCounterVec,
+    pub evaluations: IntCounterVec,
+    pub evaluation_failures: IntCounterVec,
+    pub sign_ins: IntCounterVec,
+}
+
+/// What came in.
+#[derive(Clone, Debug)]
+pub struct IngestMetrics {
+    pub reports: IntCounterVec,
+    pub samples: IntCounter,
+    pub events: IntCounter,
+    pub duplicates: IntCounter,
+    /// Reports and requests refused, by reason.
+    pub refused: IntCounterVec,
+    pub body_bytes: IntCounter,
+}
+
+impl SelfMetrics {
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let make = Make(&registry);
+        Ok(Self {
+            ingest: IngestMetrics {
+                reports: make.counters("reports_total", "Reports stored.", &["stream"])?,
+                samples: make.counter("samples_total", "Samples stored.")?,
+                events: make.counter("events_total", "Security events stored.")?,
+                duplicates: make.counter(
+                    "duplicate_reports_total",
+                    "Reports that were already stored and only acknowledged again.",
+                )?,
+                refused: make.counters(
+                    "refused_total",
+                    "Reports and requests that were refused, by reason.",
+                    &["reason"],
+                )?,
+                body_bytes: make
+                    .counter("body_bytes_total", "Bytes of request bodies of agents.")?,
+            },
+            connections_refused: make.counters(
+                "connections_refused_total",
+                "Connections that ended before a request was read.",
+                &["reason"],
+            )?,
+            enrolments: make.counters(
+                "enrolments_total",
+                "Enrolments by outcome.",
+                &["outcome"],
+            )?,
+            view_lag: make.gauges(
+                "view_lag_records",
+                "Records of the journal that a view has still to take.",
+                &["view"],
+            )?,
+            view_failures: make.counters(
+                "view_failures_total",
+                "Batches that a view could not store and tries again.",
+                &["view"],
+            )?,
+            evaluations: make.counters(
+                "rule_evaluations_total",
+                "Evaluations of rules.",
+                &["group"],
+            )?,
+            evaluation_failures: make.counters(
+                "rule_evaluation_failures_total",
+                "Evaluations of rules that failed.",
+                &["group"],
+            )?,
+            sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
+            registry,
+        })
+    }
+}
+
+/// Makes metrics named `haidang_collector_…` and registers them.
+struct Make<'a>(&'a Registry);
+
+impl Make<'_> {
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let counter = IntCounter::new(full(name), help)?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(full(name), help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = IntGaugeVec::new(Opts::new(full(name), help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+}
+
+fn full(name: &str) -> String {
+    format!("haidang_collector_{name}")
+}

@@ -1,0 +1,53 @@
+//! The records view: backups, probes, facts, gaps, schemas and the ledger of reports become rows of the inventory.
+//! Promises: one transaction per batch, with the journal position; a batch that comes twice changes nothing.
+
+use std::sync::Arc;
+
+use collector_inventory::{AppliedReport, Inventory};
+
+use crate::feed::{Decoded, FeedError, Follower};
+use crate::self_metrics::SelfMetrics;
+use crate::views::wait_after_failure;
+
+/// Follows the feed into the inventory.
+pub async fn run(
+    inventory: Inventory,
+    metrics: SelfMetrics,
+    mut follower: Follower,
+    changed: tokio::sync::broadcast::Sender<()>,
+) -> Result<(), FeedError> {
+    while let Some(batch) = follower.next_batch().await? {
+        let Some(last) = batch.last() else { continue };
+        let position = last.position.0;
+        let reports: Vec<AppliedReport> = batch.iter().map(applied).collect();
+        while let Err(error) = inventory.apply(position, &reports).await {
+            wait_after_failure("records", &metrics, &error).await;
+        }
+        // Nobody listening is no failure: pages come and go.
+        drop(changed.send(()));
+    }
+    Ok(())
+}
+
+fn applied(decoded: &Arc<Decoded>) -> AppliedReport {
+    let Decoded { record, report, hash, .. } = decoded.as_ref();
+    let schemas = report.schemas.iter();
+    let mut schemas_used: Vec<_> = report.columns.iter().map(|column| column.schema).collect();
+    schemas_used.dedup();
+    AppliedReport {
+        host: record.host.clone(),
+        key: report.key,
+        hash: *hash,
+        received_ms: record.received_ms,
+        created_ms: report.created_ms,
+        clock_offset_ms: record.clock_offset_ms,
+        agent_version: record.agent_version.clone(),
+        schemas: schemas.map(|schema| (schema.id(), agent_wire::encode_schema(schema))).collect(),
+        schemas_used,
+        backup_runs: report.backup_runs.clone(),
+        backup_copies: report.backup_copies.clone(),
+        probe_results: report.probe_results.clone(),
+        facts: report.facts.clone(),
+        gaps: report.gaps.clone(),
+    }
+}
