@@ -161,13 +161,14 @@ CREATE TABLE audit (
 CREATE TABLE drills (
     drill BIGINT PRIMARY KEY,
     plan TEXT NOT NULL,
+    plan_text TEXT NOT NULL,
     started_by TEXT NOT NULL,
     started_ms BIGINT NOT NULL,
     finished_ms BIGINT,
     state TEXT NOT NULL
 );
 
-CREATE TABLE drill_steps (
+CREATE TABLE drill_log (
     drill BIGINT NOT NULL,
     number BIGINT NOT NULL,
     step TEXT NOT NULL,

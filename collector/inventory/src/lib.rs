@@ -5,7 +5,9 @@
 //! Leaves to others: certificates and password hashing, decoding of reports, JSON. Time is always an argument.
 
 mod apply;
+mod audit;
 mod backups;
+mod drills;
 mod error;
 mod gaps;
 mod hosts;
@@ -14,12 +16,16 @@ mod ledger;
 mod open;
 mod probes;
 mod schemas;
+mod sessions;
 mod stored_ledger;
 mod tokens;
+mod users;
 mod values;
 
 pub use apply::{Applied, AppliedReport, FACTS_PER_HOST_MAX};
+pub use audit::{AuditEntry, NumberedAuditEntry};
 pub use backups::{BackupJob, StoredBackupCopy};
+pub use drills::{Drill, DrillEntry};
 pub use error::InventoryError;
 pub use gaps::HostGap;
 pub use hosts::{HostDetail, HostFact, HostState, HostSummary};
@@ -28,4 +34,6 @@ pub use ledger::{Conflict, EPOCHS_MAX, Ledger, Verdict};
 pub use open::{FORMAT, Inventory, Retention};
 pub use probes::HostProbe;
 pub use schemas::StoredSchema;
+pub use sessions::{SESSIONS_PER_USER_MAX, Session};
 pub use tokens::{Token, TokenError};
+pub use users::{NewUser, User};

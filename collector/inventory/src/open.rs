@@ -30,12 +30,14 @@ pub struct Inventory {
     pub(crate) readers: SqlitePool,
 }
 
-/// How long what agents reported is kept; people's data (users, drills, audit) has its own rules.
+/// How long each kind is kept. Used and expired tokens go with the audit log; users and facts stay.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     pub backup_runs_ms: Millis,
     pub probe_results_ms: Millis,
     pub gaps_ms: Millis,
+    pub audit_ms: Millis,
+    pub drills_ms: Millis,
     /// Schemas no segment refers to any more; must exceed how long a spooled report may wait.
     pub schemas_ms: Millis,
 }
@@ -91,7 +93,15 @@ impl Inventory {
             ("DELETE FROM probe_results WHERE time_ms < $1", retention.probe_results_ms),
             ("DELETE FROM gaps WHERE recorded_ms < $1", retention.gaps_ms),
             ("DELETE FROM schemas WHERE last_used_ms < $1", retention.schemas_ms),
-            ("DELETE FROM tokens WHERE expires_ms < $1", retention.gaps_ms),
+            ("DELETE FROM tokens WHERE expires_ms < $1", retention.audit_ms),
+            ("DELETE FROM audit WHERE time_ms < $1", retention.audit_ms),
+            ("DELETE FROM sessions WHERE expires_ms < $1", 0),
+            (
+                "DELETE FROM drill_log WHERE drill IN
+                     (SELECT drill FROM drills WHERE finished_ms < $1)",
+                retention.drills_ms,
+            ),
+            ("DELETE FROM drills WHERE finished_ms < $1", retention.drills_ms),
         ] {
             let before_ms = now_ms.saturating_sub(keep_ms);
             let done = sqlx::query(statement).bind(before_ms).execute(&self.writer).await;

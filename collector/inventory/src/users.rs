@@ -1,0 +1,160 @@
+//! Users: who may sign in. Passwords arrive here as finished hashes; what a role may do is the collector's business.
+
+use agent_model::Millis;
+
+use crate::error::sql;
+use crate::{Inventory, InventoryError};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewUser {
+    /// What the person types to sign in; unique.
+    pub name: String,
+    pub display_name: String,
+    pub role: String,
+    /// In PHC string format.
+    pub password_hash: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct User {
+    pub name: String,
+    pub display_name: String,
+    pub role: String,
+    pub password_hash: String,
+    pub disabled: bool,
+    pub created_ms: Millis,
+    pub password_changed_ms: Millis,
+}
+
+impl Inventory {
+    /// Whether nobody can sign in yet: the one time that a user is made without one.
+    pub async fn has_no_users(&self) -> Result<bool, InventoryError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(sql("count users"))?;
+        Ok(count == 0)
+    }
+
+    /// `false` when the name is taken.
+    pub async fn user_create(
+        &self,
+        user: &NewUser,
+        now_ms: Millis,
+    ) -> Result<bool, InventoryError> {
+        self.insert_user(
+            "INSERT INTO users (name, display_name, role, password_hash, created_ms,
+                 password_changed_ms)
+             VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
+            user,
+            now_ms,
+        )
+        .await
+    }
+
+    /// Makes the first user; `false` when there is one already, even when two ask at once.
+    pub async fn user_create_first(
+        &self,
+        user: &NewUser,
+        now_ms: Millis,
+    ) -> Result<bool, InventoryError> {
+        self.insert_user(
+            "INSERT INTO users (name, display_name, role, password_hash, created_ms,
+                 password_changed_ms)
+             SELECT $1, $2, $3, $4, $5, $5 WHERE NOT EXISTS (SELECT 1 FROM users)",
+            user,
+            now_ms,
+        )
+        .await
+    }
+
+    async fn insert_user(
+        &self,
+        statement: &'static str,
+        user: &NewUser,
+        now_ms: Millis,
+    ) -> Result<bool, InventoryError> {
+        let done = sqlx::query(statement)
+            .bind(&user.name)
+            .bind(&user.display_name)
+            .bind(&user.role)
+            .bind(&user.password_hash)
+            .bind(now_ms)
+            .execute(&self.writer)
+            .await
+            .map_err(sql("store a user"))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub async fn user(&self, name: &str) -> Result<Option<User>, InventoryError> {
+        sqlx::query_as("SELECT * FROM users WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(sql("look up a user"))
+    }
+
+    pub async fn users(&self) -> Result<Vec<User>, InventoryError> {
+        sqlx::query_as("SELECT * FROM users ORDER BY name")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(sql("list users"))
+    }
+
+    /// Sets a new password and ends every session of the user; `false` when there is no such user.
+    pub async fn user_set_password(
+        &self,
+        name: &str,
+        password_hash: &str,
+        now_ms: Millis,
+    ) -> Result<bool, InventoryError> {
+        let failed = || sql("set a password");
+        let mut transaction = self.writer.begin().await.map_err(failed())?;
+        let done = sqlx::query(
+            "UPDATE users SET password_hash = $1, password_changed_ms = $2 WHERE name = $3",
+        )
+        .bind(password_hash)
+        .bind(now_ms)
+        .bind(name)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed())?;
+        end_sessions(&mut transaction, name).await?;
+        transaction.commit().await.map_err(failed())?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Disables a user, which ends every session, or enables one; `false` when there is no such user.
+    pub async fn user_set_disabled(
+        &self,
+        name: &str,
+        disabled: bool,
+    ) -> Result<bool, InventoryError> {
+        let failed = || sql("disable or enable a user");
+        let mut transaction = self.writer.begin().await.map_err(failed())?;
+        let done = sqlx::query("UPDATE users SET disabled = $1 WHERE name = $2")
+            .bind(disabled)
+            .bind(name)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed())?;
+        end_sessions(&mut transaction, name).await?;
+        transaction.commit().await.map_err(failed())?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+async fn end_sessions(
+    connection: &mut sqlx::SqliteConnection,
+    user: &str,
+) -> Result<(), InventoryError> {
+    sqlx::query("DELETE FROM sessions WHERE user_name = $1")
+        .bind(user)
+        .execute(connection)
+        .await
+        .map_err(sql("end the sessions of a user"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
