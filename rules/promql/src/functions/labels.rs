@@ -1,0 +1,30 @@
+//! `label_replace` and `label_join`.
+
+use crate::PromqlError;
+use crate::plan::{LabelJoin, LabelReplace};
+use crate::track::{Track, join_alike};
+
+/// Where the whole source label matches, the target becomes the replacement with `$1`, `${name}` filled in.
+pub(super) fn replace(
+    plan: &LabelReplace,
+    mut tracks: Vec<Track>,
+) -> Result<Vec<Track>, PromqlError> {
+    for track in &mut tracks {
+        let source = track.labels.get(&plan.source).unwrap_or("").to_owned();
+        if let Some(captures) = plan.pattern.captures(&source) {
+            let mut value = String::new();
+            captures.expand(&plan.replacement, &mut value);
+            track.labels = track.labels.with(plan.target.as_str(), value);
+        }
+    }
+    join_alike(tracks)
+}
+
+pub(super) fn join(plan: &LabelJoin, mut tracks: Vec<Track>) -> Result<Vec<Track>, PromqlError> {
+    for track in &mut tracks {
+        let parts = plan.sources.iter().map(|source| track.labels.get(source).unwrap_or(""));
+        let value = parts.collect::<Vec<_>>().join(&plan.separator);
+        track.labels = track.labels.with(plan.target.as_str(), value);
+    }
+    join_alike(tracks)
+}

@@ -1,0 +1,67 @@
+//! How fast something grows: rate, increase, delta and their instant forms, changes, resets.
+
+use agent_model::Sample;
+
+use crate::number::seconds;
+use crate::range::Window;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Rate,
+    Increase,
+    Delta,
+}
+
+/// The growth between the first and the last sample, extended to the window's ends: by at most half an average
+/// interval where the next sample would have been due, and for a counter never below zero
+/// (prometheus, promql/functions.go, `extrapolatedRate`).
+pub(super) fn extrapolated(window: &Window, kind: Kind) -> Option<f64> {
+    let [first, .., last] = window.samples else { return None };
+    let counter = kind != Kind::Delta;
+    let mut growth = last.value - first.value;
+    if counter {
+        growth += lost_in_resets(window.samples);
+    }
+    let sampled = seconds(last.timestamp_ms - first.timestamp_ms);
+    let average = sampled / (window.samples.len() - 1) as f64;
+    let within = |gap: f64| if gap >= average * 1.1 { average / 2.0 } else { gap };
+    let mut before = within(seconds(first.timestamp_ms - window.start_ms));
+    if counter && growth > 0.0 && first.value >= 0.0 {
+        let since_zero = sampled * (first.value / growth);
+        before = before.min(since_zero);
+    }
+    let after = within(seconds(window.end_ms - last.timestamp_ms));
+    let mut factor = (sampled + before + after) / sampled;
+    if kind == Kind::Rate {
+        factor /= seconds(window.end_ms - window.start_ms);
+    }
+    Some(growth * factor)
+}
+
+/// What a counter had reached each time it started anew.
+fn lost_in_resets(samples: &[Sample]) -> f64 {
+    let pairs = samples.windows(2).filter(|pair| pair[1].value < pair[0].value);
+    pairs.map(|pair| pair[0].value).sum()
+}
+
+/// Per second between the last two samples; after a reset the counter started at zero.
+pub(super) fn instant_rate(samples: &[Sample]) -> Option<f64> {
+    let [.., previous, last] = samples else { return None };
+    let growth = if last.value < previous.value { last.value } else { last.value - previous.value };
+    let interval = last.timestamp_ms - previous.timestamp_ms;
+    (interval > 0).then(|| growth / seconds(interval))
+}
+
+pub(super) fn instant_delta(samples: &[Sample]) -> Option<f64> {
+    let [.., previous, last] = samples else { return None };
+    Some(last.value - previous.value)
+}
+
+pub(super) fn changes(samples: &[Sample]) -> f64 {
+    let differ = |one: f64, other: f64| one != other && !(one.is_nan() && other.is_nan());
+    samples.windows(2).filter(|pair| differ(pair[0].value, pair[1].value)).count() as f64
+}
+
+pub(super) fn resets(samples: &[Sample]) -> f64 {
+    samples.windows(2).filter(|pair| pair[1].value < pair[0].value).count() as f64
+}

@@ -1,0 +1,125 @@
+//! Range vectors: windows over the samples of a selector or of a subquery, which move forward with the steps.
+
+use agent_model::{Labels, Millis, Sample, Series, is_stale};
+
+use crate::PromqlError;
+use crate::evaluate::Evaluation;
+use crate::plan::{Moment, RangePlan, VectorPlan};
+use crate::steps::Steps;
+use crate::track::{Track, absent, is_present};
+
+/// The samples of one series at one step: those in `(start_ms, end_ms]`, stale markers left out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window<'a> {
+    pub(crate) samples: &'a [Sample],
+    pub(crate) start_ms: Millis,
+    pub(crate) end_ms: Millis,
+    /// The step itself, which `@` and `offset` do not move.
+    pub(crate) at_ms: Millis,
+    /// Counts the steps; the place of this step's value in a parameter's column.
+    pub(crate) step: usize,
+}
+
+/// The series of a range vector for all steps.
+pub(crate) struct Ranges {
+    pub(crate) series: Vec<Series>,
+    references: Vec<Millis>,
+    range_ms: Millis,
+    steps: Steps,
+}
+
+impl Evaluation<'_> {
+    pub(crate) fn ranges(&self, plan: &RangePlan, steps: Steps) -> Result<Ranges, PromqlError> {
+        match plan {
+            RangePlan::Window { selector, range_ms } => {
+                let references = self.references(selector.moment, steps);
+                let mut series = self.fetch(selector, &references, *range_ms)?;
+                for one in &mut series {
+                    one.samples.retain(|sample| !is_stale(sample.value));
+                }
+                Ok(Ranges { series, references, range_ms: *range_ms, steps })
+            }
+            RangePlan::Subquery { inner, moment, range_ms, step_ms } => {
+                self.subquery(inner, *moment, *range_ms, *step_ms, steps)
+            }
+        }
+    }
+
+    /// The inner expression at every multiple of the step that any window holds.
+    fn subquery(
+        &self,
+        inner: &VectorPlan,
+        moment: Moment,
+        range_ms: Millis,
+        step_ms: Millis,
+        steps: Steps,
+    ) -> Result<Ranges, PromqlError> {
+        let references = self.references(moment, steps);
+        let (Some(first), Some(last)) = (references.first(), references.last()) else {
+            return Ok(Ranges { series: Vec::new(), references, range_ms, steps });
+        };
+        let open_start = first.saturating_sub(range_ms);
+        let start = (open_start.div_euclid(step_ms) + 1).saturating_mul(step_ms);
+        let inner_steps = Steps::spanning(start, *last, step_ms);
+        // A subquery of seconds over years would otherwise build its list of instants first and fail later.
+        self.spend(inner_steps.count)?;
+        let tracks = self.vector(inner, inner_steps)?;
+        let series = tracks.into_iter().map(|track| to_series(track, inner_steps)).collect();
+        Ok(Ranges { series, references, range_ms, steps })
+    }
+}
+
+impl Ranges {
+    /// One value per step of one series; the windows' ends only move forward.
+    pub(crate) fn column(
+        &self,
+        samples: &[Sample],
+        compute: impl Fn(&Window) -> Option<f64>,
+    ) -> Vec<f64> {
+        let (mut first, mut end) = (0, 0);
+        let mut values = Vec::with_capacity(self.steps.count);
+        for (step, end_ms) in self.references.iter().enumerate() {
+            let start_ms = end_ms.saturating_sub(self.range_ms);
+            while end < samples.len() && samples[end].timestamp_ms <= *end_ms {
+                end += 1;
+            }
+            while first < end && samples[first].timestamp_ms <= start_ms {
+                first += 1;
+            }
+            let samples = &samples[first..end];
+            let value = if samples.is_empty() {
+                None
+            } else {
+                let at_ms = self.steps.at(step);
+                compute(&Window { samples, start_ms, end_ms: *end_ms, at_ms, step })
+            };
+            values.push(value.unwrap_or_else(absent));
+        }
+        values
+    }
+
+    /// The samples themselves at the only step of an instant query.
+    pub(crate) fn into_matrix(self) -> Vec<Series> {
+        let Some(end_ms) = self.references.first().copied() else { return Vec::new() };
+        let start_ms = end_ms.saturating_sub(self.range_ms);
+        let mut series = self.series;
+        for one in &mut series {
+            one.samples.retain(|s| s.timestamp_ms > start_ms && s.timestamp_ms <= end_ms);
+        }
+        series.retain(|one| !one.samples.is_empty());
+        series
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.steps.count
+    }
+}
+
+/// A column as samples at their steps, without the absent ones.
+pub(crate) fn to_series(track: Track, steps: Steps) -> Series {
+    let samples = track.values.iter().enumerate().filter(|(_, value)| is_present(**value));
+    let samples = samples
+        .map(|(step, value)| Sample { timestamp_ms: steps.at(step), value: *value })
+        .collect();
+    Series { labels: Labels::clone(&track.labels), samples }
+}
