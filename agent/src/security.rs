@@ -9,7 +9,9 @@ use crate::source::{SourceContext, SourceGroup};
 pub mod auth_log;
 pub mod fields;
 mod finding;
+mod persist;
 mod syslog;
+pub mod tail;
 
 /// The `security` section of `agent.yml`.
 #[derive(Clone, Debug, Default, Deserr)]
