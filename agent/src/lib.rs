@@ -13,6 +13,7 @@ pub mod probe;
 mod run;
 pub mod security;
 pub mod source;
+pub mod text_format;
 
 pub use config::Config;
 pub use run::{RunError, run};
