@@ -1,0 +1,5 @@
+// The pages' beginning.
+import { createRoot } from "react-dom/client";
+
+const root = document.getElementById("root");
+if (root) createRoot(root).render(<h1>Hải Đăng</h1>);
