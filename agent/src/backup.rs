@@ -1,13 +1,16 @@
 //! Backups as evidence: what copies lie where, and what a wrapped backup command really did.
 
-use std::ffi::OsString;
-use std::path::Path;
-
 use agent_model::Problem;
 use agent_yaml::Document;
 use deserr::Deserr;
 
 use crate::source::{SourceContext, SourceGroup};
+
+mod output;
+mod restic_output;
+pub mod run;
+
+pub use run::{Arguments, Ran, run_command};
 
 /// The `backup` section of `agent.yml`.
 #[derive(Clone, Debug, Default, Deserr)]
@@ -22,20 +25,4 @@ impl Config {
 /// Every backup source that is switched on.
 pub fn sources(_config: &Config, _context: &SourceContext) -> SourceGroup {
     SourceGroup::default()
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum BackupError {
-    #[error("backup run is not in this build yet")]
-    Missing,
-}
-
-/// `haidang-agent backup run`: runs a command, hands its true outcome over through the drop box and returns the
-/// exit code to end with.
-pub fn run_command(
-    _job: &str,
-    _command: &[OsString],
-    _drop_box: &Path,
-) -> Result<i32, BackupError> {
-    Err(BackupError::Missing)
 }
