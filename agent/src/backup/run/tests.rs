@@ -72,9 +72,8 @@ async fn what_cannot_run_or_is_killed_has_no_exit_code() {
 
 #[tokio::test]
 async fn a_process_left_behind_does_not_hold_us() {
-    let script = "sleep 600 & echo left $! >&2";
-    let ran = tokio::time::timeout(Duration::from_secs(60), ran(&["--", "sh", "-c", script]));
-    let ran = ran.await.unwrap();
+    let flags = ["--", "sh", "-c", "sleep 600 & echo left $! >&2"];
+    let ran = tokio::time::timeout(Duration::from_secs(60), ran(&flags)).await.unwrap();
     assert_eq!((ran.exit_code, ran.run.outcome), (0, BackupOutcome::Unproven));
     let (_, left_behind) = ran.run.detail.rsplit_once("left ").unwrap();
     signal::kill(Pid::from_raw(left_behind.parse().unwrap()), Signal::SIGTERM).unwrap();
