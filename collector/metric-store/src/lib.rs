@@ -1,1 +1,34 @@
 //! The metric store: samples by series, in memory and in immutable part files.
+//!
+//! Promises: [`MetricStore::cut`] puts all samples up to one journal position on disk, whole or not at all; the same
+//! (series, timestamp) keeps the value that was appended last, whatever the order of times; a damaged part never hides
+//! the others. Leaves to others: the journal (what lies behind [`MetricStore::position`] is appended again after a
+//! crash), PromQL, staleness, and which labels a series has.
+//!
+//! Map: `head` open samples · `index` labels to series · `part` files on disk, made of `chunk`s · `select` reading ·
+//! `merge`, `retention` upkeep · `recover` opening · `cardinality` limits · `store` ties them together.
+
+mod cardinality;
+mod chunk;
+mod config;
+mod error;
+mod head;
+mod index;
+mod merge;
+mod part;
+mod recover;
+mod retention;
+mod select;
+mod stats;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use cardinality::{Cardinality, HostCardinality};
+pub use config::MetricStoreConfig;
+pub use error::MetricStoreError;
+pub use index::SeriesRef;
+pub use recover::{DamagedPart, Recovery};
+pub use stats::MetricStoreStats;
+pub use store::{Maintained, MetricStore};

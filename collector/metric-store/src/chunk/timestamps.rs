@@ -1,0 +1,78 @@
+//! Times of a chunk: the first, then changes of the step as runs. A regular series costs a few bytes whatever its length.
+//! Long irregular ones go through pco when that is smaller.
+
+use pco::standalone::{simple_compress, simple_decompress};
+
+use super::{Decoded, PCO_SAMPLES_MIN, varint};
+use crate::MetricStoreError;
+
+const RUNS: u8 = 0;
+const PCO: u8 = 1;
+
+/// `times` in order, at least one.
+pub(crate) fn encode(times: &[i64]) -> Result<Vec<u8>, MetricStoreError> {
+    let runs = encode_runs(times);
+    // A run code below a byte per sample cannot be beaten by much.
+    if times.len() < PCO_SAMPLES_MIN || runs.len() < times.len() / 2 {
+        return Ok(runs);
+    }
+    let packed = simple_compress(times, &pco::ChunkConfig::default())
+        .map_err(|error| MetricStoreError::Encode { reason: error.to_string() })?;
+    Ok(if packed.len() < runs.len() { [vec![PCO], packed].concat() } else { runs })
+}
+
+fn encode_runs(times: &[i64]) -> Vec<u8> {
+    let mut out = vec![RUNS];
+    let (mut previous, mut step) = (0i64, 0i64);
+    let mut run: Option<(i64, u64)> = None;
+    for time in times {
+        let new_step = time.wrapping_sub(previous);
+        let change = new_step.wrapping_sub(step);
+        (previous, step) = (*time, new_step);
+        match &mut run {
+            Some((value, length)) if *value == change => *length += 1,
+            _ => {
+                put_run(&mut out, run);
+                run = Some((change, 1));
+            }
+        }
+    }
+    put_run(&mut out, run);
+    out
+}
+
+fn put_run(out: &mut Vec<u8>, run: Option<(i64, u64)>) {
+    if let Some((change, length)) = run {
+        varint::put_signed(out, change);
+        varint::put(out, length);
+    }
+}
+
+/// `count` as the chunk's directory tells.
+pub(crate) fn decode(bytes: &[u8], count: usize) -> Decoded<Vec<i64>> {
+    let (code, mut rest) = bytes.split_first().ok_or("times are empty")?;
+    let times = match *code {
+        RUNS => decode_runs(&mut rest, count)?,
+        PCO => simple_decompress(rest).map_err(|_| "times do not unpack")?,
+        _ => return Err("times have an unknown code"),
+    };
+    if times.len() == count { Ok(times) } else { Err("times are too few or too many") }
+}
+
+fn decode_runs(bytes: &mut &[u8], count: usize) -> Decoded<Vec<i64>> {
+    let mut times = Vec::with_capacity(count);
+    let (mut time, mut step) = (0i64, 0i64);
+    while !bytes.is_empty() {
+        let change = varint::take_signed(bytes)?;
+        let length = varint::take_length(bytes)?;
+        if length > count - times.len() {
+            return Err("times are too many");
+        }
+        for _ in 0..length {
+            step = step.wrapping_add(change);
+            time = time.wrapping_add(step);
+            times.push(time);
+        }
+    }
+    Ok(times)
+}

@@ -1,0 +1,125 @@
+//! Values of a chunk, by what they are: constant, whole numbers (counters, bytes), or any floats.
+//! Fresh, short chunks take byte codes; long ones pco, which also finds decimals and multiples.
+
+use pco::data_types::Number;
+use pco::standalone::{simple_compress, simple_decompress};
+
+use super::{Decoded, PCO_SAMPLES_MIN, varint};
+use crate::MetricStoreError;
+
+const CONSTANT: u8 = 0;
+const WHOLE_STEPS: u8 = 1;
+const XOR_BYTES: u8 = 2;
+const WHOLE_PCO: u8 = 3;
+const FLOAT_PCO: u8 = 4;
+
+/// Every whole number up to here is an exact `f64`, and so is every difference of two.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// At least one value.
+pub(crate) fn encode(values: &[f64]) -> Result<Vec<u8>, MetricStoreError> {
+    let Some(first) = values.first() else { return Ok(Vec::new()) };
+    if values.iter().all(|value| value.to_bits() == first.to_bits()) {
+        let mut out = vec![CONSTANT];
+        out.extend_from_slice(&first.to_le_bytes());
+        return Ok(out);
+    }
+    match whole_numbers(values) {
+        Some(whole) if values.len() < PCO_SAMPLES_MIN => Ok(encode_steps(&whole)),
+        Some(whole) => pack(WHOLE_PCO, &whole),
+        None if values.len() < PCO_SAMPLES_MIN => Ok(encode_xor(values)),
+        None => pack(FLOAT_PCO, values),
+    }
+}
+
+fn pack<T: Number>(code: u8, numbers: &[T]) -> Result<Vec<u8>, MetricStoreError> {
+    let packed = simple_compress(numbers, &pco::ChunkConfig::default())
+        .map_err(|error| MetricStoreError::Encode { reason: error.to_string() })?;
+    Ok([vec![code], packed].concat())
+}
+
+fn whole_numbers(values: &[f64]) -> Option<Vec<i64>> {
+    values.iter().map(|value| whole_number(*value)).collect()
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "checked to be whole and within 2^53 before")]
+fn whole_number(value: f64) -> Option<i64> {
+    let whole = value.trunc() == value && value.abs() <= WHOLE_MAX;
+    // Negative zero is not the whole number 0: its sign would be lost.
+    (whole && (value != 0.0 || value.is_sign_positive())).then_some(value as i64)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "the encoder only takes whole numbers within 2^53")]
+fn from_whole(number: i64) -> f64 {
+    number as f64
+}
+
+fn encode_steps(whole: &[i64]) -> Vec<u8> {
+    let mut out = vec![WHOLE_STEPS];
+    let mut previous = 0;
+    for number in whole {
+        varint::put_signed(&mut out, number - previous);
+        previous = *number;
+    }
+    out
+}
+
+/// Per value one byte (leading zero bytes, count of bytes) and the bytes that differ from the value before.
+fn encode_xor(values: &[f64]) -> Vec<u8> {
+    let mut out = vec![XOR_BYTES];
+    let mut previous = 0;
+    for value in values {
+        let bits = value.to_bits();
+        let changed = (bits ^ previous).to_be_bytes();
+        previous = bits;
+        let leading = changed.iter().take_while(|byte| **byte == 0).count();
+        let trailing = changed.iter().rev().take_while(|byte| **byte == 0).count();
+        let kept = changed.get(leading..8 - trailing).unwrap_or_default();
+        out.push(u8::try_from(leading << 4 | kept.len()).unwrap_or_default());
+        out.extend_from_slice(kept);
+    }
+    out
+}
+
+/// `count` as the chunk's directory tells.
+pub(crate) fn decode(bytes: &[u8], count: usize) -> Decoded<Vec<f64>> {
+    let (code, mut rest) = bytes.split_first().ok_or("values are empty")?;
+    let values = match *code {
+        CONSTANT => {
+            let value = rest.first_chunk().ok_or("a constant is cut short")?;
+            vec![f64::from_le_bytes(*value); count]
+        }
+        WHOLE_STEPS => decode_steps(&mut rest, count)?,
+        XOR_BYTES => decode_xor(&mut rest, count)?,
+        WHOLE_PCO => {
+            let whole: Vec<i64> = simple_decompress(rest).map_err(|_| "values do not unpack")?;
+            whole.into_iter().map(from_whole).collect()
+        }
+        FLOAT_PCO => simple_decompress(rest).map_err(|_| "values do not unpack")?,
+        _ => return Err("values have an unknown code"),
+    };
+    if values.len() == count { Ok(values) } else { Err("values are too few or too many") }
+}
+
+fn decode_steps(bytes: &mut &[u8], count: usize) -> Decoded<Vec<f64>> {
+    let mut number = 0i64;
+    let next = |_| {
+        number = number.wrapping_add(varint::take_signed(bytes)?);
+        Ok(from_whole(number))
+    };
+    (0..count).map(next).collect()
+}
+
+fn decode_xor(bytes: &mut &[u8], count: usize) -> Decoded<Vec<f64>> {
+    let mut bits = 0u64;
+    let next = |_| {
+        let [shape] = varint::take_bytes(bytes, 1)? else { return Err("a value is cut short") };
+        let (leading, length) = (usize::from(shape >> 4), usize::from(shape & 15));
+        let mut changed = [0; 8];
+        let place = changed.get_mut(leading..leading + length).ok_or("a value is too long")?;
+        place.copy_from_slice(varint::take_bytes(bytes, length)?);
+        bits ^= u64::from_be_bytes(changed);
+        Ok(f64::from_bits(bits))
+    };
+    (0..count).map(next).collect()
+}

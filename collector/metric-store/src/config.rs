@@ -1,0 +1,36 @@
+//! The store's settings, each with what it guards.
+
+use std::path::PathBuf;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+#[derive(Clone, Debug)]
+pub struct MetricStoreConfig {
+    pub directory: PathBuf,
+    /// Parts whose newest sample is older than this are deleted.
+    pub retention_ms: i64,
+    /// Samples in memory (16 bytes each): beyond it appends are refused until a cut.
+    pub head_samples_max: u64,
+    /// New series of one host beyond this are refused: one mad exporter must not fill the index for all.
+    pub host_series_max: u64,
+    /// New series beyond this are refused: about 1 kB of memory each.
+    pub series_max: u64,
+    /// Series that one select may return.
+    pub select_series_max: u64,
+    /// Samples that one select may return (16 bytes each).
+    pub select_samples_max: u64,
+}
+
+impl MetricStoreConfig {
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            retention_ms: 30 * DAY_MS,
+            head_samples_max: 32_000_000,
+            host_series_max: 50_000,
+            series_max: 2_000_000,
+            select_series_max: 200_000,
+            select_samples_max: 20_000_000,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Merging: runs of neighbouring parts become one, with longer chunks that compress better and one dictionary.
+//! Only neighbours merge, so that "the later cut wins" stays a matter of order. Reads one series at a time.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use agent_model::{Labels, Sample};
+use roaring::RoaringBitmap;
+
+use crate::MetricStoreError;
+use crate::head::settle;
+use crate::part::{Meta, Part, PartName, PartWriter};
+
+/// Parts of one level that become one of the next: a cut of 5 minutes becomes 40 minutes, 5 hours, 2 days.
+pub(crate) const FAN_IN: usize = 8;
+/// Beyond it a part would keep expired samples too long: parts are deleted whole.
+pub(crate) const LEVEL_MAX: u8 = 3;
+
+/// The next run to merge, of all parts in order of sequence.
+pub(crate) fn plan(parts: &[Arc<Part>]) -> Option<&[Arc<Part>]> {
+    parts.windows(FAN_IN).find(|run| {
+        let level = run[0].meta.level;
+        let same = |part: &Arc<Part>| part.meta.level == level && part.damaged_blocks() == 0;
+        // A part that was set aside leaves a hole: whoever repairs it must find its place free.
+        let next_to = |pair: &[Arc<Part>]| {
+            pair[0].meta.last_sequence.checked_add(1) == Some(pair[1].meta.first_sequence)
+        };
+        level < LEVEL_MAX && run.iter().all(same) && run.windows(2).all(next_to)
+    })
+}
+
+/// Writes the merged part; `labels_of` names the series of a slot.
+pub(crate) fn merge(
+    directory: &Path,
+    run: &[Arc<Part>],
+    labels_of: impl Fn(&RoaringBitmap) -> Vec<(Labels, u32)>,
+) -> Result<Part, MetricStoreError> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return Err(MetricStoreError::Encode { reason: "nothing to merge".to_owned() });
+    };
+    let name = PartName {
+        first_sequence: first.meta.first_sequence,
+        last_sequence: last.meta.last_sequence,
+        from_position: first.meta.from_position,
+        position: last.meta.position,
+    };
+    let level = first.meta.level.saturating_add(1);
+    let mut writer = PartWriter::create(directory, Meta::empty(name, level))?;
+    let mut slots = RoaringBitmap::new();
+    for part in run {
+        slots |= &part.series;
+    }
+    let mut samples: Vec<Sample> = Vec::new();
+    for (labels, slot) in labels_of(&slots) {
+        samples.clear();
+        for part in run {
+            samples.extend(part.read_series(slot)?);
+        }
+        settle(&mut samples);
+        writer.add(slot, labels, &samples)?;
+    }
+    writer.finish()
+}

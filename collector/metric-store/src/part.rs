@@ -1,0 +1,98 @@
+//! A part: one immutable file of samples, complete in itself (labels, index, samples) and written whole or not at all.
+//!
+//! `header 16 | blocks | footer (zstd) | trailer 28`. Blocks are times (shared by series that were sampled together) and
+//! series (a directory of chunks, then their values), each with its CRC; the footer names every series with its block.
+//! A bad footer loses the part, a bad block loses one series of it, never another.
+
+mod block;
+mod footer;
+mod reader;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use reader::{Part, ReadBudget};
+pub(crate) use writer::{PartWriter, TEMPORARY_EXTENSION};
+
+const MAGIC: [u8; 8] = *b"hdmetric";
+pub(crate) const FORMAT_VERSION: u32 = 1;
+const HEADER_BYTES: u64 = 16;
+const EXTENSION: &str = "part";
+
+/// What a part is, besides its samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Meta {
+    /// Cuts are numbered; a merged part covers a run of them. A later cut's value wins.
+    pub(crate) first_sequence: u64,
+    pub(crate) last_sequence: u64,
+    /// How often its samples have been merged.
+    pub(crate) level: u8,
+    /// Holds the journal's records behind this position …
+    pub(crate) from_position: u64,
+    /// … up to and including this one.
+    pub(crate) position: u64,
+    pub(crate) min_ms: i64,
+    pub(crate) max_ms: i64,
+    pub(crate) samples: u64,
+}
+
+/// What a part's name tells, for a file that tells nothing else any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PartName {
+    pub(crate) first_sequence: u64,
+    pub(crate) last_sequence: u64,
+    pub(crate) from_position: u64,
+    pub(crate) position: u64,
+}
+
+impl Meta {
+    /// Of a part that holds nothing yet.
+    pub(crate) fn empty(name: PartName, level: u8) -> Self {
+        Self {
+            first_sequence: name.first_sequence,
+            last_sequence: name.last_sequence,
+            level,
+            from_position: name.from_position,
+            position: name.position,
+            min_ms: i64::MAX,
+            max_ms: i64::MIN,
+            samples: 0,
+        }
+    }
+
+    pub(crate) fn name(&self) -> PartName {
+        PartName {
+            first_sequence: self.first_sequence,
+            last_sequence: self.last_sequence,
+            from_position: self.from_position,
+            position: self.position,
+        }
+    }
+}
+
+impl PartName {
+    pub(crate) fn path(self, directory: &Path) -> PathBuf {
+        let Self { first_sequence, last_sequence, from_position, position } = self;
+        directory.join(format!(
+            "{first_sequence:010}-{last_sequence:010}-journal-{from_position}-{position}.{EXTENSION}"
+        ))
+    }
+
+    pub(crate) fn parse(path: &Path) -> Option<Self> {
+        if path.extension()? != EXTENSION {
+            return None;
+        }
+        let mut fields = path.file_stem()?.to_str()?.split('-');
+        let mut number = || fields.next()?.parse().ok();
+        let (first_sequence, last_sequence) = (number()?, number()?);
+        let rest: Vec<&str> = fields.collect();
+        let ["journal", from, to] = rest[..] else { return None };
+        let (from_position, position) = (from.parse().ok()?, to.parse().ok()?);
+        Some(Self { first_sequence, last_sequence, from_position, position })
+    }
+
+    /// Whether a part of this name holds everything that `other` holds.
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.first_sequence <= other.first_sequence && other.last_sequence <= self.last_sequence
+    }
+}

@@ -1,0 +1,277 @@
+//! Reads a part: its footer once, then blocks as queries need them. Holds no samples and no labels in memory.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use agent_model::{Labels, Sample};
+use roaring::RoaringBitmap;
+
+use super::block::{self, Place};
+use super::footer::{Footer, TRAILER_BYTES, Trailer};
+use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, Meta};
+use crate::MetricStoreError;
+use crate::chunk::{Decoded, timestamps, values};
+use crate::select::TimeRange;
+
+/// Series blocks this near to each other are read in one go: a seek costs more than the bytes between.
+const READ_GAP_BYTES: u64 = 16 << 10;
+/// One read at most, whatever lies together.
+const READ_BYTES_MAX: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) path: PathBuf,
+    file: File,
+    pub(crate) meta: Meta,
+    pub(crate) bytes: u64,
+    /// In order of slot.
+    rows: Vec<Row>,
+    pub(crate) series: RoaringBitmap,
+    /// Blocks that could not be read so far; such a part is served as far as it goes, and never merged.
+    damaged_blocks: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    slot: u32,
+    place: Place,
+}
+
+/// How many samples a query may still read.
+#[derive(Debug)]
+pub(crate) struct ReadBudget {
+    left: u64,
+    max: u64,
+}
+
+impl ReadBudget {
+    pub(crate) fn new(max: u64) -> Self {
+        Self { left: max, max }
+    }
+
+    pub(crate) fn spend(&mut self, samples: usize) -> Result<(), MetricStoreError> {
+        let left = self.left.checked_sub(samples as u64);
+        self.left = left.ok_or(MetricStoreError::TooManySamples { max: self.max })?;
+        Ok(())
+    }
+}
+
+impl Part {
+    pub(crate) fn new(
+        path: PathBuf,
+        file: File,
+        meta: Meta,
+        bytes: u64,
+        rows: Vec<(u32, Place)>,
+    ) -> Self {
+        let mut rows: Vec<Row> =
+            rows.into_iter().map(|(slot, place)| Row { slot, place }).collect();
+        rows.sort_unstable_by_key(|row| row.slot);
+        let series = rows.iter().map(|row| row.slot).collect();
+        Self { path, file, meta, bytes, rows, series, damaged_blocks: AtomicU64::new(0) }
+    }
+
+    /// Opens a part file; `slot_of` gives each of its series a slot.
+    pub(crate) fn open(
+        path: &Path,
+        mut slot_of: impl FnMut(&Labels) -> u32,
+    ) -> Result<Self, MetricStoreError> {
+        let read = MetricStoreError::io("read the metric part", path);
+        let file = File::open(path).map_err(MetricStoreError::io("open the metric part", path))?;
+        let bytes = file.metadata().map_err(read)?.len();
+        let footer = read_footer(&file, path, bytes)?;
+        let rows = footer.series.iter().map(|(labels, place)| (slot_of(labels), *place)).collect();
+        Ok(Self::new(path.to_path_buf(), file, footer.meta, bytes, rows))
+    }
+
+    pub(crate) fn overlaps(&self, range: &TimeRange) -> bool {
+        self.meta.min_ms <= *range.end() && self.meta.max_ms >= *range.start()
+    }
+
+    pub(crate) fn damaged_blocks(&self) -> u64 {
+        self.damaged_blocks.load(Relaxed)
+    }
+
+    /// Gives `sink` the samples of the wanted series within the range, chunk by chunk, each series' in order of time.
+    /// A damaged block is counted, logged and stepped over.
+    pub(crate) fn read(
+        &self,
+        wanted: &RoaringBitmap,
+        range: &TimeRange,
+        budget: &mut ReadBudget,
+        mut sink: impl FnMut(u32, &[i64], &[f64]),
+    ) -> Result<(), MetricStoreError> {
+        let mut rows = self.rows_of(wanted);
+        rows.sort_unstable_by_key(|row| row.place.offset);
+        let mut times = HashMap::new();
+        let mut rest = rows.as_slice();
+        while let Some(first) = rest.first() {
+            let (run, later) = rest.split_at(run_length(rest));
+            rest = later;
+            let end = run.last().map_or(0, |row| end_of(row.place));
+            let bytes = self.bytes_at(first.place.offset, end - first.place.offset)?;
+            for row in run {
+                let start = usize::try_from(row.place.offset - first.place.offset);
+                let block = start.ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+                let block = block.get(..row.place.bytes as usize).unwrap_or(block);
+                let mut give = |times: &[i64], values: &[f64]| {
+                    budget.spend(times.len())?;
+                    sink(row.slot, times, values);
+                    Ok(())
+                };
+                match self.read_block(block, range, &mut times, &mut give) {
+                    Err(MetricStoreError::Damaged { reason, .. }) => self.count_damage(row, reason),
+                    done => done?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every sample of one series; damage is an error.
+    pub(crate) fn read_series(&self, slot: u32) -> Result<Vec<Sample>, MetricStoreError> {
+        let mut samples = Vec::new();
+        let Ok(at) = self.rows.binary_search_by_key(&slot, |row| row.slot) else {
+            return Ok(samples);
+        };
+        let row = self.rows[at];
+        let block = self.bytes_at(row.place.offset, u64::from(row.place.bytes))?;
+        let mut give = |times: &[i64], values: &[f64]| {
+            let pairs = times.iter().zip(values);
+            samples
+                .extend(pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value }));
+            Ok(())
+        };
+        let read = self.read_block(&block, &(i64::MIN..=i64::MAX), &mut HashMap::new(), &mut give);
+        if let Err(MetricStoreError::Damaged { reason, .. }) = &read {
+            self.count_damage(&row, reason);
+        }
+        read.map(|()| samples)
+    }
+
+    fn rows_of(&self, wanted: &RoaringBitmap) -> Vec<Row> {
+        let picked = wanted & &self.series;
+        if picked.len() == self.rows.len() as u64 {
+            return self.rows.clone();
+        }
+        let row = |slot| self.rows.binary_search_by_key(&slot, |row: &Row| row.slot).ok();
+        picked.iter().filter_map(row).map(|at| self.rows[at]).collect()
+    }
+
+    fn read_block(
+        &self,
+        block: &[u8],
+        range: &TimeRange,
+        times: &mut HashMap<u64, Rc<Vec<i64>>>,
+        give: &mut impl FnMut(&[i64], &[f64]) -> Result<(), MetricStoreError>,
+    ) -> Result<(), MetricStoreError> {
+        let content = self.sound(block::unseal(block))?;
+        for chunk in self.sound(block::decode(content))? {
+            if chunk.last_ms < *range.start() || chunk.first_ms > *range.end() {
+                continue;
+            }
+            let chunk_times = self.times(chunk.times, chunk.samples, times)?;
+            let chunk_values = self.sound(values::decode(chunk.values, chunk.samples))?;
+            let start = chunk_times.partition_point(|time| time < range.start());
+            let end = chunk_times.partition_point(|time| time <= range.end());
+            if start < end {
+                give(&chunk_times[start..end], &chunk_values[start..end])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Times that many series share are read and decoded once per query.
+    fn times(
+        &self,
+        place: Place,
+        samples: usize,
+        known: &mut HashMap<u64, Rc<Vec<i64>>>,
+    ) -> Result<Rc<Vec<i64>>, MetricStoreError> {
+        if let Some(times) = known.get(&place.offset) {
+            return self.sound(if times.len() == samples {
+                Ok(Rc::clone(times))
+            } else {
+                Err("times differ")
+            });
+        }
+        let block = self.bytes_at(place.offset, u64::from(place.bytes))?;
+        let decoded =
+            block::unseal(&block).and_then(|content| timestamps::decode(content, samples));
+        let times = Rc::new(self.sound(decoded)?);
+        known.insert(place.offset, Rc::clone(&times));
+        Ok(times)
+    }
+
+    fn bytes_at(&self, offset: u64, length: u64) -> Result<Vec<u8>, MetricStoreError> {
+        let inside = offset.checked_add(length).is_some_and(|end| end <= self.bytes);
+        let length = usize::try_from(length).ok().filter(|_| inside);
+        let length = self.sound(length.ok_or("a block lies outside of the file"))?;
+        let mut bytes = vec![0; length];
+        self.file
+            .read_exact_at(&mut bytes, offset)
+            .map_err(MetricStoreError::io("read the metric part", &self.path))?;
+        Ok(bytes)
+    }
+
+    fn sound<T>(&self, decoded: Decoded<T>) -> Result<T, MetricStoreError> {
+        decoded.map_err(|reason| MetricStoreError::Damaged { path: self.path.clone(), reason })
+    }
+
+    fn count_damage(&self, row: &Row, reason: &str) {
+        if self.damaged_blocks.fetch_add(1, Relaxed) == 0 {
+            tracing::error!(part = %self.path.display(), offset = row.place.offset, reason,
+                "a block of this metric part cannot be read; its other series are served");
+        }
+    }
+}
+
+fn end_of(place: Place) -> u64 {
+    place.offset + u64::from(place.bytes)
+}
+
+/// How many of these rows, in order of offset, are read together.
+fn run_length(rows: &[Row]) -> usize {
+    let Some(first) = rows.first() else { return 0 };
+    let together = rows.windows(2).take_while(|pair| {
+        pair[1].place.offset <= end_of(pair[0].place) + READ_GAP_BYTES
+            && end_of(pair[1].place) - first.place.offset <= READ_BYTES_MAX
+    });
+    1 + together.count()
+}
+
+fn read_footer(file: &File, path: &Path, bytes: u64) -> Result<Footer, MetricStoreError> {
+    let damaged = |reason| MetricStoreError::Damaged { path: path.to_path_buf(), reason };
+    let read_at = |buffer: &mut [u8], offset| {
+        file.read_exact_at(buffer, offset)
+            .map_err(MetricStoreError::io("read the metric part", path))
+    };
+    let smallest = HEADER_BYTES + TRAILER_BYTES as u64;
+    if bytes < smallest {
+        return Err(damaged("it is cut short"));
+    }
+    let mut header = [0; 12];
+    read_at(&mut header, 0)?;
+    if header[..8] != MAGIC {
+        return Err(damaged("it does not begin as a metric part does"));
+    }
+    let got = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
+    if got > FORMAT_VERSION {
+        let path = path.to_path_buf();
+        return Err(MetricStoreError::FormatVersion { path, got, supported: FORMAT_VERSION });
+    }
+    let mut trailer = [0; TRAILER_BYTES];
+    let end = bytes - TRAILER_BYTES as u64;
+    read_at(&mut trailer, end)?;
+    let trailer = Trailer::decode(&trailer).map_err(damaged)?;
+    if trailer.offset.checked_add(u64::from(trailer.packed_bytes)) != Some(end) {
+        return Err(damaged("its trailer points elsewhere"));
+    }
+    let mut packed = vec![0; trailer.packed_bytes as usize];
+    read_at(&mut packed, trailer.offset)?;
+    trailer.unpack(&packed).map_err(damaged)
+}

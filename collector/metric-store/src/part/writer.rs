@@ -1,0 +1,152 @@
+//! Writes a part: to a temporary name, synced, then renamed, then the directory synced.
+//! A part that is not finished leaves nothing behind.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use agent_model::{Labels, Sample};
+
+use super::block::{self, NewChunk, Place};
+use super::footer::{self, Footer};
+use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, Meta, Part};
+use crate::MetricStoreError;
+use crate::chunk::{CHUNK_SAMPLES_MAX, timestamps, values};
+
+/// What is unfinished at a start is thrown away.
+pub(crate) const TEMPORARY_EXTENSION: &str = "tmp";
+
+#[derive(Debug)]
+pub(crate) struct PartWriter {
+    directory: PathBuf,
+    temporary: PathBuf,
+    out: BufWriter<File>,
+    offset: u64,
+    footer: Footer,
+    /// Slots, in the order of the footer's series.
+    slots: Vec<u32>,
+    times: TimesWritten,
+    finished: bool,
+}
+
+/// Times that are in the file already, by a hash of 128 bits under keys that nobody outside knows.
+#[derive(Debug, Default)]
+struct TimesWritten {
+    keys: (RandomState, RandomState),
+    places: HashMap<(u64, u64), Place>,
+}
+
+impl PartWriter {
+    pub(crate) fn create(directory: &Path, meta: Meta) -> Result<Self, MetricStoreError> {
+        let temporary = meta.name().path(directory).with_extension(TEMPORARY_EXTENSION);
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&temporary);
+        let file = file.map_err(MetricStoreError::io("create the metric part", &temporary))?;
+        let mut writer = Self {
+            directory: directory.to_path_buf(),
+            temporary,
+            out: BufWriter::with_capacity(1 << 20, file),
+            offset: 0,
+            footer: Footer { meta, series: Vec::new() },
+            slots: Vec::new(),
+            times: TimesWritten::default(),
+            finished: false,
+        };
+        let mut header = MAGIC.to_vec();
+        header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        header.resize(usize::try_from(HEADER_BYTES).unwrap_or_default(), 0);
+        writer.put(&header)?;
+        Ok(writer)
+    }
+
+    /// Adds a series; `samples` in order of time, no time twice. Series that are read together come together.
+    pub(crate) fn add(
+        &mut self,
+        slot: u32,
+        labels: Labels,
+        samples: &[Sample],
+    ) -> Result<(), MetricStoreError> {
+        let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Ok(()) };
+        let meta = &mut self.footer.meta;
+        meta.min_ms = meta.min_ms.min(first.timestamp_ms);
+        meta.max_ms = meta.max_ms.max(last.timestamp_ms);
+        meta.samples += samples.len() as u64;
+        let mut chunks = Vec::new();
+        for chunk in samples.chunks(CHUNK_SAMPLES_MAX) {
+            chunks.push(self.chunk(chunk)?);
+        }
+        let place = self.put(&block::seal(&block::encode(&chunks)))?;
+        self.footer.series.push((labels, place));
+        self.slots.push(slot);
+        Ok(())
+    }
+
+    fn chunk(&mut self, samples: &[Sample]) -> Result<NewChunk, MetricStoreError> {
+        let times: Vec<i64> = samples.iter().map(|sample| sample.timestamp_ms).collect();
+        let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+        Ok(NewChunk {
+            samples: samples.len(),
+            first_ms: times.first().copied().unwrap_or_default(),
+            last_ms: times.last().copied().unwrap_or_default(),
+            times: self.times(&times)?,
+            values: values::encode(&values)?,
+        })
+    }
+
+    fn times(&mut self, times: &[i64]) -> Result<Place, MetricStoreError> {
+        let key = (self.times.keys.0.hash_one(times), self.times.keys.1.hash_one(times));
+        if let Some(place) = self.times.places.get(&key) {
+            return Ok(*place);
+        }
+        let place = self.put(&block::seal(&timestamps::encode(times)?))?;
+        self.times.places.insert(key, place);
+        Ok(place)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<Place, MetricStoreError> {
+        let written = self.out.write_all(bytes);
+        written.map_err(MetricStoreError::io("write the metric part", &self.temporary))?;
+        let bytes = u32::try_from(bytes.len())
+            .map_err(|error| MetricStoreError::Encode { reason: error.to_string() })?;
+        let place = Place { offset: self.offset, bytes };
+        self.offset += u64::from(bytes);
+        Ok(place)
+    }
+
+    /// The part, on disk under its name when this returns.
+    pub(crate) fn finish(mut self) -> Result<Part, MetricStoreError> {
+        let footer = footer::encode(&self.footer, self.offset)?;
+        self.put(&footer)?;
+        let path = self.footer.meta.name().path(&self.directory);
+        let synced = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
+        synced.map_err(MetricStoreError::io("sync the metric part", &self.temporary))?;
+        std::fs::rename(&self.temporary, &path)
+            .map_err(MetricStoreError::io("name the metric part", &path))?;
+        self.finished = true;
+        sync_directory(&self.directory)?;
+        let file = self.out.get_ref().try_clone();
+        let file = file.map_err(MetricStoreError::io("open the metric part", &path))?;
+        let places = self.footer.series.iter().map(|(_, place)| *place);
+        let rows = self.slots.iter().copied().zip(places).collect();
+        Ok(Part::new(path, file, self.footer.meta, self.offset, rows))
+    }
+}
+
+impl Drop for PartWriter {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        // The next start would remove it as well; its bytes are worth freeing on a full disk.
+        if let Err(error) = std::fs::remove_file(&self.temporary) {
+            tracing::warn!(%error, part = %self.temporary.display(), "an unfinished metric part stays");
+        }
+    }
+}
+
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), MetricStoreError> {
+    let synced = File::open(directory).and_then(|opened| opened.sync_all());
+    synced.map_err(MetricStoreError::io("sync the metric store's directory", directory))
+}

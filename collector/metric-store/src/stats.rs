@@ -1,0 +1,29 @@
+//! The store's own figures, for `/metrics`.
+
+/// Counted since the store was opened, unless it says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricStoreStats {
+    /// Known now.
+    pub series: u64,
+    /// New series refused by the limits, and the samples dropped because of it.
+    pub refused_series: u64,
+    pub dropped_samples: u64,
+    pub appended_samples: u64,
+    /// In memory now.
+    pub head_samples: u64,
+    /// On disk now.
+    pub parts: u64,
+    pub part_samples: u64,
+    pub part_bytes: u64,
+    /// The journal position that is on disk.
+    pub position: u64,
+    pub cuts: u64,
+    pub merges: u64,
+    pub expired_parts: u64,
+    pub forgotten_series: u64,
+    /// Parts set aside at the start, and unreadable blocks met since.
+    pub damaged_parts: u64,
+    pub damaged_blocks: u64,
+    /// Queries refused by the limits.
+    pub refused_selects: u64,
+}

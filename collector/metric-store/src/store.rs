@@ -1,0 +1,362 @@
+//! The metric store as its owner holds it. One task appends and advances; anybody selects; cuts and upkeep run beside.
+//!
+//! Locks, in this order: upkeep or cut (held across I/O, nobody else waits for them), index, head (both short).
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use agent_model::{Labels, Matcher, Series};
+use roaring::RoaringBitmap;
+
+use crate::cardinality::{Cardinality, Limiter};
+use crate::head::{Frozen, Head, settle};
+use crate::index::Index;
+use crate::part::{Meta, Part, PartName, PartWriter};
+use crate::select::{Limits, TimeRange};
+use crate::{
+    MetricStoreConfig, MetricStoreError, MetricStoreStats, Recovery, SeriesRef, merge, recover,
+    retention, select,
+};
+
+#[derive(Debug)]
+pub struct MetricStore {
+    config: MetricStoreConfig,
+    index: RwLock<Index>,
+    head: RwLock<Head>,
+    /// The number of the next cut; locked while one is written.
+    next_sequence: Mutex<u64>,
+    upkeep: Mutex<()>,
+    recovery: Recovery,
+    counters: Counters,
+    /// Unlocked when closed.
+    _lock: File,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    cuts: AtomicU64,
+    merges: AtomicU64,
+    expired_parts: AtomicU64,
+    forgotten_series: AtomicU64,
+    refused_selects: AtomicU64,
+}
+
+/// What one call of [`MetricStore::maintain`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Maintained {
+    pub expired_parts: u64,
+    pub merges: u64,
+    pub forgotten_series: u64,
+}
+
+impl MetricStore {
+    /// Opens or creates the store; see [`MetricStore::recovery`] for what was found.
+    pub fn open(config: MetricStoreConfig) -> Result<Self, MetricStoreError> {
+        let directory = &config.directory;
+        std::fs::create_dir_all(directory)
+            .map_err(MetricStoreError::io("create the metric store", directory))?;
+        let lock = lock(directory)?;
+        let mut index = Index::new(Limiter::new(config.host_series_max, config.series_max));
+        let recovered = recover::recover(directory, &mut index)?;
+        let mut head = Head::default();
+        head.parts = Arc::new(recovered.parts);
+        head.position = head.position_in_parts();
+        for series in index.series() {
+            head.admit(series);
+        }
+        Ok(Self {
+            index: RwLock::new(index),
+            head: RwLock::new(head),
+            next_sequence: Mutex::new(recovered.next_sequence),
+            upkeep: Mutex::new(()),
+            recovery: recovered.recovery,
+            counters: Counters::default(),
+            _lock: lock,
+            config,
+        })
+    }
+
+    /// What opening found.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// The journal position up to which everything is in parts on disk. After a crash, append again what lies behind.
+    pub fn position(&self) -> u64 {
+        read(&self.head).position_in_parts()
+    }
+
+    /// Registers series, as many refs as label sets. A new series over a limit gets [`SeriesRef::is_refused`]: its
+    /// samples are dropped and counted; ask again later, there may be room then.
+    pub fn series_refs(&self, series: &[Labels]) -> Result<Vec<SeriesRef>, MetricStoreError> {
+        let known: Option<Vec<SeriesRef>> = {
+            let index = read(&self.index);
+            series.iter().map(|labels| index.get(labels)).collect()
+        };
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let mut index = write(&self.index);
+        let refs: Vec<SeriesRef> = series.iter().map(|labels| index.register(labels)).collect();
+        let mut head = write(&self.head);
+        for series in refs.iter().filter(|series| !series.is_refused()) {
+            head.admit(*series);
+        }
+        Ok(refs)
+    }
+
+    /// One value for each series, all of one time. Times may come in any order; a time that a series has already gets
+    /// the new value. On [`MetricStoreError::SeriesForgotten`] register again and append the whole column again.
+    pub fn append(
+        &self,
+        series: &[SeriesRef],
+        timestamp_ms: i64,
+        values: &[f64],
+    ) -> Result<(), MetricStoreError> {
+        if series.len() != values.len() {
+            let (series, values) = (series.len(), values.len());
+            return Err(MetricStoreError::ColumnLength { series, values });
+        }
+        let mut head = write(&self.head);
+        let max = self.config.head_samples_max;
+        if head.samples.saturating_add(values.len() as u64) > max {
+            return Err(MetricStoreError::HeadFull { samples: head.samples, max });
+        }
+        head.append(series, timestamp_ms, values)
+    }
+
+    /// All appends of the journal's records up to this position are in.
+    pub fn advance(&self, position: u64) {
+        let mut head = write(&self.head);
+        head.position = head.position.max(position);
+    }
+
+    /// Puts everything appended so far, with its position, on disk as one part. On an error the samples stay in memory
+    /// and readable, and the next cut tries again.
+    pub fn cut(&self) -> Result<(), MetricStoreError> {
+        let mut next_sequence = self.next_sequence.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = read(&self.head).frozen.clone();
+        if let Some(pending) = pending {
+            self.write_part(&pending, &mut next_sequence)?;
+        }
+        let frozen = {
+            let mut head = write(&self.head);
+            if head.samples == 0 && head.position == head.position_in_parts() {
+                return Ok(());
+            }
+            head.freeze()
+        };
+        self.write_part(&frozen, &mut next_sequence)
+    }
+
+    fn write_part(&self, frozen: &Frozen, next_sequence: &mut u64) -> Result<(), MetricStoreError> {
+        let name = PartName {
+            first_sequence: *next_sequence,
+            last_sequence: *next_sequence,
+            from_position: self.position(),
+            position: frozen.position,
+        };
+        let mut writer = PartWriter::create(&self.config.directory, Meta::empty(name, 0))?;
+        let slots = frozen.series.iter().map(|(slot, _)| *slot).collect();
+        let mut samples = Vec::new();
+        for (labels, slot) in self.named(&slots) {
+            samples.clear();
+            frozen.read(slot, &(i64::MIN..=i64::MAX), &mut samples);
+            settle(&mut samples);
+            writer.add(slot, labels, &samples)?;
+        }
+        let part = Arc::new(writer.finish()?);
+        *next_sequence += 1;
+        let mut head = write(&self.head);
+        Arc::make_mut(&mut head.parts).push(part);
+        head.frozen = None;
+        self.counters.cuts.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// Labels and slots, in the order of labels: what is queried together lies together.
+    fn named(&self, slots: &RoaringBitmap) -> Vec<(Labels, u32)> {
+        let index = read(&self.index);
+        let mut named: Vec<_> = slots.iter().map(|slot| (index.labels(slot), slot)).collect();
+        drop(index);
+        named.sort_unstable();
+        named
+    }
+
+    /// Retention, merging, forgetting series without samples. Blocks on the disk; selects and appends go on beside it.
+    pub fn maintain(&self, now_ms: i64) -> Result<Maintained, MetricStoreError> {
+        let _only_one = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = Maintained::default();
+        let parts = self.parts();
+        let expired = retention::expired(&parts, now_ms, self.config.retention_ms);
+        self.replace(&expired, None)?;
+        done.expired_parts = expired.len() as u64;
+        self.counters.expired_parts.fetch_add(done.expired_parts, Relaxed);
+        while let Some(run) = merge::plan(&self.parts()) {
+            let merged = merge::merge(&self.config.directory, run, |slots| self.named(slots))?;
+            self.replace(run, Some(Arc::new(merged)))?;
+            done.merges += 1;
+            self.counters.merges.fetch_add(1, Relaxed);
+        }
+        done.forgotten_series = self.forget_series();
+        self.counters.forgotten_series.fetch_add(done.forgotten_series, Relaxed);
+        Ok(done)
+    }
+
+    fn parts(&self) -> Arc<Vec<Arc<Part>>> {
+        Arc::clone(&read(&self.head).parts)
+    }
+
+    /// Readers see the new part instead of the old ones; then the old files go. A crash before that leaves files that
+    /// the next start removes (merged) or the next upkeep deletes again (expired).
+    fn replace(&self, old: &[Arc<Part>], new: Option<Arc<Part>>) -> Result<(), MetricStoreError> {
+        {
+            let mut head = write(&self.head);
+            let parts = Arc::make_mut(&mut head.parts);
+            parts.retain(|part| !old.iter().any(|gone| Arc::ptr_eq(gone, part)));
+            parts.extend(new);
+            parts.sort_by_key(|part| part.meta.first_sequence);
+        }
+        for part in old {
+            std::fs::remove_file(&part.path)
+                .map_err(MetricStoreError::io("delete the metric part", &part.path))?;
+        }
+        Ok(())
+    }
+
+    fn forget_series(&self) -> u64 {
+        let mut index = write(&self.index);
+        // Both at once: a sample that comes in between would belong to nobody.
+        let mut head = write(&self.head);
+        let mut live = head.slots();
+        for part in head.parts.iter() {
+            live |= &part.series;
+        }
+        let forgotten = index.sweep(&live);
+        forgotten.iter().for_each(|slot| head.retire(slot));
+        forgotten.len()
+    }
+
+    /// Samples from `from_ms` to `to_ms`, both included, of every series that all matchers pick; stale markers are
+    /// samples here. Series without a sample in the range are left out; the order of series is not promised.
+    pub fn select(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<Series>, MetricStoreError> {
+        let limits = Limits {
+            series_max: self.config.select_series_max,
+            samples_max: self.config.select_samples_max,
+        };
+        let range = from_ms..=to_ms;
+        let selected = select::select(&self.index, &self.head, matchers, &range, &limits);
+        if let Err(
+            MetricStoreError::TooManySeries { .. } | MetricStoreError::TooManySamples { .. },
+        ) = selected
+        {
+            self.counters.refused_selects.fetch_add(1, Relaxed);
+        }
+        selected
+    }
+
+    /// Label sets of matching series with samples in the range, to the precision of a part.
+    pub fn series(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<Labels>, MetricStoreError> {
+        let (index, slots) = self.matching(matchers, &(from_ms..=to_ms));
+        let max = self.config.select_series_max;
+        if slots.len() > max {
+            return Err(MetricStoreError::TooManySeries { matched: slots.len(), max });
+        }
+        let mut series: Vec<_> = slots.iter().map(|slot| index.labels(slot)).collect();
+        drop(index);
+        series.sort_unstable();
+        Ok(series)
+    }
+
+    /// Label names of those series, in order.
+    pub fn label_names(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64) -> Vec<Arc<str>> {
+        let (index, slots) = self.matching(matchers, &(from_ms..=to_ms));
+        index.label_names(&slots)
+    }
+
+    /// Values of a label of those series, in order.
+    pub fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Vec<Arc<str>> {
+        let (index, slots) = self.matching(matchers, &(from_ms..=to_ms));
+        index.label_values(name, &slots)
+    }
+
+    fn matching(
+        &self,
+        matchers: &[Matcher],
+        range: &TimeRange,
+    ) -> (RwLockReadGuard<'_, Index>, RoaringBitmap) {
+        let index = read(&self.index);
+        let slots = select::matching(&index, &read(&self.head), matchers, range);
+        (index, slots)
+    }
+
+    /// Who has how many series, at most `limit` hosts and metrics, the greatest first.
+    pub fn cardinality(&self, limit: usize) -> Cardinality {
+        read(&self.index).cardinality(limit)
+    }
+
+    pub fn stats(&self) -> MetricStoreStats {
+        let (series, refused_series) = {
+            let index = read(&self.index);
+            (index.len(), index.limiter.refused)
+        };
+        let head = read(&self.head);
+        let sum = |field: fn(&Part) -> u64| head.parts.iter().map(|part| field(part)).sum();
+        MetricStoreStats {
+            series,
+            refused_series,
+            dropped_samples: head.dropped_samples,
+            appended_samples: head.appended_samples,
+            head_samples: head.samples,
+            parts: head.parts.len() as u64,
+            part_samples: sum(|part| part.meta.samples),
+            part_bytes: sum(|part| part.bytes),
+            position: head.position_in_parts(),
+            cuts: self.counters.cuts.load(Relaxed),
+            merges: self.counters.merges.load(Relaxed),
+            expired_parts: self.counters.expired_parts.load(Relaxed),
+            forgotten_series: self.counters.forgotten_series.load(Relaxed),
+            damaged_parts: self.recovery.damaged.len() as u64,
+            damaged_blocks: sum(Part::damaged_blocks),
+            refused_selects: self.counters.refused_selects.load(Relaxed),
+        }
+    }
+}
+
+/// Nothing panics while it holds one of these locks with its data half changed.
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock(directory: &Path) -> Result<File, MetricStoreError> {
+    let path = directory.join("lock");
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(MetricStoreError::io("create the lock file", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(MetricStoreError::Locked { path: directory.into() }),
+        Err(TryLockError::Error(error)) => Err(MetricStoreError::io("lock", &path)(error)),
+    }
+}
