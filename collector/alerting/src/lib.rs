@@ -1,1 +1,50 @@
-//! Alerting: pending, firing, resolved; route, group, silence, send until delivered.
+//! Alerting: pending, firing, resolved; route, group, inhibit, silence, send until delivered, acknowledge.
+//!
+//! Rules and detections say what is true ([`Alerting::observe_rule`], [`Alerting::commit_detections`]); `alerting.yml`
+//! says who is told ([`Routing`]). Promises: every change is on disk in one transaction before it has an effect; a
+//! notification is repeated until its receiver took it, always with the same idempotency key, and never after that is
+//! recorded; nothing is dropped without being counted. Time is an argument everywhere.
+//! Leaves to others: what rules mean (PromQL, Sigma), serving HTTP, and the clock.
+
+mod alert;
+mod alerting;
+mod deliver;
+mod detection;
+mod error;
+mod group;
+mod limits;
+mod mute;
+mod notification;
+mod notify;
+mod observe;
+mod outbox;
+mod routing;
+mod silence;
+mod state;
+mod stats;
+mod store;
+mod view;
+
+pub use alert::{
+    Acknowledgement, Alert, AlertSource, AlertState, Annotations, Change, ChangeKind,
+    fingerprint_text, parse_fingerprint,
+};
+pub use alerting::{Alerting, AlertingConfig};
+pub use detection::{DetectionAlert, DetectionRecord, DetectionsCommitted, LATE_ANNOTATION};
+pub use error::AlertingError;
+pub use group::GroupStatus;
+pub use limits::{
+    ALERTS_MAX, CHANGES_BUFFERED_MAX, OUTBOX_MAX, SENDS_PER_INTEGRATION_MAX, SILENCE_MATCHERS_MAX,
+    SILENCES_MAX,
+};
+pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
+pub use notify::{Notifier, SendError, Sending};
+pub use observe::{Finding, RuleObservation};
+pub use routing::{
+    Authorization, Channel, EmailChannel, Integration, Receiver, Routing, SecretText,
+    WebhookChannel, matchers_from_text, matchers_text,
+};
+pub use silence::{NewSilence, Silence, SilenceState};
+pub use stats::Stats;
+pub use store::HistoryEntry;
+pub use view::{AlertFilter, AlertStatus};

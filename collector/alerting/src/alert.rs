@@ -1,0 +1,125 @@
+//! Alerts: what is wrong now, since when, and who has taken it.
+//! An alert is named by the fingerprint of its labels; a new episode of the same trouble is the same alert again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use agent_model::{Labels, Millis};
+
+/// Annotations: name to text, such as `summary_vi`.
+pub type Annotations = BTreeMap<String, String>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alert {
+    pub labels: Labels,
+    pub fingerprint: u64,
+    pub annotations: Arc<Annotations>,
+    pub source: AlertSource,
+    pub state: AlertState,
+    /// The value of the rule's expression when it was last true; 1 for a detection.
+    pub value: f64,
+    /// When the condition became true.
+    pub active_since_ms: Millis,
+    /// When it began to fire; `None` while pending.
+    pub firing_since_ms: Option<Millis>,
+    pub last_true_ms: Millis,
+    /// Since when the condition is gone, while `keep_firing_for` holds the alert up.
+    pub absent_since_ms: Option<Millis>,
+    /// When a detection's hold ends.
+    pub ends_ms: Option<Millis>,
+    pub resolved_ms: Option<Millis>,
+    pub acknowledgement: Option<Acknowledgement>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertSource {
+    /// The id of the metric rule whose evaluations decide on the alert.
+    Rule(String),
+    /// A security detection: resolved when its hold ends.
+    Detection,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AlertState {
+    Pending,
+    Firing,
+    Resolved,
+}
+
+/// Somebody has taken the alert; it is not repeated while it stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    pub by: String,
+    pub note: String,
+    pub at_ms: Millis,
+}
+
+/// One change of an alert, as subscribers and the history see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub fingerprint: u64,
+    pub at_ms: Millis,
+    pub kind: ChangeKind,
+    /// Who and why, where a person made the change; else empty.
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChangeKind {
+    Pending,
+    Firing,
+    Resolved,
+    /// Was pending and is gone: nobody was told.
+    Cleared,
+    Acknowledged,
+}
+
+impl Alert {
+    pub fn is_firing(&self) -> bool {
+        self.state == AlertState::Firing
+    }
+
+    pub fn is_detection(&self) -> bool {
+        self.source == AlertSource::Detection
+    }
+
+    /// The start that receivers are told: when it began to fire.
+    pub fn starts_ms(&self) -> Millis {
+        self.firing_since_ms.unwrap_or(self.active_since_ms)
+    }
+}
+
+impl AlertState {
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Firing, Self::Resolved];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl ChangeKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Cleared => "cleared",
+            Self::Acknowledged => "acknowledged",
+        }
+    }
+}
+
+/// A fingerprint as it is written everywhere: 16 hexadecimal digits.
+pub fn fingerprint_text(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
+}
+
+/// Reads what [`fingerprint_text`] wrote; `None` for anything else.
+pub fn parse_fingerprint(text: &str) -> Option<u64> {
+    let plain = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if plain { u64::from_str_radix(text, 16).ok() } else { None }
+}

@@ -1,0 +1,386 @@
+//! The handle: what the collector calls. Every change goes through one place, [`Alerting::change`]: memory is
+//! changed, the change is written in one transaction, and only then does anybody see it. Whatever goes wrong in
+//! between throws the memory away; it is read back from disk at the next call. A caller who stops waiting does not
+//! stop a write that has begun: the lock is held until it is known whether it took place.
+
+mod ask;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex as Locked, PoisonError};
+
+use agent_model::Millis;
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, broadcast};
+
+use crate::alert::{Acknowledgement, AlertState, Change, ChangeKind, fingerprint_text};
+use crate::detection::{self, DetectionAlert, DetectionsCommitted};
+use crate::group::{close_told, flush_due};
+use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS, SILENCES_MAX};
+use crate::notify::{Senders, senders};
+use crate::observe::{RuleObservation, observe, retain_rules};
+use crate::routing::Routing;
+use crate::silence::{NewSilence, Silence, SilenceState};
+use crate::state::{Batch, State};
+use crate::stats::Counters;
+use crate::store::Store;
+use crate::{AlertingError, deliver};
+
+#[derive(Clone, Debug)]
+pub struct AlertingConfig {
+    /// The database file; its directory must be there.
+    pub database: PathBuf,
+    /// Where people reach the collector's pages, without a slash at the end; put into notifications.
+    pub external_url: String,
+}
+
+/// All of alerting; a clone is the same one.
+#[derive(Clone)]
+pub struct Alerting {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    external_url: Arc<str>,
+    memory: Arc<Mutex<Memory>>,
+    /// Notifications that are on their way just now.
+    in_flight: Locked<BTreeSet<String>>,
+    changes: broadcast::Sender<Change>,
+    pub(crate) wake: Notify,
+    pub(crate) counters: Counters,
+}
+
+struct Memory {
+    /// `None` while it is being changed, and after a change that failed.
+    state: Option<State>,
+    routing: Routing,
+    senders: Senders,
+}
+
+impl Alerting {
+    /// Opens the database and takes up where the last process stopped.
+    pub async fn open(
+        config: AlertingConfig,
+        routing: Routing,
+        now_ms: Millis,
+    ) -> Result<Self, AlertingError> {
+        let external_url: Arc<str> = config.external_url.trim_end_matches('/').into();
+        let senders = senders(&routing, &external_url)?;
+        let store = Store::open(&config.database).await?;
+        let memory = Memory { state: None, routing, senders };
+        let (changes, _) = broadcast::channel(CHANGES_BUFFERED_MAX);
+        let alerting = Self {
+            inner: Arc::new(Inner {
+                store,
+                external_url,
+                memory: Arc::new(Mutex::new(memory)),
+                in_flight: Locked::default(),
+                changes,
+                wake: Notify::new(),
+                counters: Counters::default(),
+            }),
+        };
+        alerting.change(now_ms, |state, _| drop_undeliverable(state, now_ms)).await?;
+        Ok(alerting)
+    }
+
+    /// Closes the database; a process may also just end.
+    pub async fn close(&self) {
+        self.inner.store.close().await;
+    }
+
+    /// Takes one evaluation of one rule: everything it found true. What it does not name is no longer true.
+    pub async fn observe_rule(&self, observation: RuleObservation) -> Result<(), AlertingError> {
+        let at_ms = observation.at_ms;
+        self.change(at_ms, |state, in_flight| {
+            observe(state, observation);
+            if !state.batch.is_empty() {
+                flush_due(state, in_flight, at_ms);
+            }
+        })
+        .await
+    }
+
+    /// Says which rules there are: the alerts of any other rule resolve.
+    pub async fn retain_rules(
+        &self,
+        rule_ids: &BTreeSet<String>,
+        now_ms: Millis,
+    ) -> Result<(), AlertingError> {
+        self.change(now_ms, |state, in_flight| {
+            retain_rules(state, rule_ids, now_ms);
+            flush_due(state, in_flight, now_ms);
+        })
+        .await
+    }
+
+    /// Commits everything that came of the journal up to `position`: detections, their alerts and notifications,
+    /// the state of correlations, and the position, in one transaction. A detection that is known by its id has
+    /// no effect. A position that was already committed is refused: nothing of the call is taken.
+    pub async fn commit_detections(
+        &self,
+        position: u64,
+        correlation_state: &[u8],
+        detections: Vec<DetectionAlert>,
+        now_ms: Millis,
+    ) -> Result<DetectionsCommitted, AlertingError> {
+        let memory = self.lock().await;
+        let (reached, _) = self.inner.store.progress().await?;
+        if position < reached {
+            return Err(AlertingError::PositionBehind { position, reached });
+        }
+        let mut committed = DetectionsCommitted::default();
+        let mut fresh = BTreeMap::new();
+        for detection in detections {
+            let known = fresh.contains_key(&detection.id)
+                || self.inner.store.knows_detection(detection.id).await?;
+            if known {
+                committed.repeated += 1;
+            } else {
+                committed.new += 1;
+                fresh.insert(detection.id, detection);
+            }
+        }
+        let correlation_state = correlation_state.to_vec();
+        self.change_locked(memory, None, now_ms, |state, in_flight| {
+            let mut fresh: Vec<DetectionAlert> = fresh.into_values().collect();
+            fresh.sort_by_key(|detection| detection.time_ms);
+            for detection in fresh {
+                detection::detect(state, detection, now_ms);
+            }
+            state.batch.progress = Some((position, correlation_state));
+            flush_due(state, in_flight, now_ms);
+        })
+        .await?;
+        Ok(committed)
+    }
+
+    /// The last committed journal position (0 at the beginning) and the correlations' state there.
+    pub async fn detections_position(&self) -> Result<(u64, Option<Vec<u8>>), AlertingError> {
+        // Behind any write that is under way.
+        let _memory = self.lock().await;
+        self.inner.store.progress().await
+    }
+
+    /// Does what is due at `now_ms`: ends holds and silences, tells groups. Returns when there is something to do
+    /// next. Sends nothing itself: see [`Alerting::run`] and [`Alerting::deliver_due`].
+    pub async fn tick(&self, now_ms: Millis) -> Result<Option<Millis>, AlertingError> {
+        self.change(now_ms, |state, in_flight| {
+            detection::end_holds(state, now_ms);
+            flush_due(state, in_flight, now_ms);
+            state.silences.retain(|_, silence| silence.state(now_ms) != SilenceState::Expired);
+            state.checkpoint(now_ms);
+            if state.pruned_ms.is_none_or(|last| now_ms - last >= PRUNE_EVERY_MS) {
+                state.pruned_ms = Some(now_ms);
+                state.batch.prune_at = Some(now_ms);
+            }
+            deliver::next_due(state, now_ms)
+        })
+        .await
+    }
+
+    pub async fn add_silence(
+        &self,
+        wish: NewSilence,
+        now_ms: Millis,
+    ) -> Result<Silence, AlertingError> {
+        let open = self.look(now_ms, |state| state.silences.len()).await?;
+        if open >= SILENCES_MAX {
+            let reason = format!("there are {SILENCES_MAX} already; expire some first");
+            return Err(AlertingError::SilenceRefused(reason));
+        }
+        let silence = Silence::new(wish, open, now_ms)?;
+        let kept = silence.clone();
+        self.change(now_ms, |state, in_flight| {
+            state.batch.silences.insert(kept.id.clone());
+            state.silences.insert(kept.id.clone(), kept);
+            flush_due(state, in_flight, now_ms);
+        })
+        .await?;
+        Ok(silence)
+    }
+
+    /// Ends a silence now.
+    pub async fn expire_silence(&self, id: &str, now_ms: Millis) -> Result<(), AlertingError> {
+        let unknown = || AlertingError::SilenceUnknown(id.to_owned());
+        let open = |state: &State| {
+            let found = state.silences.get(id);
+            found.is_some_and(|silence| silence.state(now_ms) != SilenceState::Expired)
+        };
+        if !self.look(now_ms, open).await? {
+            return Err(unknown());
+        }
+        self.change(now_ms, |state, in_flight| {
+            if let Some(silence) = state.silences.get_mut(id) {
+                silence.starts_ms = silence.starts_ms.min(now_ms);
+                silence.ends_ms = now_ms;
+                silence.updated_ms = now_ms;
+                state.batch.silences.insert(id.to_owned());
+            }
+            flush_due(state, in_flight, now_ms);
+        })
+        .await
+    }
+
+    /// Notes that somebody has taken a firing alert. It is not repeated to anybody while it goes on.
+    pub async fn acknowledge(
+        &self,
+        fingerprint: u64,
+        by: &str,
+        note: &str,
+        now_ms: Millis,
+    ) -> Result<(), AlertingError> {
+        let firing = |state: &State| {
+            state.alerts.get(&fingerprint).is_some_and(|alert| alert.state == AlertState::Firing)
+        };
+        if !self.look(now_ms, firing).await? {
+            return Err(AlertingError::AlertUnknown(fingerprint_text(fingerprint)));
+        }
+        self.change(now_ms, |state, in_flight| {
+            let Some(alert) = state.alerts.get_mut(&fingerprint) else { return };
+            let (by, note) = (by.to_owned(), note.to_owned());
+            let detail = format!("{by}: {note}");
+            alert.acknowledgement = Some(Acknowledgement { by, note, at_ms: now_ms });
+            let kind = ChangeKind::Acknowledged;
+            state.batch.changes.push(Change { fingerprint, at_ms: now_ms, kind, detail });
+            state.batch.alerts.insert(fingerprint);
+            for group in state.groups.values_mut() {
+                group.changed |= group.members.contains(&fingerprint);
+            }
+            flush_due(state, in_flight, now_ms);
+        })
+        .await
+    }
+
+    /// Takes a new routing, whole or (when a receiver cannot be set up) not at all.
+    pub async fn reload(&self, routing: Routing, now_ms: Millis) -> Result<(), AlertingError> {
+        let senders = senders(&routing, &self.inner.external_url)?;
+        let memory = self.lock().await;
+        self.change_locked(memory, Some(senders), now_ms, |state, in_flight| {
+            state.routing = routing;
+            state.regroup(now_ms);
+            drop_undeliverable(state, now_ms);
+            flush_due(state, in_flight, now_ms);
+            close_told(state);
+        })
+        .await
+    }
+
+    /// Every change of an alert from now on. A subscriber that is too slow is told how many it missed.
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.inner.changes.subscribe()
+    }
+
+    pub(crate) async fn change<T>(
+        &self,
+        now_ms: Millis,
+        change: impl FnOnce(&mut State, &BTreeSet<String>) -> T,
+    ) -> Result<T, AlertingError> {
+        self.change_locked(self.lock().await, None, now_ms, change).await
+    }
+
+    async fn lock(&self) -> OwnedMutexGuard<Memory> {
+        Arc::clone(&self.inner.memory).lock_owned().await
+    }
+
+    async fn change_locked<T>(
+        &self,
+        mut memory: OwnedMutexGuard<Memory>,
+        senders: Option<Senders>,
+        now_ms: Millis,
+        change: impl FnOnce(&mut State, &BTreeSet<String>) -> T,
+    ) -> Result<T, AlertingError> {
+        let mut state = self.taken(&mut memory, now_ms).await?;
+        let answer = change(&mut state, &self.in_flight());
+        let batch = state.batch.take();
+        if batch.is_empty() && senders.is_none() {
+            memory.state = Some(state);
+            self.inner.counters.add(batch.counted);
+            return Ok(answer);
+        }
+        // A task of its own: a transaction that its caller leaves half way may or may not be committed.
+        let write = self.clone().write(memory, senders, state, batch);
+        tokio::spawn(write).await.map_err(|_| AlertingError::Interrupted)??;
+        Ok(answer)
+    }
+
+    async fn write(
+        self,
+        mut memory: OwnedMutexGuard<Memory>,
+        senders: Option<Senders>,
+        state: State,
+        batch: Batch,
+    ) -> Result<(), AlertingError> {
+        self.inner.store.commit(&state, &batch).await?;
+        memory.routing = state.routing.clone();
+        memory.senders = senders.unwrap_or_else(|| Arc::clone(&memory.senders));
+        memory.state = Some(state);
+        drop(memory);
+        self.inner.counters.add(batch.counted);
+        if !(batch.outbox.is_empty() && batch.changes.is_empty() && batch.silences.is_empty()) {
+            self.inner.wake.notify_one();
+        }
+        for change in batch.changes {
+            // Nobody listens: nothing is missed, pages read the state when they open.
+            self.inner.changes.send(change).ok();
+        }
+        Ok(())
+    }
+
+    /// The state to work on; whoever takes it puts it back when all went well.
+    async fn taken(&self, memory: &mut Memory, now_ms: Millis) -> Result<State, AlertingError> {
+        match memory.state.take() {
+            Some(state) => Ok(state),
+            None => self.inner.store.load(memory.routing.clone(), now_ms).await,
+        }
+    }
+
+    /// Reads without changing.
+    pub(crate) async fn look<T>(
+        &self,
+        now_ms: Millis,
+        look: impl FnOnce(&State) -> T,
+    ) -> Result<T, AlertingError> {
+        let mut memory = self.inner.memory.lock().await;
+        let state = self.taken(&mut memory, now_ms).await?;
+        let answer = look(&state);
+        memory.state = Some(state);
+        Ok(answer)
+    }
+
+    pub(crate) async fn senders(&self) -> Senders {
+        self.inner.memory.lock().await.senders.clone()
+    }
+
+    pub(crate) fn in_flight(&self) -> BTreeSet<String> {
+        self.inner.in_flight.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_in_flight(&self, id: &str, is_in_flight: bool) {
+        let mut ids = self.inner.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_in_flight {
+            ids.insert(id.to_owned());
+        } else {
+            ids.remove(id);
+        }
+    }
+}
+
+/// Sets notifications aside whose receiver the routing no longer has.
+fn drop_undeliverable(state: &mut State, now_ms: Millis) {
+    let routing = state.routing.clone();
+    let known = |receiver: &str, integration: &str| {
+        let found = routing.receiver(receiver);
+        found.is_some_and(|found| {
+            found.integrations.iter().any(|one| one.name.as_ref() == integration)
+        })
+    };
+    let gone = state.outbox.values();
+    let gone = gone.filter(|row| !known(&row.notification.receiver, &row.integration));
+    let gone: Vec<String> = gone.map(|row| row.id.clone()).collect();
+    for id in gone {
+        state.outbox.remove(&id);
+        state.batch.undeliverable.insert(id, now_ms);
+        state.batch.counted.undeliverable += 1;
+    }
+}

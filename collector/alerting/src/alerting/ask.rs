@@ -1,0 +1,89 @@
+//! The questions that pages and APIs ask. None of them changes anything.
+
+use agent_model::Millis;
+
+use crate::alert::Alert;
+use crate::detection::DetectionRecord;
+use crate::group::GroupStatus;
+use crate::notification::NotificationRecord;
+use crate::routing::Routing;
+use crate::silence::Silence;
+use crate::stats::Stats;
+use crate::store::HistoryEntry;
+use crate::view::{self, AlertFilter, AlertStatus};
+use crate::{Alerting, AlertingError};
+
+impl Alerting {
+    /// The alerts that are open: pending, firing, or resolved and not yet told to everybody; newest first.
+    pub async fn alerts(
+        &self,
+        filter: &AlertFilter,
+        now_ms: Millis,
+    ) -> Result<Vec<AlertStatus>, AlertingError> {
+        self.look(now_ms, |state| view::alerts(state, filter, now_ms)).await
+    }
+
+    /// One alert, open or (its last episode) from the history.
+    pub async fn alert(
+        &self,
+        fingerprint: u64,
+        now_ms: Millis,
+    ) -> Result<Option<AlertStatus>, AlertingError> {
+        let open = self
+            .look(now_ms, |state| {
+                let found = state.alerts.get(&fingerprint).cloned();
+                found.map(|alert| view::alert(state, alert, now_ms))
+            })
+            .await?;
+        if open.is_some() {
+            return Ok(open);
+        }
+        let Some(alert) = self.inner.store.alert(fingerprint).await? else { return Ok(None) };
+        self.look(now_ms, |state| Some(view::alert(state, alert, now_ms))).await
+    }
+
+    /// The last episode of alerts that resolved, newest first.
+    pub async fn resolved(&self, limit: u32) -> Result<Vec<Alert>, AlertingError> {
+        self.inner.store.resolved(limit).await
+    }
+
+    /// What happened to an alert, newest first, over all its episodes.
+    pub async fn history(
+        &self,
+        fingerprint: u64,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, AlertingError> {
+        self.inner.store.history(fingerprint, limit).await
+    }
+
+    pub async fn groups(&self, now_ms: Millis) -> Result<Vec<GroupStatus>, AlertingError> {
+        self.look(now_ms, |state| state.groups.values().map(|group| group.status()).collect()).await
+    }
+
+    /// Every silence that is kept, also those that ended.
+    pub async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
+        self.inner.store.silences().await
+    }
+
+    /// Notifications in whatever state, newest first.
+    pub async fn notifications(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<NotificationRecord>, AlertingError> {
+        self.inner.store.notifications(limit).await
+    }
+
+    /// Detections, newest first.
+    pub async fn detections(&self, limit: u32) -> Result<Vec<DetectionRecord>, AlertingError> {
+        self.inner.store.detections(limit).await
+    }
+
+    /// The routing in force.
+    pub async fn routing(&self, now_ms: Millis) -> Result<Routing, AlertingError> {
+        self.look(now_ms, |state| state.routing.clone()).await
+    }
+
+    pub async fn stats(&self, now_ms: Millis) -> Result<Stats, AlertingError> {
+        self.look(now_ms, |state| self.inner.counters.stats(state, now_ms)).await
+    }
+}

@@ -1,0 +1,205 @@
+//! Delivery: takes rows from the outbox, sends them, and records what came of it before anything else happens.
+//! Each integration has its own few sends at a time and its own time limit, so none waits for another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_model::Millis;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::group::Group;
+use crate::limits::{ATTEMPT_MAX_MS, CHECKPOINT_MS, OUTBOX_FULL_RETRY_MS, OUTBOX_MAX};
+use crate::notify::{Notifier, SendError};
+use crate::outbox::{Waiting, back_off_ms, next_attempt, sendable};
+use crate::silence::Silence;
+use crate::state::{Outcome, State};
+use crate::{Alerting, AlertingError, detection};
+
+/// The longest sleep: the wall clock may jump meanwhile.
+const SLEEP_MAX_MS: Millis = 5_000;
+
+/// The wait after the database failed.
+const DATABASE_RETRY: Duration = Duration::from_secs(1);
+
+/// A row on its way: leaves the list of those when dropped, however the attempt ends.
+struct InFlight {
+    alerting: Alerting,
+    row: Waiting,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.alerting.set_in_flight(&self.row.id, false);
+        self.alerting.inner.wake.notify_one();
+    }
+}
+
+impl Alerting {
+    /// Works until `shutdown`: ticks when something is due or has changed, and delivers. Attempts under way at
+    /// the end are waited for, within their time limit. `clock` tells the time in milliseconds UTC.
+    pub async fn run(
+        &self,
+        clock: impl Fn() -> Millis + Send + Sync + Clone + 'static,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        tokio::pin!(shutdown);
+        let mut sends = JoinSet::new();
+        loop {
+            let next = self.begin_due(&clock, &mut sends).await;
+            let now_ms = clock();
+            let wait_ms = next.map_or(SLEEP_MAX_MS, |at| (at - now_ms).clamp(1, SLEEP_MAX_MS));
+            let wait = Duration::from_millis(wait_ms.unsigned_abs());
+            tokio::select! {
+                () = &mut shutdown => break,
+                () = self.inner.wake.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            while let Some(ended) = sends.try_join_next() {
+                report_panic(ended);
+            }
+        }
+        while let Some(ended) = sends.join_next().await {
+            report_panic(ended);
+        }
+    }
+
+    /// Sends everything that is due at `now_ms`, once, and waits for the outcome. For tests and simulations.
+    pub async fn deliver_due(&self, now_ms: Millis) -> Result<usize, AlertingError> {
+        let mut attempts = 0;
+        loop {
+            let rows = self.claim(now_ms).await?;
+            if rows.is_empty() {
+                return Ok(attempts);
+            }
+            attempts += rows.len();
+            let mut sends = JoinSet::new();
+            for row in rows {
+                sends.spawn(self.clone().attempt(row, move || now_ms));
+            }
+            while let Some(ended) = sends.join_next().await {
+                report_panic(ended);
+            }
+        }
+    }
+
+    /// One turn of the loop; returns when the next is due.
+    async fn begin_due(
+        &self,
+        clock: &(impl Fn() -> Millis + Send + Sync + Clone + 'static),
+        sends: &mut JoinSet<()>,
+    ) -> Option<Millis> {
+        let now_ms = clock();
+        let ticked = self.tick(now_ms).await;
+        let claimed = self.claim(now_ms).await;
+        match (ticked, claimed) {
+            (Ok(next), Ok(rows)) => {
+                for row in rows {
+                    sends.spawn(self.clone().attempt(row, clock.clone()));
+                }
+                next
+            }
+            (Err(failed), _) | (_, Err(failed)) => {
+                log_failure(&failed, "alerting stands still and tries again");
+                Some(now_ms + 1_000)
+            }
+        }
+    }
+
+    async fn claim(&self, now_ms: Millis) -> Result<Vec<InFlight>, AlertingError> {
+        self.look(now_ms, |state| {
+            let rows = sendable(&state.outbox, &self.in_flight(), now_ms).into_iter();
+            rows.map(|row| {
+                self.set_in_flight(&row.id, true);
+                InFlight { alerting: self.clone(), row }
+            })
+            .collect()
+        })
+        .await
+    }
+
+    async fn attempt(self, sending: InFlight, clock: impl Fn() -> Millis) {
+        let row = &sending.row;
+        let senders = self.senders().await;
+        let key = (Arc::clone(&row.notification.receiver), Arc::clone(&row.integration));
+        let sent = match senders.get(&key) {
+            Some(notifier) => in_time(notifier.as_ref(), row).await,
+            None => Err(SendError::Setup("the receiver was just taken out".to_owned())),
+        };
+        let outcome = outcome_of(row, sent, clock());
+        // Until the outcome is on disk the row stays in flight: a success must not be sent again because the disk
+        // was full for a while.
+        while let Err(failed) = self.record(&outcome).await {
+            log_failure(&failed, "the outcome of a notification is not recorded yet");
+            tokio::time::sleep(DATABASE_RETRY).await;
+        }
+        self.inner.counters.attempted(outcome.number, outcome.failure.is_none());
+    }
+
+    async fn record(&self, outcome: &Outcome) -> Result<(), AlertingError> {
+        self.change(outcome.at_ms, |state, _| {
+            if outcome.failure.is_none() {
+                state.outbox.remove(&outcome.id);
+            } else if let Some(row) = state.outbox.get_mut(&outcome.id) {
+                row.attempts = outcome.number;
+                row.next_attempt_ms = outcome.next_attempt_ms;
+            }
+            state.batch.outcomes.push(outcome.clone());
+        })
+        .await
+    }
+}
+
+async fn in_time(notifier: &dyn Notifier, row: &Waiting) -> Result<(), SendError> {
+    let limit = Duration::from_millis(ATTEMPT_MAX_MS);
+    match tokio::time::timeout(limit, notifier.send(&row.notification)).await {
+        Ok(sent) => sent,
+        Err(_) => Err(SendError::TimedOut { seconds: limit.as_secs() }),
+    }
+}
+
+fn outcome_of(row: &Waiting, sent: Result<(), SendError>, at_ms: Millis) -> Outcome {
+    let number = row.attempts.saturating_add(1);
+    let receiver = row.notification.receiver.as_ref();
+    let integration = row.integration.as_ref();
+    let mut next_attempt_ms = at_ms;
+    let failure = match sent {
+        Ok(()) => {
+            info!(receiver, integration, id = row.id, number, "notification delivered");
+            None
+        }
+        Err(failed) => {
+            let wait_ms = back_off_ms(&row.id, number, failed.retry_after());
+            next_attempt_ms = at_ms.saturating_add(wait_ms);
+            let why = failed.chain();
+            warn!(receiver, integration, id = row.id, number, wait_ms, why, "notification failed");
+            Some(why)
+        }
+    };
+    Outcome { id: row.id.clone(), number, at_ms, failure, next_attempt_ms }
+}
+
+/// When something has to be done that no call announces.
+pub(crate) fn next_due(state: &State, now_ms: Millis) -> Option<Millis> {
+    let groups = state.groups.values().filter_map(Group::due_ms);
+    // What is due already and still there could not be done: the outbox is full.
+    let earliest = if state.outbox.len() >= OUTBOX_MAX { OUTBOX_FULL_RETRY_MS } else { 1 };
+    let groups = groups.min().map(|due| due.max(now_ms + earliest));
+    let bounds = |silence: &Silence| [silence.starts_ms, silence.ends_ms];
+    let silences = state.silences.values().flat_map(bounds).filter(|at| *at > now_ms).min();
+    let checkpoint = state.checkpoint_ms + CHECKPOINT_MS;
+    let checkpoint = (!state.batch.touched.is_empty()).then_some(checkpoint.max(now_ms + 1));
+    let others = [detection::next_end(state), silences, next_attempt(&state.outbox, now_ms)];
+    groups.into_iter().chain(checkpoint).chain(others.into_iter().flatten()).min()
+}
+
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(failed) = ended {
+        error!(%failed, "an attempt to notify ended abnormally; it is made again");
+    }
+}
+
+fn log_failure(failed: &AlertingError, what: &'static str) {
+    let cause = std::error::Error::source(failed).map(ToString::to_string).unwrap_or_default();
+    error!(%failed, cause, "{what}");
+}

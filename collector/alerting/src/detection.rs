@@ -1,0 +1,110 @@
+//! Security detections: each is an event that fires at once and resolves after a stated hold.
+//! The same detection again, by its id, has no effect; another one with the same labels prolongs the alert.
+
+use std::sync::Arc;
+
+use agent_model::{Labels, Millis};
+
+use crate::alert::{Alert, AlertSource, AlertState, Annotations};
+use crate::limits::{ALERTS_MAX, LATE_MS};
+use crate::state::State;
+
+/// The annotation of an alert that is told long after its event, for instance after an outage of the network.
+pub const LATE_ANNOTATION: &str = "late";
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectionAlert {
+    /// Made from the rule, its version and the events: the same detection has it again.
+    pub id: [u8; 16],
+    pub labels: Labels,
+    pub annotations: Annotations,
+    /// When it happened.
+    pub time_ms: Millis,
+    /// How long the alert fires after the last detection.
+    pub hold_ms: Millis,
+}
+
+/// A recorded detection, for pages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectionRecord {
+    pub id: [u8; 16],
+    pub fingerprint: u64,
+    pub labels: Labels,
+    pub annotations: Annotations,
+    pub time_ms: Millis,
+    pub recorded_ms: Millis,
+}
+
+/// What became of a commit of detections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct DetectionsCommitted {
+    pub new: usize,
+    /// Known by their id already: without effect.
+    pub repeated: usize,
+}
+
+/// Raises or prolongs the alert of a detection that is known to be new.
+pub(crate) fn detect(state: &mut State, detection: DetectionAlert, now_ms: Millis) {
+    let fingerprint = detection.labels.fingerprint();
+    let mut annotations = detection.annotations.clone();
+    if now_ms - detection.time_ms > LATE_MS {
+        annotations.insert(LATE_ANNOTATION.to_owned(), "true".to_owned());
+    }
+    // The hold counts from when people can know, so that one that comes late is seen at all.
+    let ends_ms = now_ms.saturating_add(detection.hold_ms.max(1));
+    if state.alerts.get(&fingerprint).is_some_and(|alert| alert.state == AlertState::Pending) {
+        // A rule was still waiting with the same labels: a detection does not wait.
+        state.clear(fingerprint, now_ms);
+    }
+    let current = state.alerts.get(&fingerprint);
+    match current.filter(|alert| alert.state != AlertState::Resolved) {
+        Some(alert) => {
+            let mut next = alert.clone();
+            next.last_true_ms = detection.time_ms;
+            next.annotations = Arc::new(annotations);
+            next.ends_ms = Some(alert.ends_ms.map_or(ends_ms, |before| before.max(ends_ms)));
+            state.batch.alerts.insert(fingerprint);
+            state.alerts.insert(fingerprint, next);
+        }
+        None if current.is_none() && state.alerts.len() >= ALERTS_MAX => {
+            state.batch.counted.alerts_refused += 1;
+        }
+        None => {
+            let next = Alert {
+                labels: detection.labels.clone(),
+                fingerprint,
+                annotations: Arc::new(annotations),
+                source: AlertSource::Detection,
+                state: AlertState::Firing,
+                value: 1.0,
+                active_since_ms: detection.time_ms,
+                firing_since_ms: Some(detection.time_ms),
+                last_true_ms: detection.time_ms,
+                absent_since_ms: None,
+                ends_ms: Some(ends_ms),
+                resolved_ms: None,
+                acknowledgement: None,
+            };
+            state.put(next, now_ms, "");
+        }
+    }
+    state.batch.detections.push((detection, now_ms));
+}
+
+/// Resolves detections whose hold has ended.
+pub(crate) fn end_holds(state: &mut State, now_ms: Millis) {
+    let ended = |alert: &&Alert| {
+        alert.is_firing() && alert.is_detection() && alert.ends_ms.is_some_and(|at| at <= now_ms)
+    };
+    let ended: Vec<u64> =
+        state.alerts.values().filter(ended).map(|alert| alert.fingerprint).collect();
+    for fingerprint in ended {
+        state.resolve(fingerprint, now_ms, "");
+    }
+}
+
+/// When the next hold ends.
+pub(crate) fn next_end(state: &State) -> Option<Millis> {
+    let held = state.alerts.values().filter(|alert| alert.is_firing() && alert.is_detection());
+    held.filter_map(|alert| alert.ends_ms).min()
+}

@@ -1,0 +1,170 @@
+//! Groups: alerts that one receiver is told about together, and when.
+//!
+//! A new group waits `group_wait`; what changes later waits until `group_interval` after the last message; an
+//! unchanged group that still fires is told again after `repeat_interval`, unless all of it is acknowledged.
+//! Promises: an alert that fires and is not muted is told to every integration of its receivers; whoever was
+//! told that it fires is told that it resolved, if he wants that (also when it resolved while muted: afterwards).
+
+mod flush;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use agent_model::{Labels, Millis};
+use sha2::{Digest, Sha256};
+
+use crate::alert::{Alert, AlertState};
+use crate::routing::{Route, Timing};
+use crate::state::State;
+
+pub(crate) use flush::{close_told, flush_due};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    pub(crate) receiver: Arc<str>,
+    pub(crate) labels: Labels,
+    pub(crate) is_detection: bool,
+    pub(crate) timing: Timing,
+    pub(crate) created_ms: Millis,
+    /// When something was last put into the outbox.
+    pub(crate) last_flush_ms: Option<Millis>,
+    /// Firing alerts, and others that somebody has yet to be told as resolved.
+    pub(crate) members: BTreeSet<u64>,
+    /// Whether it must be looked at again.
+    pub(crate) changed: bool,
+    pub(crate) repeat_due_ms: Option<Millis>,
+    /// Integration to what it has been told.
+    pub(crate) told: BTreeMap<Arc<str>, Told>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The number of its last notification.
+    pub(crate) sequence: u64,
+    pub(crate) last_ms: Millis,
+    /// Alerts told as firing and not yet as resolved, with the start that was told.
+    pub(crate) alerts: BTreeMap<u64, Millis>,
+}
+
+/// A group as a page shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupStatus {
+    pub key: String,
+    pub labels: Labels,
+    pub receiver: Arc<str>,
+    pub fingerprints: Vec<u64>,
+    pub last_notified_ms: Option<Millis>,
+    /// When it is looked at next.
+    pub next_due_ms: Option<Millis>,
+}
+
+impl Group {
+    pub(crate) fn new(route: &Route, alert: &Alert, now_ms: Millis) -> Self {
+        let timing = route.timing_of(alert.is_detection());
+        let labels = timing.group_by.labels_of(&alert.labels);
+        Self {
+            id: group_id(route, &labels, alert.is_detection()),
+            key: format!("{}:{labels}", route.key),
+            receiver: Arc::clone(&route.receiver),
+            labels,
+            is_detection: alert.is_detection(),
+            timing: timing.clone(),
+            created_ms: now_ms,
+            last_flush_ms: None,
+            members: BTreeSet::new(),
+            changed: true,
+            repeat_due_ms: None,
+            told: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn due_ms(&self) -> Option<Millis> {
+        let wait = match self.last_flush_ms {
+            None => self.created_ms.saturating_add(self.timing.group_wait_ms),
+            Some(last) => last.saturating_add(self.timing.group_interval_ms),
+        };
+        let change = self.changed.then_some(wait);
+        change.into_iter().chain(self.repeat_due_ms).min()
+    }
+
+    pub(crate) fn status(&self) -> GroupStatus {
+        GroupStatus {
+            key: self.key.clone(),
+            labels: self.labels.clone(),
+            receiver: Arc::clone(&self.receiver),
+            fingerprints: self.members.iter().copied().collect(),
+            last_notified_ms: self.last_flush_ms,
+            next_due_ms: self.due_ms(),
+        }
+    }
+}
+
+/// Stable over restarts and over reloads that leave the route as it is.
+fn group_id(route: &Route, labels: &Labels, is_detection: bool) -> String {
+    let mut hash = Sha256::new();
+    let kind = if is_detection { "detection" } else { "rule" };
+    for text in [&route.receiver, kind, &route.key, labels.to_string().as_str()] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl State {
+    /// Puts a firing alert into the group of every route that takes it.
+    pub(crate) fn join_groups(&mut self, alert: &Alert, now_ms: Millis) {
+        let routing = self.routing.clone();
+        for route in routing.matching(&alert.labels) {
+            let labels = route.timing_of(alert.is_detection()).group_by.labels_of(&alert.labels);
+            let id = group_id(route, &labels, alert.is_detection());
+            let group = self.groups.entry(id.clone()).or_insert_with(|| {
+                self.batch.groups.insert(id.clone());
+                self.batch.groups_removed.remove(&id);
+                Group::new(route, alert, now_ms)
+            });
+            group.members.insert(alert.fingerprint);
+            group.changed = true;
+        }
+    }
+
+    /// Forms all groups anew from the alerts, after a start or a change of the routing. A group that the routing
+    /// still makes keeps what it knows; the others end.
+    pub(crate) fn regroup(&mut self, now_ms: Millis) {
+        let before = std::mem::take(&mut self.groups);
+        let alerts: Vec<Alert> = self.alerts.values().cloned().collect();
+        let routing = self.routing.clone();
+        for alert in &alerts {
+            for route in routing.matching(&alert.labels) {
+                let fresh = Group::new(route, alert, now_ms);
+                let known = self.groups.get(&fresh.id).or_else(|| before.get(&fresh.id));
+                let told = known.is_some_and(|group| group.has_told(alert.fingerprint));
+                if !(alert.state == AlertState::Firing || told) {
+                    continue;
+                }
+                let mut group = known.cloned().unwrap_or_else(|| fresh.clone());
+                if !self.groups.contains_key(&fresh.id) {
+                    group.members.clear();
+                    group.receiver = fresh.receiver;
+                    group.key = fresh.key;
+                    group.timing = fresh.timing;
+                    group.changed = true;
+                    self.batch.groups.insert(fresh.id.clone());
+                }
+                group.members.insert(alert.fingerprint);
+                self.groups.insert(fresh.id, group);
+            }
+        }
+        for id in before.into_keys().filter(|id| !self.groups.contains_key(id)) {
+            self.batch.groups.remove(&id);
+            self.batch.groups_removed.insert(id);
+        }
+    }
+}
+
+impl Group {
+    pub(crate) fn has_told(&self, fingerprint: u64) -> bool {
+        self.told.values().any(|told| told.alerts.contains_key(&fingerprint))
+    }
+}

@@ -1,0 +1,241 @@
+//! Looking at a group: who must be told what now, as rows of the outbox.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use agent_model::Millis;
+
+use crate::alert::{Alert, AlertState};
+use crate::limits::OUTBOX_MAX;
+use crate::mute::Mutes;
+use crate::notification::{Notification, NotifiedAlert};
+use crate::outbox::Waiting;
+use crate::routing::{Integration, Routing};
+use crate::silence::SilenceState;
+use crate::state::{Batch, State};
+
+use super::{Group, Told};
+
+/// Looks at every group whose time has come. Rows in `in_flight` are on their way and stay as they are.
+pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms: Millis) {
+    note_silences(state, now_ms);
+    let is_due = |group: &Group| group.due_ms().is_some_and(|due| due <= now_ms);
+    let due: Vec<String> =
+        state.groups.values().filter(|group| is_due(group)).map(|group| group.id.clone()).collect();
+    if due.is_empty() {
+        return;
+    }
+    let State { routing, alerts, groups, silences, outbox, batch, .. } = state;
+    let mutes = Mutes::new(alerts, silences, &routing.inhibit_rules, now_ms);
+    for id in due {
+        let Some(group) = groups.get_mut(&id) else { continue };
+        let mut flush = Flush { routing, outbox, batch, in_flight, now_ms };
+        flush.group(group, &Members::of(group, alerts, &mutes));
+        if group.members.is_empty() {
+            groups.remove(&id);
+            batch.groups.remove(&id);
+            batch.groups_removed.insert(id);
+        } else {
+            batch.groups.insert(id);
+        }
+    }
+    close_told(state);
+}
+
+/// When a silence begins or ends, every group is looked at again.
+fn note_silences(state: &mut State, now_ms: Millis) {
+    let active = state.silences.values().filter(|s| s.state(now_ms) == SilenceState::Active);
+    let active: BTreeSet<String> = active.map(|silence| silence.id.clone()).collect();
+    if active != state.silences_active {
+        state.silences_active = active;
+        state.mark_all_groups();
+    }
+}
+
+/// Resolved alerts that no group waits for are history.
+pub(crate) fn close_told(state: &mut State) {
+    let resolved = state.alerts.values().filter(|alert| alert.state == AlertState::Resolved);
+    let resolved: Vec<u64> = resolved.map(|alert| alert.fingerprint).collect();
+    if resolved.is_empty() {
+        return;
+    }
+    let awaited: BTreeSet<u64> =
+        state.groups.values().flat_map(|group| group.members.iter().copied()).collect();
+    for fingerprint in resolved.into_iter().filter(|alert| !awaited.contains(alert)) {
+        // The row itself is written first if it also changed in this transaction.
+        if let Some(alert) = state.alerts.remove(&fingerprint) {
+            state.batch.touched.remove(&fingerprint);
+            state.batch.alerts.remove(&fingerprint);
+            state.batch.closed.insert(fingerprint, alert);
+        }
+    }
+}
+
+/// The members of a group as they are now.
+struct Members<'a> {
+    firing: Vec<&'a Alert>,
+    resolved: Vec<&'a Alert>,
+    /// Not firing, muted or not.
+    ended: BTreeSet<u64>,
+}
+
+impl<'a> Members<'a> {
+    fn of(group: &Group, alerts: &'a BTreeMap<u64, Alert>, mutes: &Mutes<'_>) -> Self {
+        let mut members = Self { firing: Vec::new(), resolved: Vec::new(), ended: BTreeSet::new() };
+        for fingerprint in &group.members {
+            let alert = alerts.get(fingerprint);
+            if !alert.is_some_and(Alert::is_firing) {
+                members.ended.insert(*fingerprint);
+            }
+            match alert {
+                Some(alert) if mutes.is_muted(&alert.labels) => {}
+                Some(alert) if alert.is_firing() => members.firing.push(alert),
+                Some(alert) => members.resolved.push(alert),
+                None => {}
+            }
+        }
+        members
+    }
+}
+
+struct Flush<'a> {
+    routing: &'a Routing,
+    outbox: &'a mut BTreeMap<String, Waiting>,
+    batch: &'a mut Batch,
+    in_flight: &'a BTreeSet<String>,
+    now_ms: Millis,
+}
+
+impl Flush<'_> {
+    fn group(&mut self, group: &mut Group, members: &Members<'_>) {
+        let receiver = self.routing.receiver(&group.receiver);
+        let integrations = receiver.map_or(&[][..], |receiver| &receiver.integrations);
+        group.told.retain(|name, _| integrations.iter().any(|one| one.name == *name));
+        group.changed = false;
+        group.repeat_due_ms = None;
+        for integration in integrations {
+            self.integration(group, members, integration);
+        }
+        let waits = |group: &Group, alert: &u64| group.has_told(*alert);
+        let done: Vec<u64> =
+            members.ended.iter().filter(|alert| !waits(group, alert)).copied().collect();
+        for alert in done {
+            group.members.remove(&alert);
+        }
+    }
+
+    fn integration(&mut self, group: &mut Group, members: &Members<'_>, integration: &Integration) {
+        let mut told = group.told.get(&integration.name).cloned().unwrap_or_default();
+        let is_new =
+            |alert: &&Alert| told.alerts.get(&alert.fingerprint) != Some(&alert.starts_ms());
+        let has_new = members.firing.iter().any(is_new);
+        let replaced = self.replaceable(&group.id, &integration.name);
+        let ended: Vec<&Alert> = members
+            .resolved
+            .iter()
+            .filter(|alert| told.alerts.contains_key(&alert.fingerprint))
+            .filter(|alert| {
+                integration.send_resolved || self.says_firing(&replaced, alert.fingerprint)
+            })
+            .copied()
+            .collect();
+        let unacknowledged = members.firing.iter().any(|alert| alert.acknowledgement.is_none());
+        let repeat_ms = told.last_ms.saturating_add(group.timing.repeat_interval_ms);
+        let repeats = unacknowledged && self.now_ms >= repeat_ms;
+        if has_new || !ended.is_empty() || repeats {
+            let fits = self.outbox.len() < OUTBOX_MAX + replaced.len();
+            if !fits {
+                self.batch.counted.outbox_full += 1;
+                group.changed = true;
+                return;
+            }
+            self.tell(group, integration, &mut told, &members.firing, &ended, &replaced);
+        }
+        if !integration.send_resolved {
+            told.alerts.retain(|alert, _| !members.ended.contains(alert));
+        }
+        if unacknowledged && !told.alerts.is_empty() {
+            let due = told.last_ms.saturating_add(group.timing.repeat_interval_ms);
+            group.repeat_due_ms = group.repeat_due_ms.into_iter().chain([due]).min();
+        }
+        group.told.insert(Arc::clone(&integration.name), told);
+    }
+
+    /// Puts a notification into the outbox; it takes the place of undelivered ones and carries what they said.
+    fn tell(
+        &mut self,
+        group: &mut Group,
+        integration: &Integration,
+        told: &mut Told,
+        firing: &[&Alert],
+        ended: &[&Alert],
+        replaced: &[String],
+    ) {
+        let mut alerts: BTreeMap<u64, NotifiedAlert> = BTreeMap::new();
+        for id in replaced {
+            let Some(row) = self.outbox.remove(id) else { continue };
+            let carried = row.notification.alerts.iter();
+            alerts.extend(carried.map(|alert| (alert.fingerprint, alert.clone())));
+            self.batch.outbox.remove(id);
+            self.batch.superseded.insert(id.clone(), self.now_ms);
+            self.batch.counted.superseded += 1;
+        }
+        for alert in firing.iter().chain(ended) {
+            let mut notified = NotifiedAlert::of(alert);
+            if !alert.is_firing() && notified.resolved_ms.is_none() {
+                notified.resolved_ms = Some(self.now_ms);
+            }
+            alerts.insert(alert.fingerprint, notified);
+        }
+        told.sequence += 1;
+        told.last_ms = self.now_ms;
+        told.alerts.extend(firing.iter().map(|alert| (alert.fingerprint, alert.starts_ms())));
+        for alert in ended {
+            told.alerts.remove(&alert.fingerprint);
+        }
+        let mut notification = Notification {
+            idempotency_key: String::new(),
+            receiver: Arc::clone(&group.receiver),
+            group_key: group.key.clone(),
+            group_labels: group.labels.clone(),
+            alerts: alerts.into_values().collect(),
+            created_ms: self.now_ms,
+        };
+        notification.sort_alerts();
+        let id = notification.key_of(&group.id, &integration.name, told.sequence);
+        notification.idempotency_key.clone_from(&id);
+        group.last_flush_ms = Some(self.now_ms);
+        self.batch.outbox.insert(id.clone());
+        self.outbox.insert(
+            id.clone(),
+            Waiting {
+                id,
+                group_id: group.id.clone(),
+                integration: Arc::clone(&integration.name),
+                sequence: told.sequence,
+                next_attempt_ms: self.now_ms,
+                attempts: 0,
+                notification: Arc::new(notification),
+            },
+        );
+    }
+
+    /// Undelivered notifications of this group that are not on their way, oldest first.
+    fn replaceable(&self, group_id: &str, integration: &str) -> Vec<String> {
+        let mut rows: Vec<&Waiting> = self
+            .outbox
+            .values()
+            .filter(|row| row.group_id == group_id && row.integration.as_ref() == integration)
+            .filter(|row| !self.in_flight.contains(&row.id))
+            .collect();
+        rows.sort_by_key(|row| row.sequence);
+        rows.into_iter().map(|row| row.id.clone()).collect()
+    }
+
+    fn says_firing(&self, rows: &[String], fingerprint: u64) -> bool {
+        rows.iter().filter_map(|id| self.outbox.get(id)).any(|row| {
+            let mut alerts = row.notification.alerts.iter();
+            alerts.any(|alert| alert.fingerprint == fingerprint && alert.resolved_ms.is_none())
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! How large anything in alerting may grow, and why.
+
+use agent_model::Millis;
+
+/// Alerts that are pending, firing or not yet told as resolved. Beyond it new ones are refused and counted: a
+/// rule that matches every series must not take the memory of the others.
+pub const ALERTS_MAX: usize = 50_000;
+
+/// Undelivered notifications. Each group and receiver has at most two (one on its way, one merged), so this
+/// is reached by thousands of groups with dead receivers; then groups wait, nothing is dropped.
+pub const OUTBOX_MAX: usize = 20_000;
+
+/// How long a group waits to try again when the outbox is full.
+pub(crate) const OUTBOX_FULL_RETRY_MS: Millis = 1_000;
+
+/// Silences that have not ended: each alert is matched against all of them.
+pub const SILENCES_MAX: usize = 1_000;
+
+/// Matchers of one silence.
+pub const SILENCE_MATCHERS_MAX: usize = 50;
+
+/// Notifications on their way at one time to one integration: a slow receiver holds this many connections.
+pub const SENDS_PER_INTEGRATION_MAX: usize = 4;
+
+/// Attempts kept of one notification; older ones are only counted.
+pub(crate) const ATTEMPTS_KEPT_MAX: i64 = 100;
+
+/// Changes that a slow subscriber may lag behind before it is told that it missed some.
+pub const CHANGES_BUFFERED_MAX: usize = 1_024;
+
+/// One attempt to send may take this long, whatever the receiver does.
+pub(crate) const ATTEMPT_MAX_MS: u64 = 15_000;
+
+/// Memory of small things (last seen true, values) is written at least this often while it changes.
+pub(crate) const CHECKPOINT_MS: Millis = 60_000;
+
+/// A hole in the evaluations longer than this does not count towards a rule's `for`: nobody looked.
+pub(crate) const EVALUATION_GAP_MS: Millis = 300_000;
+
+/// Delivered notifications and their attempts are kept for 90 days: a shift report and a complaint fit.
+pub(crate) const NOTIFICATIONS_KEPT_MS: Millis = 90 * DAY_MS;
+
+/// Alerts' history, detections and ended silences are kept for 400 days: a yearly report fits.
+pub(crate) const HISTORY_KEPT_MS: Millis = 400 * DAY_MS;
+
+/// How often what is too old is deleted.
+pub(crate) const PRUNE_EVERY_MS: Millis = DAY_MS;
+
+/// A detection told later than this after its event is marked as late.
+pub(crate) const LATE_MS: Millis = 300_000;
+
+const DAY_MS: Millis = 86_400_000;

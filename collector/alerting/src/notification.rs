@@ -1,0 +1,115 @@
+//! A notification: what one receiver is told about one group, whole, so that a later one replaces an earlier.
+
+use std::sync::Arc;
+
+use agent_model::{Labels, Millis};
+use sha2::{Digest, Sha256};
+
+use crate::alert::{Alert, Annotations};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notification {
+    /// The same in every attempt, also after a crash: receivers may drop what they have seen.
+    pub idempotency_key: String,
+    pub receiver: Arc<str>,
+    /// Alertmanager's text for the group: `{}/{team="soc"}:{alertname="X"}`.
+    pub group_key: String,
+    pub group_labels: Labels,
+    /// Firing ones first, oldest first.
+    pub alerts: Vec<NotifiedAlert>,
+    pub created_ms: Millis,
+}
+
+/// An alert as it stood when the notification was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotifiedAlert {
+    pub fingerprint: u64,
+    pub labels: Labels,
+    pub annotations: Arc<Annotations>,
+    pub starts_ms: Millis,
+    /// When it resolved; `None` while it fires.
+    pub resolved_ms: Option<Millis>,
+}
+
+/// One notification as a page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationRecord {
+    pub id: String,
+    pub group_key: String,
+    pub receiver: String,
+    pub integration: String,
+    pub state: OutboxState,
+    pub alerts_firing: usize,
+    pub alerts_resolved: usize,
+    pub fingerprints: Vec<u64>,
+    pub created_ms: Millis,
+    pub finished_ms: Option<Millis>,
+    pub next_attempt_ms: Millis,
+    pub attempts: u32,
+    /// Empty when the last attempt went well, or there was none.
+    pub last_error: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutboxState {
+    Waiting,
+    /// The receiver took it.
+    Sent,
+    /// A newer one of the same group took its place before it was delivered.
+    Superseded,
+    /// Its receiver is no longer configured.
+    Undeliverable,
+}
+
+impl Notification {
+    pub fn is_firing(&self) -> bool {
+        self.alerts.iter().any(|alert| alert.resolved_ms.is_none())
+    }
+
+    pub(crate) fn sort_alerts(&mut self) {
+        self.alerts
+            .sort_by_key(|alert| (alert.resolved_ms.is_some(), alert.starts_ms, alert.fingerprint));
+    }
+
+    /// Unique to this state of this group for this integration.
+    pub(crate) fn key_of(&self, group_id: &str, integration: &str, sequence: u64) -> String {
+        let mut hash = Sha256::new();
+        for text in [group_id, &self.receiver, integration] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.update(sequence.to_be_bytes());
+        hash.update(self.created_ms.to_be_bytes());
+        for alert in &self.alerts {
+            hash.update(alert.fingerprint.to_be_bytes());
+            hash.update(alert.starts_ms.to_be_bytes());
+            hash.update(alert.resolved_ms.unwrap_or(-1).to_be_bytes());
+        }
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl NotifiedAlert {
+    pub(crate) fn of(alert: &Alert) -> Self {
+        Self {
+            fingerprint: alert.fingerprint,
+            labels: alert.labels.clone(),
+            annotations: Arc::clone(&alert.annotations),
+            starts_ms: alert.starts_ms(),
+            resolved_ms: alert.resolved_ms,
+        }
+    }
+}
+
+impl OutboxState {
+    pub const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Superseded, Self::Undeliverable];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Superseded => "superseded",
+            Self::Undeliverable => "undeliverable",
+        }
+    }
+}

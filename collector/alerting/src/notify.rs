@@ -1,0 +1,98 @@
+//! Ways to reach people: the trait that delivery sends through, and its implementations.
+
+mod email;
+mod secret;
+mod webhook;
+mod wording;
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::AlertingError;
+use crate::notification::Notification;
+use crate::routing::{Channel, Routing};
+
+/// What [`Notifier::send`] returns.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>>;
+
+/// Brings one notification to one receiver. `Ok` means that the receiver took it.
+pub trait Notifier: Send + Sync {
+    fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a>;
+}
+
+/// Receiver and integration to what sends for it.
+pub(crate) type Senders = Arc<BTreeMap<(Arc<str>, Arc<str>), Arc<dyn Notifier>>>;
+
+/// Why an attempt failed. Every one is tried again: what is wrong may be mended at the other end, or in a file.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    #[error("{0}")]
+    Setup(String),
+    #[error("{what} cannot be read from {path}")]
+    Secret {
+        what: &'static str,
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the webhook could not be reached, or did not answer as HTTP")]
+    Http(#[source] reqwest::Error),
+    #[error("the webhook answered {status}: {body}")]
+    Status { status: u16, body: String, retry_after: Option<Duration> },
+    #[error("the mail could not be put together: {0}")]
+    Mail(String),
+    #[error("the mail server did not take it")]
+    Smtp(#[source] lettre::transport::smtp::Error),
+    #[error("no answer within {seconds} s")]
+    TimedOut { seconds: u64 },
+}
+
+impl SendError {
+    /// How long the receiver asked us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The error and all its causes in one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
+}
+
+/// Sets up what sends for each integration of each receiver.
+pub(crate) fn senders(
+    routing: &Routing,
+    external_url: &Arc<str>,
+) -> Result<Senders, AlertingError> {
+    // The process may have chosen the same provider already, which is as good.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let mut senders: BTreeMap<(Arc<str>, Arc<str>), Arc<dyn Notifier>> = BTreeMap::new();
+    for receiver in routing.receivers() {
+        for integration in &receiver.integrations {
+            let refused =
+                |source| AlertingError::Receiver { receiver: receiver.name.to_string(), source };
+            let url = Arc::clone(external_url);
+            let sender: Arc<dyn Notifier> = match &integration.channel {
+                Channel::Webhook(channel) => {
+                    Arc::new(webhook::Webhook::new(channel.clone(), url).map_err(refused)?)
+                }
+                Channel::Email(channel) => {
+                    Arc::new(email::Email::new(channel.clone(), url).map_err(refused)?)
+                }
+            };
+            senders.insert((Arc::clone(&receiver.name), Arc::clone(&integration.name)), sender);
+        }
+    }
+    Ok(Arc::new(senders))
+}

@@ -1,0 +1,208 @@
+//! Webhooks: Alertmanager's JSON, version "4" (alertmanager, docs/configuration.md, "webhook_config"; field order and
+//! the zero time of Go as there), so that whatever takes Alertmanager's takes ours.
+//! Each carries `Idempotency-Key`, the same in every attempt.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_model::{Labels, Millis};
+use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
+use reqwest::{Certificate, Client, RequestBuilder, Response, redirect};
+use serde::Serialize;
+
+use crate::alert::{Annotations, fingerprint_text};
+use crate::notification::{Notification, NotifiedAlert};
+use crate::routing::{Authorization, SecretText, WebhookChannel};
+
+use super::{Notifier, SendError, Sending, secret};
+
+/// One request, from the connection to the end of the answer's head.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// As much of a refusal's body as goes into the record of the attempt.
+const REFUSAL_BYTES_MAX: usize = 512;
+
+/// As many hops as curl and Go follow by default.
+const REDIRECTS_MAX: usize = 10;
+
+/// Go's zero time: "it has not ended".
+const NO_END: &str = "0001-01-01T00:00:00Z";
+
+pub(super) struct Webhook {
+    channel: WebhookChannel,
+    client: Client,
+    external_url: Arc<str>,
+}
+
+impl Webhook {
+    pub(super) fn new(channel: WebhookChannel, external_url: Arc<str>) -> Result<Self, SendError> {
+        let redirects = if channel.follow_redirects {
+            redirect::Policy::limited(REDIRECTS_MAX)
+        } else {
+            redirect::Policy::none()
+        };
+        let mut builder = Client::builder()
+            .user_agent(concat!("haidang/", env!("CARGO_PKG_VERSION")))
+            .timeout(REQUEST_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(redirects)
+            .no_proxy();
+        if let Some(file) = &channel.ca_file {
+            let pem = std::fs::read(file).map_err(|source| SendError::Secret {
+                what: "the CA certificates",
+                path: file.display().to_string(),
+                source,
+            })?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(SendError::Http)?;
+            builder = builder.tls_certs_only(certificates);
+        }
+        let client = builder.build().map_err(SendError::Http)?;
+        Ok(Self { channel, client, external_url })
+    }
+
+    async fn post(&self, notification: &Notification) -> Result<(), SendError> {
+        let url = match &self.channel.url {
+            SecretText::Value(url) => url.clone(),
+            SecretText::File(file) => secret::read("the webhook's address", file).await?,
+        };
+        let request = self
+            .client
+            .post(url)
+            .header("Idempotency-Key", &notification.idempotency_key)
+            .json(&payload(notification, self.channel.alerts_max, &self.external_url));
+        let request = self.authorized(request).await?;
+        let answer = request.send().await.map_err(|error| SendError::Http(error.without_url()))?;
+        if answer.status().is_success() { Ok(()) } else { Err(refusal(answer).await) }
+    }
+
+    async fn authorized(&self, request: RequestBuilder) -> Result<RequestBuilder, SendError> {
+        match &self.channel.authorization {
+            None => Ok(request),
+            Some(Authorization::Header { scheme, credentials_file }) => {
+                let credentials = secret::read("the credentials", credentials_file).await?;
+                Ok(request.header(AUTHORIZATION, format!("{scheme} {credentials}")))
+            }
+            Some(Authorization::Basic { username, password_file }) => {
+                let password = secret::read("the password", password_file).await?;
+                Ok(request.basic_auth(username, Some(password)))
+            }
+        }
+    }
+}
+
+impl Notifier for Webhook {
+    fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
+        Box::pin(self.post(notification))
+    }
+}
+
+async fn refusal(mut answer: Response) -> SendError {
+    let status = answer.status().as_u16();
+    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| {
+        // The other form, a date, would need a clock; our own waits serve then.
+        value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    });
+    let mut body = Vec::new();
+    while body.len() < REFUSAL_BYTES_MAX {
+        let Ok(Some(chunk)) = answer.chunk().await else { break };
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(REFUSAL_BYTES_MAX);
+    SendError::Status { status, body: String::from_utf8_lossy(&body).into_owned(), retry_after }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    receiver: &'a str,
+    status: &'static str,
+    alerts: Vec<PayloadAlert<'a>>,
+    group_labels: BTreeMap<&'a str, &'a str>,
+    common_labels: BTreeMap<&'a str, &'a str>,
+    common_annotations: BTreeMap<&'a str, &'a str>,
+    #[serde(rename = "externalURL")]
+    external_url: &'a str,
+    version: &'static str,
+    group_key: &'a str,
+    truncated_alerts: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PayloadAlert<'a> {
+    status: &'static str,
+    labels: BTreeMap<&'a str, &'a str>,
+    annotations: &'a Annotations,
+    starts_at: String,
+    ends_at: String,
+    #[serde(rename = "generatorURL")]
+    generator_url: String,
+    fingerprint: String,
+}
+
+fn payload<'a>(
+    notification: &'a Notification,
+    alerts_max: usize,
+    external_url: &'a str,
+) -> Payload<'a> {
+    let all = &notification.alerts;
+    let kept = if alerts_max == 0 { all.len() } else { alerts_max.min(all.len()) };
+    let annotations = |alert: &'a NotifiedAlert| {
+        alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+    };
+    Payload {
+        receiver: &notification.receiver,
+        status: status(notification.is_firing()),
+        alerts: all[..kept].iter().map(|alert| payload_alert(alert, external_url)).collect(),
+        group_labels: map_of(&notification.group_labels),
+        common_labels: common(all.iter().map(|alert| map_of(&alert.labels))),
+        common_annotations: common(all.iter().map(annotations)),
+        external_url,
+        version: "4",
+        group_key: &notification.group_key,
+        truncated_alerts: all.len() - kept,
+    }
+}
+
+fn payload_alert<'a>(alert: &'a NotifiedAlert, external_url: &str) -> PayloadAlert<'a> {
+    let fingerprint = fingerprint_text(alert.fingerprint);
+    PayloadAlert {
+        status: status(alert.resolved_ms.is_none()),
+        labels: map_of(&alert.labels),
+        annotations: &alert.annotations,
+        starts_at: rfc3339(alert.starts_ms),
+        ends_at: alert.resolved_ms.map_or_else(|| NO_END.to_owned(), rfc3339),
+        generator_url: format!("{external_url}/alerts/{fingerprint}"),
+        fingerprint,
+    }
+}
+
+fn status(is_firing: bool) -> &'static str {
+    if is_firing { "firing" } else { "resolved" }
+}
+
+fn map_of(labels: &Labels) -> BTreeMap<&str, &str> {
+    labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref())).collect()
+}
+
+/// The pairs that every map has.
+fn common<'a>(
+    mut maps: impl Iterator<Item = BTreeMap<&'a str, &'a str>>,
+) -> BTreeMap<&'a str, &'a str> {
+    let mut shared = maps.next().unwrap_or_default();
+    for map in maps {
+        shared.retain(|name, value| map.get(name) == Some(value));
+    }
+    shared
+}
+
+fn rfc3339(time_ms: Millis) -> String {
+    jiff::Timestamp::from_millisecond(time_ms)
+        .map_or_else(|_| NO_END.to_owned(), |time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! Routing: who is told what, and how fast. The ready form of `alerting.yml`.
+//!
+//! The tree is walked as Alertmanager's (alertmanager, dispatch/route.go): the deepest matching routes win, the
+//! first matching child ends the search unless it says `continue`. One thing differs: security detections do not
+//! take the *root's* timing but go out at once, each alert alone, unless a route below the root says otherwise.
+
+mod check;
+mod matcher_text;
+mod raw;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use agent_model::{Labels, Matcher, Millis, Problems};
+use agent_yaml::Document;
+
+pub use matcher_text::{matchers_from_text, matchers_text};
+
+/// A whole, checked routing; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Routing {
+    pub(crate) receivers: Arc<[Receiver]>,
+    /// Depth first; the root is the first.
+    pub(crate) routes: Arc<[Route]>,
+    pub(crate) inhibit_rules: Arc<[InhibitRule]>,
+    pub(crate) resolve_timeout_ms: Millis,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) receiver: Arc<str>,
+    pub(crate) matchers: Vec<Matcher>,
+    pub(crate) children: Vec<usize>,
+    pub(crate) continues: bool,
+    /// Alertmanager's text for it, part of the payload's `groupKey`: `{}/{severity="critical"}`.
+    pub(crate) key: String,
+    pub(crate) timing: Timing,
+    pub(crate) detection_timing: Timing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timing {
+    pub(crate) group_by: GroupBy,
+    pub(crate) group_wait_ms: Millis,
+    pub(crate) group_interval_ms: Millis,
+    pub(crate) repeat_interval_ms: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GroupBy {
+    /// `'...'`: every alert is a group of its own.
+    All,
+    Names(BTreeSet<String>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    pub name: Arc<str>,
+    pub integrations: Vec<Integration>,
+}
+
+/// One way to reach a receiver.
+#[derive(Clone, Debug)]
+pub struct Integration {
+    /// Its kind and place: `webhook/0`, `email/1`.
+    pub name: Arc<str>,
+    pub send_resolved: bool,
+    pub channel: Channel,
+}
+
+#[derive(Clone, Debug)]
+pub enum Channel {
+    Webhook(WebhookChannel),
+    Email(EmailChannel),
+}
+
+#[derive(Clone, Debug)]
+pub struct WebhookChannel {
+    pub url: SecretText,
+    /// Alerts in one message; 0 is no limit. What is left out is counted in `truncatedAlerts`.
+    pub alerts_max: usize,
+    pub follow_redirects: bool,
+    pub authorization: Option<Authorization>,
+    /// PEM certificates trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Authorization {
+    Header { scheme: String, credentials_file: PathBuf },
+    Basic { username: String, password_file: PathBuf },
+}
+
+/// A text given in place, or in a file that is read at each use.
+#[derive(Clone, Debug)]
+pub enum SecretText {
+    Value(String),
+    File(PathBuf),
+}
+
+#[derive(Clone, Debug)]
+pub struct EmailChannel {
+    pub to: Vec<String>,
+    pub from: String,
+    pub host: String,
+    pub port: u16,
+    pub hello: Option<String>,
+    pub username: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub require_tls: bool,
+    /// PEM certificates trusted in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    pub headers: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct InhibitRule {
+    pub(crate) source: Vec<Matcher>,
+    pub(crate) target: Vec<Matcher>,
+    pub(crate) equal: Vec<String>,
+}
+
+impl Routing {
+    /// Reads `alerting.yml`; everything that is wrong with it is told at once.
+    pub fn open(file: &Path) -> Result<Self, Problems> {
+        check::ready(&Document::open(file)?)
+    }
+
+    /// The same from text; `file` only names it in problems.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
+        check::ready(&Document::parse(file, text)?)
+    }
+
+    /// What holds without a file: alerts are kept and shown, and nobody is told.
+    pub fn nobody() -> Self {
+        let timing = check::default_timing();
+        let detection_timing = check::default_detection_timing(&timing);
+        let route = Route {
+            receiver: Arc::from("nobody"),
+            matchers: Vec::new(),
+            children: Vec::new(),
+            continues: false,
+            key: "{}".to_owned(),
+            timing,
+            detection_timing,
+        };
+        Self {
+            receivers: Arc::new([Receiver { name: Arc::from("nobody"), integrations: Vec::new() }]),
+            routes: Arc::new([route]),
+            inhibit_rules: Arc::new([]),
+            resolve_timeout_ms: check::RESOLVE_TIMEOUT_MS,
+        }
+    }
+
+    pub fn receivers(&self) -> &[Receiver] {
+        &self.receivers
+    }
+
+    /// Alertmanager's `resolve_timeout`: for alerts that others post without an end.
+    pub fn resolve_timeout_ms(&self) -> Millis {
+        self.resolve_timeout_ms
+    }
+
+    /// Whether any receiver in use has a way to be reached.
+    pub fn tells_somebody(&self) -> bool {
+        self.routes.iter().any(|route| {
+            self.receiver(&route.receiver).is_some_and(|found| !found.integrations.is_empty())
+        })
+    }
+
+    pub(crate) fn receiver(&self, name: &str) -> Option<&Receiver> {
+        self.receivers.iter().find(|receiver| receiver.name.as_ref() == name)
+    }
+
+    /// The names of the receivers that alerts with these labels go to.
+    pub fn receiver_names(&self, labels: &Labels) -> Vec<Arc<str>> {
+        self.matching(labels).into_iter().map(|route| Arc::clone(&route.receiver)).collect()
+    }
+
+    pub(crate) fn matching(&self, labels: &Labels) -> Vec<&Route> {
+        let mut found = Vec::new();
+        self.walk(0, labels, &mut found);
+        found
+    }
+
+    /// Adds the deepest matching routes below `at`; whether there was one.
+    fn walk<'a>(&'a self, at: usize, labels: &Labels, found: &mut Vec<&'a Route>) -> bool {
+        let Some(route) = self.routes.get(at) else { return false };
+        if !route.matchers.iter().all(|matcher| matcher.matches_labels(labels)) {
+            return false;
+        }
+        let before = found.len();
+        for &child in &route.children {
+            let matched = self.walk(child, labels, found);
+            let ends = self.routes.get(child).is_some_and(|child| !child.continues);
+            if matched && ends {
+                break;
+            }
+        }
+        if found.len() == before {
+            found.push(route);
+        }
+        true
+    }
+}
+
+impl Route {
+    pub(crate) fn timing_of(&self, is_detection: bool) -> &Timing {
+        if is_detection { &self.detection_timing } else { &self.timing }
+    }
+}
+
+impl GroupBy {
+    pub(crate) fn labels_of(&self, labels: &Labels) -> Labels {
+        match self {
+            Self::All => labels.clone(),
+            Self::Names(names) => labels.filtered(|name| names.contains(name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! From the written file to the ready routing: every check across keys, all problems with their lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use agent_model::{MatchOp, Matcher, Millis, Problem, Problems};
+use agent_yaml::{At, Document, Duration, Place, Text};
+
+use super::{GroupBy, InhibitRule, Receiver, Route, Routing, Timing};
+use super::{matcher_text, raw};
+
+mod receivers;
+
+/// Alertmanager's default of `resolve_timeout`.
+pub(super) const RESOLVE_TIMEOUT_MS: Millis = 5 * 60_000;
+
+/// Alertmanager's defaults of a route without timing (alertmanager, dispatch/route.go).
+pub(super) fn default_timing() -> Timing {
+    Timing {
+        group_by: GroupBy::Names(BTreeSet::new()),
+        group_wait_ms: 30_000,
+        group_interval_ms: 5 * 60_000,
+        repeat_interval_ms: 4 * 3_600_000,
+    }
+}
+
+/// A detection goes out at once and alone; it is repeated as everything else.
+pub(super) fn default_detection_timing(of_rules: &Timing) -> Timing {
+    Timing {
+        group_by: GroupBy::All,
+        group_wait_ms: 0,
+        group_interval_ms: 0,
+        repeat_interval_ms: of_rules.repeat_interval_ms,
+    }
+}
+
+pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
+    let file: raw::File = document.read()?;
+    let mut check = Check { document, problems: Vec::new() };
+    let receivers = check.receivers(&file);
+    let names: BTreeSet<&str> = receivers.iter().map(|receiver| receiver.name.as_ref()).collect();
+    let mut routes = Vec::new();
+    check.root(&file.route, &names, &mut routes);
+    let inhibit_rules = file.inhibit_rules.iter().map(|rule| check.inhibit_rule(rule)).collect();
+    let resolve_timeout = file.global.and_then(|global| global.resolve_timeout);
+    if !check.problems.is_empty() {
+        check.problems.sort_by_key(|problem| problem.line);
+        return Err(Problems(check.problems));
+    }
+    Ok(Routing {
+        receivers: receivers.into(),
+        routes: routes.into(),
+        inhibit_rules,
+        resolve_timeout_ms: resolve_timeout.map_or(RESOLVE_TIMEOUT_MS, Duration::as_millis),
+    })
+}
+
+struct Check<'a> {
+    document: &'a Document,
+    problems: Vec<Problem>,
+}
+
+/// What a route hands down to its children.
+#[derive(Clone)]
+struct Inherited {
+    receiver: Arc<str>,
+    key: String,
+    timing: Timing,
+    detection_timing: Timing,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, place: &Place, message: impl Into<String>) {
+        self.problems.push(self.document.problem(place, message));
+    }
+
+    fn receivers(&mut self, file: &raw::File) -> Vec<Receiver> {
+        let mut seen = BTreeSet::new();
+        let mut receivers = Vec::new();
+        for receiver in &file.receivers {
+            if !seen.insert(receiver.name.value.clone()) {
+                let message = format!("receiver {:?} is there twice", receiver.name.value);
+                self.problem(&receiver.name.place, message);
+            }
+            receivers.push(receivers::ready(self, receiver, file.global.as_ref()));
+        }
+        receivers
+    }
+
+    fn root(&mut self, raw: &raw::Route, names: &BTreeSet<&str>, routes: &mut Vec<Route>) {
+        let whole = Place::default();
+        if raw.receiver.is_none() {
+            self.problem(&whole, "the root `route` needs a `receiver`");
+        }
+        if !(raw.matchers.is_empty() && raw.equals.is_empty() && raw.match_re.is_empty()) {
+            self.problem(&whole, "the root `route` takes every alert: it can have no matchers");
+        }
+        if raw.continues {
+            self.problem(&whole, "the root `route` has no sibling to `continue` with");
+        }
+        let mut timing = default_timing();
+        self.overlay(&mut timing, raw);
+        // The root's timing is meant for rules; see the head of `routing`.
+        let above = Inherited {
+            receiver: Arc::from(""),
+            key: String::new(),
+            detection_timing: default_detection_timing(&timing),
+            timing,
+        };
+        self.route(raw, &above, true, names, routes);
+    }
+
+    /// Adds a route and all below it; returns its index.
+    fn route(
+        &mut self,
+        raw: &raw::Route,
+        above: &Inherited,
+        is_root: bool,
+        names: &BTreeSet<&str>,
+        routes: &mut Vec<Route>,
+    ) -> usize {
+        let mut here = above.clone();
+        if let Some(receiver) = &raw.receiver {
+            if !names.contains(receiver.value.as_str()) {
+                let message = format!("there is no receiver {:?}", receiver.value);
+                self.problem(&receiver.place, message);
+            }
+            here.receiver = Arc::from(receiver.value.as_str());
+        }
+        let matchers = self.matchers(&raw.matchers, &raw.equals, &raw.match_re);
+        let own_key = matcher_text::matchers_text(&matchers);
+        here.key = if is_root { "{}".to_owned() } else { format!("{}/{own_key}", above.key) };
+        if !is_root {
+            self.overlay(&mut here.timing, raw);
+            self.overlay(&mut here.detection_timing, raw);
+        }
+        let index = routes.len();
+        routes.push(Route {
+            receiver: here.receiver.clone(),
+            matchers,
+            children: Vec::new(),
+            continues: raw.continues,
+            key: here.key.clone(),
+            timing: here.timing.clone(),
+            detection_timing: here.detection_timing.clone(),
+        });
+        let below = raw.routes.iter();
+        let children =
+            below.map(|child| self.route(&child.value, &here, false, names, routes)).collect();
+        routes[index].children = children;
+        index
+    }
+
+    /// What a route says itself replaces what it inherited.
+    fn overlay(&mut self, timing: &mut Timing, raw: &raw::Route) {
+        if let Some(names) = &raw.group_by {
+            let all = names.value.iter().any(|name| name == "...");
+            if all && names.value.len() > 1 {
+                self.problem(&names.place, "`group_by` with '...' can name nothing else");
+            }
+            timing.group_by = if all {
+                GroupBy::All
+            } else {
+                GroupBy::Names(names.value.iter().cloned().collect())
+            };
+        }
+        if let Some(wait) = raw.group_wait {
+            timing.group_wait_ms = wait.as_millis();
+        }
+        for (given, kept, key) in [
+            (&raw.group_interval, &mut timing.group_interval_ms, "group_interval"),
+            (&raw.repeat_interval, &mut timing.repeat_interval_ms, "repeat_interval"),
+        ] {
+            let Some(given) = given else { continue };
+            if given.value.as_millis() == 0 {
+                self.problem(&given.place, format!("`{key}` cannot be zero"));
+            }
+            *kept = given.value.as_millis();
+        }
+    }
+
+    fn inhibit_rule(&mut self, raw: &raw::InhibitRule) -> InhibitRule {
+        InhibitRule {
+            source: self.matchers(&raw.source_matchers, &raw.source_match, &raw.source_match_re),
+            target: self.matchers(&raw.target_matchers, &raw.target_match, &raw.target_match_re),
+            equal: raw.equal.clone(),
+        }
+    }
+
+    fn matchers(
+        &mut self,
+        texts: &[At<String>],
+        equals: &BTreeMap<String, Text>,
+        expressions: &BTreeMap<String, At<Text>>,
+    ) -> Vec<Matcher> {
+        let mut matchers: Vec<Matcher> = equals
+            .iter()
+            .map(|(name, value)| Matcher::equal(name.clone(), value.0.clone()))
+            .collect();
+        for (name, expression) in expressions {
+            let text = expression.value.0.clone();
+            match Matcher::new(name.clone(), MatchOp::Matches, text) {
+                Ok(matcher) => matchers.push(matcher),
+                Err(error) => self.problem(&expression.place, error.to_string()),
+            }
+        }
+        for text in texts {
+            match matcher_text::matchers_from_text(&text.value) {
+                Ok(found) => matchers.extend(found),
+                Err(message) => self.problem(&text.place, message),
+            }
+        }
+        matchers.sort_by(|one, other| (&one.name, &one.value).cmp(&(&other.name, &other.value)));
+        matchers
+    }
+}

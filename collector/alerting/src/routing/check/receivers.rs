@@ -1,0 +1,161 @@
+//! Checks of receivers: each integration gets all it needs, from itself or from `global`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use agent_yaml::{At, Place};
+use lettre::message::Mailbox;
+
+use super::super::raw;
+use super::super::{
+    Authorization, Channel, EmailChannel, Integration, Receiver, SecretText, WebhookChannel,
+};
+use super::Check;
+
+pub(super) fn ready(
+    check: &mut Check<'_>,
+    raw: &raw::Receiver,
+    global: Option<&raw::Global>,
+) -> Receiver {
+    let mut integrations = Vec::new();
+    for (at, config) in raw.webhook_configs.iter().enumerate() {
+        let channel = webhook(check, config);
+        integrations.push(Integration {
+            name: format!("webhook/{at}").into(),
+            send_resolved: config.value.send_resolved,
+            channel: Channel::Webhook(channel),
+        });
+    }
+    for (at, config) in raw.email_configs.iter().enumerate() {
+        integrations.push(Integration {
+            name: format!("email/{at}").into(),
+            send_resolved: config.value.send_resolved,
+            channel: Channel::Email(email(check, config, global)),
+        });
+    }
+    Receiver { name: Arc::from(raw.name.value.as_str()), integrations }
+}
+
+fn webhook(check: &mut Check<'_>, config: &At<raw::Webhook>) -> WebhookChannel {
+    let raw = &config.value;
+    let url = match (&raw.url, &raw.url_file) {
+        (Some(url), None) => {
+            let parsed = reqwest::Url::parse(&url.value);
+            if !parsed.is_ok_and(|parsed| matches!(parsed.scheme(), "http" | "https")) {
+                let message = format!("{:?} is not an http:// or https:// address", url.value);
+                check.problem(&url.place, message);
+            }
+            SecretText::Value(url.value.clone())
+        }
+        (None, Some(file)) => SecretText::File(file.into()),
+        _ => {
+            check.problem(&config.place, "a webhook needs one of `url` and `url_file`");
+            SecretText::Value(String::new())
+        }
+    };
+    let http = raw.http_config.as_ref();
+    WebhookChannel {
+        url,
+        alerts_max: usize::try_from(raw.max_alerts).unwrap_or(usize::MAX),
+        follow_redirects: http.is_none_or(|http| http.value.follow_redirects),
+        authorization: http.and_then(|http| authorization(check, http)),
+        ca_file: http.and_then(|http| ca_file(http.value.tls_config.as_ref())),
+    }
+}
+
+fn authorization(check: &mut Check<'_>, http: &At<raw::Http>) -> Option<Authorization> {
+    match (&http.value.authorization, &http.value.basic_auth) {
+        (Some(_), Some(_)) => {
+            check.problem(&http.place, "give one of `authorization` and `basic_auth`, not both");
+            None
+        }
+        (Some(header), None) => Some(Authorization::Header {
+            scheme: header.scheme.clone(),
+            credentials_file: PathBuf::from(&header.credentials_file),
+        }),
+        (None, Some(basic)) => Some(Authorization::Basic {
+            username: basic.username.clone(),
+            password_file: PathBuf::from(&basic.password_file),
+        }),
+        (None, None) => None,
+    }
+}
+
+fn ca_file(tls: Option<&raw::Tls>) -> Option<PathBuf> {
+    tls.and_then(|tls| tls.ca_file.as_ref()).map(PathBuf::from)
+}
+
+fn email(
+    check: &mut Check<'_>,
+    config: &At<raw::Email>,
+    global: Option<&raw::Global>,
+) -> EmailChannel {
+    let raw = &config.value;
+    let to = addresses(check, &raw.to);
+    let from = raw.from.as_ref().or(global.and_then(|global| global.smtp_from.as_ref()));
+    let from = needed(check, from, &config.place, "`from` (or `smtp_from` in `global`)");
+    if let Some(from) = from {
+        addresses(check, from);
+    }
+    let smarthost =
+        raw.smarthost.as_ref().or(global.and_then(|global| global.smtp_smarthost.as_ref()));
+    let smarthost =
+        needed(check, smarthost, &config.place, "`smarthost` (or `smtp_smarthost` in `global`)");
+    let (host, port) = smarthost.map_or((String::new(), 0), |smarthost| {
+        let parts = smarthost.value.rsplit_once(':');
+        let found = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+        found.unwrap_or_else(|| {
+            let message = format!("{:?} is not host:port", smarthost.value);
+            check.problem(&smarthost.place, message);
+            (String::new(), 0)
+        })
+    });
+    for value in raw.headers.values() {
+        if value.value.0.contains("{{") {
+            check.problem(&value.place, "templates are not supported in headers; write plain text");
+        }
+    }
+    let of_global =
+        |pick: fn(&raw::Global) -> &Option<String>| global.and_then(|g| pick(g).clone());
+    let username = raw.auth_username.clone().or_else(|| of_global(|g| &g.smtp_auth_username));
+    let password =
+        raw.auth_password_file.clone().or_else(|| of_global(|g| &g.smtp_auth_password_file));
+    if username.is_some() != password.is_some() {
+        check.problem(&config.place, "`auth_username` and `auth_password_file` go together");
+    }
+    EmailChannel {
+        to,
+        from: from.map(|from| from.value.clone()).unwrap_or_default(),
+        host,
+        port,
+        hello: raw.hello.clone().or_else(|| of_global(|g| &g.smtp_hello)),
+        username,
+        password_file: password.map(PathBuf::from),
+        require_tls: raw.require_tls.or(global.and_then(|g| g.smtp_require_tls)).unwrap_or(true),
+        ca_file: ca_file(raw.tls_config.as_ref()),
+        headers: raw.headers.iter().map(|(name, at)| (name.clone(), at.value.0.clone())).collect(),
+    }
+}
+
+fn needed<'a>(
+    check: &mut Check<'_>,
+    found: Option<&'a At<String>>,
+    place: &Place,
+    what: &str,
+) -> Option<&'a At<String>> {
+    if found.is_none() {
+        check.problem(place, format!("an e-mail receiver needs {what}"));
+    }
+    found
+}
+
+/// Comma-separated addresses, as Alertmanager's `to`.
+fn addresses(check: &mut Check<'_>, text: &At<String>) -> Vec<String> {
+    let parts: Vec<String> = text.value.split(',').map(|part| part.trim().to_owned()).collect();
+    for part in &parts {
+        if part.parse::<Mailbox>().is_err() {
+            check.problem(&text.place, format!("{part:?} is not an e-mail address"));
+        }
+    }
+    parts
+}

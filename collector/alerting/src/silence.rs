@@ -1,0 +1,96 @@
+//! Silences: for a stated time, nobody is told about matching alerts. They stay visible all the while.
+
+use agent_model::{Labels, Matcher, Millis};
+use sha2::{Digest, Sha256};
+
+use crate::limits::SILENCE_MATCHERS_MAX;
+use crate::{AlertingError, matchers_text};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Silence {
+    /// Looks like a UUID, as Alertmanager's.
+    pub id: String,
+    pub matchers: Vec<Matcher>,
+    pub starts_ms: Millis,
+    pub ends_ms: Millis,
+    pub created_by: String,
+    pub comment: String,
+    pub updated_ms: Millis,
+}
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSilence {
+    pub matchers: Vec<Matcher>,
+    pub starts_ms: Millis,
+    pub ends_ms: Millis,
+    pub created_by: String,
+    pub comment: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SilenceState {
+    Pending,
+    Active,
+    Expired,
+}
+
+impl Silence {
+    /// Checks a wish and gives it an id; `count` tells apart two alike made in one millisecond.
+    pub(crate) fn new(
+        wish: NewSilence,
+        count: usize,
+        now_ms: Millis,
+    ) -> Result<Self, AlertingError> {
+        let refused = |reason: &str| Err(AlertingError::SilenceRefused(reason.to_owned()));
+        if wish.matchers.is_empty() || wish.matchers.len() > SILENCE_MATCHERS_MAX {
+            return refused(&format!("it needs 1 to {SILENCE_MATCHERS_MAX} matchers"));
+        }
+        if wish.matchers.iter().all(|matcher| matcher.matches("")) {
+            return refused("every matcher also matches an absent label, so it would silence all");
+        }
+        if wish.ends_ms <= wish.starts_ms || wish.ends_ms <= now_ms {
+            return refused("its end must lie after its start, in the future");
+        }
+        let mut hash = Sha256::new();
+        hash.update(matchers_text(&wish.matchers).as_bytes());
+        hash.update(wish.created_by.as_bytes());
+        hash.update(now_ms.to_be_bytes());
+        hash.update((count as u64).to_be_bytes());
+        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
+        Ok(Self {
+            id: parts.join("-"),
+            matchers: wish.matchers,
+            starts_ms: wish.starts_ms.max(now_ms),
+            ends_ms: wish.ends_ms,
+            created_by: wish.created_by,
+            comment: wish.comment,
+            updated_ms: now_ms,
+        })
+    }
+
+    pub fn state(&self, now_ms: Millis) -> SilenceState {
+        if now_ms < self.starts_ms {
+            SilenceState::Pending
+        } else if now_ms < self.ends_ms {
+            SilenceState::Active
+        } else {
+            SilenceState::Expired
+        }
+    }
+
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.matchers.iter().all(|matcher| matcher.matches_labels(labels))
+    }
+}
+
+impl SilenceState {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Expired => "expired",
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The whole of alerting in memory, and the list of what changed in it since it was last written.
+//! Nothing here waits or does I/O; the handle writes the changes in one transaction before anybody sees them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use agent_model::Millis;
+
+use crate::alert::{Alert, AlertSource, AlertState, Change, ChangeKind};
+use crate::detection::DetectionAlert;
+use crate::group::Group;
+use crate::outbox::Waiting;
+use crate::routing::Routing;
+use crate::silence::Silence;
+
+pub(crate) struct State {
+    pub(crate) routing: Routing,
+    /// Pending, firing, and resolved while somebody still has to be told.
+    pub(crate) alerts: BTreeMap<u64, Alert>,
+    /// The alerts of each rule that are pending or firing.
+    pub(crate) by_rule: BTreeMap<String, BTreeSet<u64>>,
+    pub(crate) groups: BTreeMap<String, Group>,
+    pub(crate) silences: BTreeMap<String, Silence>,
+    /// The silences that were active when groups were last looked at.
+    pub(crate) silences_active: BTreeSet<String>,
+    pub(crate) outbox: BTreeMap<String, Waiting>,
+    pub(crate) checkpoint_ms: Millis,
+    pub(crate) pruned_ms: Option<Millis>,
+    pub(crate) batch: Batch,
+}
+
+/// What is to be written.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) alerts: BTreeSet<u64>,
+    /// Alerts that are in order but newer in memory than on disk; written at the next checkpoint.
+    pub(crate) touched: BTreeSet<u64>,
+    /// Resolved alerts that everybody was told of: kept as history, no longer open.
+    pub(crate) closed: BTreeMap<u64, Alert>,
+    pub(crate) cleared: BTreeSet<u64>,
+    pub(crate) groups: BTreeSet<String>,
+    pub(crate) groups_removed: BTreeSet<String>,
+    pub(crate) silences: BTreeSet<String>,
+    pub(crate) outbox: BTreeSet<String>,
+    pub(crate) superseded: BTreeMap<String, Millis>,
+    pub(crate) undeliverable: BTreeMap<String, Millis>,
+    /// Attempts to send, with what came of them.
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) detections: Vec<(DetectionAlert, Millis)>,
+    pub(crate) progress: Option<(u64, Vec<u8>)>,
+    pub(crate) prune_at: Option<Millis>,
+    pub(crate) counted: Counted,
+}
+
+/// One attempt to send a notification.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) id: String,
+    pub(crate) number: u32,
+    pub(crate) at_ms: Millis,
+    /// `None` when it was delivered, else why not.
+    pub(crate) failure: Option<String>,
+    pub(crate) next_attempt_ms: Millis,
+}
+
+/// What happened in memory and is to be added to the counters once it is written.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) superseded: u64,
+    pub(crate) undeliverable: u64,
+    pub(crate) alerts_refused: u64,
+    pub(crate) findings_disputed: u64,
+    pub(crate) outbox_full: u64,
+}
+
+impl State {
+    pub(crate) fn new(routing: Routing) -> Self {
+        Self {
+            routing,
+            alerts: BTreeMap::new(),
+            by_rule: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            silences: BTreeMap::new(),
+            silences_active: BTreeSet::new(),
+            outbox: BTreeMap::new(),
+            checkpoint_ms: 0,
+            pruned_ms: None,
+            batch: Batch::default(),
+        }
+    }
+
+    /// Puts an alert in its new state, and into the groups of everybody who is to be told.
+    pub(crate) fn put(&mut self, alert: Alert, at_ms: Millis, detail: &str) {
+        let fingerprint = alert.fingerprint;
+        let kind = match alert.state {
+            AlertState::Pending => ChangeKind::Pending,
+            AlertState::Firing => ChangeKind::Firing,
+            AlertState::Resolved => ChangeKind::Resolved,
+        };
+        let detail = detail.to_owned();
+        self.batch.changes.push(Change { fingerprint, at_ms, kind, detail });
+        self.batch.alerts.insert(fingerprint);
+        self.batch.closed.remove(&fingerprint);
+        self.batch.cleared.remove(&fingerprint);
+        self.own(&alert);
+        match alert.state {
+            AlertState::Pending => {}
+            AlertState::Firing => self.join_groups(&alert, at_ms),
+            AlertState::Resolved => self.mark_groups_of(fingerprint),
+        }
+        self.alerts.insert(fingerprint, alert);
+        if kind != ChangeKind::Pending && !self.routing.inhibit_rules.is_empty() {
+            self.mark_all_groups();
+        }
+    }
+
+    /// Drops an alert that was only pending, or puts it back to the resolved one it was before.
+    pub(crate) fn clear(&mut self, fingerprint: u64, at_ms: Millis) {
+        let Some(mut alert) = self.alerts.remove(&fingerprint) else { return };
+        self.disown(&alert);
+        if alert.resolved_ms.is_some() {
+            alert.state = AlertState::Resolved;
+            self.alerts.insert(fingerprint, alert);
+            self.batch.alerts.insert(fingerprint);
+            return;
+        }
+        self.batch.alerts.remove(&fingerprint);
+        self.batch.touched.remove(&fingerprint);
+        self.batch.cleared.insert(fingerprint);
+        let kind = ChangeKind::Cleared;
+        self.batch.changes.push(Change { fingerprint, at_ms, kind, detail: String::new() });
+    }
+
+    /// Resolves a firing alert as of `at_ms`.
+    pub(crate) fn resolve(&mut self, fingerprint: u64, at_ms: Millis, detail: &str) {
+        let Some(alert) = self.alerts.get(&fingerprint) else { return };
+        let mut alert = alert.clone();
+        alert.state = AlertState::Resolved;
+        alert.resolved_ms = Some(at_ms.max(alert.starts_ms()));
+        alert.absent_since_ms = None;
+        self.put(alert, at_ms, detail);
+    }
+
+    /// Keeps the index of rules: pending and firing alerts belong to their rule.
+    pub(crate) fn own(&mut self, alert: &Alert) {
+        let AlertSource::Rule(rule) = &alert.source else { return };
+        if alert.state == AlertState::Resolved {
+            self.disown(alert);
+        } else {
+            self.by_rule.entry(rule.clone()).or_default().insert(alert.fingerprint);
+        }
+    }
+
+    fn disown(&mut self, alert: &Alert) {
+        let AlertSource::Rule(rule) = &alert.source else { return };
+        if let Some(alerts) = self.by_rule.get_mut(rule) {
+            alerts.remove(&alert.fingerprint);
+            if alerts.is_empty() {
+                self.by_rule.remove(rule);
+            }
+        }
+    }
+
+    pub(crate) fn mark_all_groups(&mut self) {
+        for group in self.groups.values_mut() {
+            group.changed = true;
+        }
+    }
+
+    fn mark_groups_of(&mut self, fingerprint: u64) {
+        for group in self.groups.values_mut().filter(|group| group.members.contains(&fingerprint)) {
+            group.changed = true;
+        }
+    }
+
+    /// Adds the checkpointed alerts to what is written, when it is time.
+    pub(crate) fn checkpoint(&mut self, now_ms: Millis) {
+        if now_ms - self.checkpoint_ms >= crate::limits::CHECKPOINT_MS
+            || now_ms < self.checkpoint_ms
+        {
+            self.checkpoint_ms = now_ms;
+            let touched = std::mem::take(&mut self.batch.touched);
+            self.batch.alerts.extend(touched);
+        }
+    }
+}
+
+impl Batch {
+    /// Takes what must be written now; what only waits for a checkpoint stays.
+    pub(crate) fn take(&mut self) -> Self {
+        let touched = std::mem::take(&mut self.touched);
+        let mut taken = std::mem::take(self);
+        for fingerprint in touched {
+            if !taken.alerts.contains(&fingerprint) {
+                self.touched.insert(fingerprint);
+            }
+        }
+        taken.touched = BTreeSet::new();
+        taken
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.alerts.is_empty()
+            && self.closed.is_empty()
+            && self.cleared.is_empty()
+            && self.groups.is_empty()
+            && self.groups_removed.is_empty()
+            && self.silences.is_empty()
+            && self.outbox.is_empty()
+            && self.superseded.is_empty()
+            && self.undeliverable.is_empty()
+            && self.outcomes.is_empty()
+            && self.changes.is_empty()
+            && self.detections.is_empty()
+            && self.progress.is_none()
+            && self.prune_at.is_none()
+    }
+}

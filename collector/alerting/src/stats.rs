@@ -1,0 +1,97 @@
+//! Counters for `/metrics`: what was sent, what failed, what waits, what was refused.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use agent_model::Millis;
+
+use crate::alert::AlertState;
+use crate::outbox::Waiting;
+use crate::state::{Counted, State};
+
+/// Since the start of the process, except the lengths, which are as of now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Notifications that their receivers took.
+    pub sent: u64,
+    /// Attempts that failed; each is tried again.
+    pub failed: u64,
+    /// Attempts that were not the first of their notification.
+    pub retried: u64,
+    /// Notifications replaced by a newer one of the same group before they were delivered; nothing is lost by it.
+    pub superseded: u64,
+    /// Notifications whose receiver is no longer configured.
+    pub undeliverable: u64,
+    /// Notifications that were dropped: none ever is.
+    pub dropped: u64,
+    /// New alerts refused because there are [`crate::ALERTS_MAX`].
+    pub alerts_refused: u64,
+    /// Findings of a rule whose labels another rule's alert has already.
+    pub findings_disputed: u64,
+    /// Times that a group had to wait because the outbox holds [`crate::OUTBOX_MAX`].
+    pub outbox_full: u64,
+    pub outbox_length: usize,
+    pub oldest_unsent_seconds: u64,
+    pub alerts_pending: usize,
+    pub alerts_firing: usize,
+    /// Nobody is notified: no receiver in use has a way to be reached. Worth an alert on the page.
+    pub nobody_is_notified: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    sent: AtomicU64,
+    failed: AtomicU64,
+    retried: AtomicU64,
+    superseded: AtomicU64,
+    undeliverable: AtomicU64,
+    alerts_refused: AtomicU64,
+    findings_disputed: AtomicU64,
+    outbox_full: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn attempted(&self, number: u32, delivered: bool) {
+        let counter = if delivered { &self.sent } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if number > 1 {
+            self.retried.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn add(&self, counted: Counted) {
+        for (counter, more) in [
+            (&self.superseded, counted.superseded),
+            (&self.undeliverable, counted.undeliverable),
+            (&self.alerts_refused, counted.alerts_refused),
+            (&self.findings_disputed, counted.findings_disputed),
+            (&self.outbox_full, counted.outbox_full),
+        ] {
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn stats(&self, state: &State, now_ms: Millis) -> Stats {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let created = |row: &Waiting| row.notification.created_ms;
+        let oldest_ms = state.outbox.values().map(created).min().unwrap_or(now_ms);
+        let in_state = |wanted: AlertState| {
+            state.alerts.values().filter(|alert| alert.state == wanted).count()
+        };
+        Stats {
+            sent: of(&self.sent),
+            failed: of(&self.failed),
+            retried: of(&self.retried),
+            superseded: of(&self.superseded),
+            undeliverable: of(&self.undeliverable),
+            dropped: 0,
+            alerts_refused: of(&self.alerts_refused),
+            findings_disputed: of(&self.findings_disputed),
+            outbox_full: of(&self.outbox_full),
+            outbox_length: state.outbox.len(),
+            oldest_unsent_seconds: u64::try_from((now_ms - oldest_ms) / 1_000).unwrap_or(0),
+            alerts_pending: in_state(AlertState::Pending),
+            alerts_firing: in_state(AlertState::Firing),
+            nobody_is_notified: !state.routing.tells_somebody(),
+        }
+    }
+}

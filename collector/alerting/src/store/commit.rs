@@ -1,0 +1,309 @@
+//! Writing: one batch of changes, whole or not at all.
+
+use agent_model::Millis;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use crate::AlertingError;
+use crate::alert::{Alert, AlertSource, Change, fingerprint_text};
+use crate::detection::DetectionAlert;
+use crate::group::Group;
+use crate::limits::{ATTEMPTS_KEPT_MAX, HISTORY_KEPT_MS, NOTIFICATIONS_KEPT_MS};
+use crate::matchers_text;
+use crate::outbox::Waiting;
+use crate::silence::Silence;
+use crate::state::{Batch, Outcome, State};
+
+use super::encode::{annotations_json, content_json, id_text, labels_json, told_json};
+use super::{Store, failed};
+
+type Sql<'a> = &'a mut SqliteConnection;
+
+impl Store {
+    /// Writes the batch; when this returns it is on disk.
+    pub(crate) async fn commit(&self, state: &State, batch: &Batch) -> Result<(), AlertingError> {
+        // IMMEDIATE: the lock is taken at the start, so a commit never fails half way for another's lock.
+        let mut transaction: Transaction<'_, Sqlite> = self
+            .pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed("beginning a transaction"))?;
+        write(&mut transaction, state, batch).await.map_err(failed("writing changes of alerts"))?;
+        transaction.commit().await.map_err(failed("committing changes of alerts"))
+    }
+}
+
+async fn write(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::Error> {
+    for alert in batch.alerts.iter().filter_map(|alert| state.alerts.get(alert)) {
+        write_alert(sql, alert, true).await?;
+    }
+    for alert in batch.closed.values() {
+        write_alert(sql, alert, false).await?;
+    }
+    for fingerprint in &batch.cleared {
+        sqlx::query("DELETE FROM alerts WHERE fingerprint = $1 AND state = 'pending'")
+            .bind(fingerprint_text(*fingerprint))
+            .execute(&mut *sql)
+            .await?;
+    }
+    for change in &batch.changes {
+        write_change(sql, change).await?;
+    }
+    for (detection, recorded_ms) in &batch.detections {
+        write_detection(sql, detection, *recorded_ms).await?;
+    }
+    if let Some((position, correlation_state)) = &batch.progress {
+        write_progress(sql, *position, correlation_state).await?;
+    }
+    for group in batch.groups.iter().filter_map(|id| state.groups.get(id)) {
+        write_group(sql, group).await?;
+    }
+    for id in &batch.groups_removed {
+        let query = sqlx::query("DELETE FROM alert_groups WHERE id = $1").bind(id);
+        query.execute(&mut *sql).await?;
+    }
+    for silence in batch.silences.iter().filter_map(|id| state.silences.get(id)) {
+        write_silence(sql, silence).await?;
+    }
+    write_outbox(sql, state, batch).await?;
+    match batch.prune_at {
+        Some(now_ms) => prune(sql, now_ms).await,
+        None => Ok(()),
+    }
+}
+
+async fn write_outbox(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::Error> {
+    for row in batch.outbox.iter().filter_map(|id| state.outbox.get(id)) {
+        insert_notification(sql, row).await?;
+    }
+    for (id, at_ms) in &batch.superseded {
+        finish(sql, id, "superseded", *at_ms).await?;
+    }
+    for (id, at_ms) in &batch.undeliverable {
+        finish(sql, id, "undeliverable", *at_ms).await?;
+    }
+    for outcome in &batch.outcomes {
+        write_outcome(sql, outcome).await?;
+    }
+    Ok(())
+}
+
+async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), sqlx::Error> {
+    let rule = match &alert.source {
+        AlertSource::Rule(rule) => Some(rule.as_str()),
+        AlertSource::Detection => None,
+    };
+    let acknowledgement = alert.acknowledgement.as_ref();
+    sqlx::query(
+        "INSERT INTO alerts (fingerprint, labels, annotations, rule, state, value, active_since_ms, \
+         firing_since_ms, last_true_ms, absent_since_ms, ends_ms, resolved_ms, acknowledged_ms, \
+         acknowledged_by, acknowledged_note, is_open) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ON CONFLICT (fingerprint) DO UPDATE SET labels = excluded.labels, \
+         annotations = excluded.annotations, rule = excluded.rule, state = excluded.state, \
+         value = excluded.value, active_since_ms = excluded.active_since_ms, \
+         firing_since_ms = excluded.firing_since_ms, last_true_ms = excluded.last_true_ms, \
+         absent_since_ms = excluded.absent_since_ms, ends_ms = excluded.ends_ms, \
+         resolved_ms = excluded.resolved_ms, acknowledged_ms = excluded.acknowledged_ms, \
+         acknowledged_by = excluded.acknowledged_by, acknowledged_note = excluded.acknowledged_note, \
+         is_open = excluded.is_open",
+    )
+    .bind(fingerprint_text(alert.fingerprint))
+    .bind(labels_json(&alert.labels))
+    .bind(annotations_json(&alert.annotations))
+    .bind(rule)
+    .bind(alert.state.name())
+    .bind(Some(alert.value).filter(|value| !value.is_nan()))
+    .bind(alert.active_since_ms)
+    .bind(alert.firing_since_ms)
+    .bind(alert.last_true_ms)
+    .bind(alert.absent_since_ms)
+    .bind(alert.ends_ms)
+    .bind(alert.resolved_ms)
+    .bind(acknowledgement.map(|ack| ack.at_ms))
+    .bind(acknowledgement.map(|ack| ack.by.as_str()))
+    .bind(acknowledgement.map(|ack| ack.note.as_str()))
+    .bind(i64::from(is_open))
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn write_change(sql: Sql<'_>, change: &Change) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO transitions (fingerprint, at_ms, state, detail) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(fingerprint_text(change.fingerprint))
+    .bind(change.at_ms)
+    .bind(change.kind.name())
+    .bind(&change.detail)
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn write_detection(
+    sql: Sql<'_>,
+    detection: &DetectionAlert,
+    recorded_ms: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO detections (id, fingerprint, time_ms, recorded_ms, labels, annotations) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id_text(detection.id))
+    .bind(fingerprint_text(detection.labels.fingerprint()))
+    .bind(detection.time_ms)
+    .bind(recorded_ms)
+    .bind(labels_json(&detection.labels))
+    .bind(annotations_json(&detection.annotations))
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn write_progress(
+    sql: Sql<'_>,
+    position: u64,
+    correlation_state: &[u8],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO detections_progress (id, journal_position, correlation_state) \
+         VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET \
+         journal_position = excluded.journal_position, \
+         correlation_state = excluded.correlation_state",
+    )
+    .bind(position.cast_signed())
+    .bind(correlation_state)
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn write_group(sql: Sql<'_>, group: &Group) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO alert_groups (id, group_key, labels, is_detection, created_ms, last_flush_ms, \
+         told) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
+         group_key = excluded.group_key, labels = excluded.labels, \
+         is_detection = excluded.is_detection, created_ms = excluded.created_ms, \
+         last_flush_ms = excluded.last_flush_ms, told = excluded.told",
+    )
+    .bind(&group.id)
+    .bind(&group.key)
+    .bind(labels_json(&group.labels))
+    .bind(i64::from(group.is_detection))
+    .bind(group.created_ms)
+    .bind(group.last_flush_ms)
+    .bind(told_json(&group.told))
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn write_silence(sql: Sql<'_>, silence: &Silence) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO silences (id, matchers, starts_ms, ends_ms, created_by, comment, updated_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
+         matchers = excluded.matchers, starts_ms = excluded.starts_ms, \
+         ends_ms = excluded.ends_ms, created_by = excluded.created_by, \
+         comment = excluded.comment, updated_ms = excluded.updated_ms",
+    )
+    .bind(&silence.id)
+    .bind(matchers_text(&silence.matchers))
+    .bind(silence.starts_ms)
+    .bind(silence.ends_ms)
+    .bind(&silence.created_by)
+    .bind(&silence.comment)
+    .bind(silence.updated_ms)
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn insert_notification(sql: Sql<'_>, row: &Waiting) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO outbox (id, group_id, group_key, receiver, integration, sequence, content, \
+         state, created_ms, next_attempt_ms, attempts, last_error) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, 0, '')",
+    )
+    .bind(&row.id)
+    .bind(&row.group_id)
+    .bind(&row.notification.group_key)
+    .bind(row.notification.receiver.as_ref())
+    .bind(row.integration.as_ref())
+    .bind(row.sequence.cast_signed())
+    .bind(content_json(&row.notification))
+    .bind(row.notification.created_ms)
+    .bind(row.next_attempt_ms)
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn finish(
+    sql: Sql<'_>,
+    id: &str,
+    state: &'static str,
+    at_ms: Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE outbox SET state = $2, finished_ms = $3 WHERE id = $1")
+        .bind(id)
+        .bind(state)
+        .bind(at_ms)
+        .execute(sql)
+        .await?;
+    Ok(())
+}
+
+async fn write_outcome(sql: Sql<'_>, outcome: &Outcome) -> Result<(), sqlx::Error> {
+    let detail = outcome.failure.as_deref().unwrap_or("");
+    sqlx::query(
+        "INSERT INTO attempts (outbox_id, number, at_ms, delivered, detail) \
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(&outcome.id)
+    .bind(i64::from(outcome.number))
+    .bind(outcome.at_ms)
+    .bind(i64::from(outcome.failure.is_none()))
+    .bind(detail)
+    .execute(&mut *sql)
+    .await?;
+    sqlx::query("DELETE FROM attempts WHERE outbox_id = $1 AND number <= $2")
+        .bind(&outcome.id)
+        .bind(i64::from(outcome.number) - ATTEMPTS_KEPT_MAX)
+        .execute(&mut *sql)
+        .await?;
+    sqlx::query(
+        "UPDATE outbox SET attempts = $2, last_error = $3, next_attempt_ms = $4 WHERE id = $1",
+    )
+    .bind(&outcome.id)
+    .bind(i64::from(outcome.number))
+    .bind(detail)
+    .bind(outcome.next_attempt_ms)
+    .execute(&mut *sql)
+    .await?;
+    if outcome.failure.is_none() {
+        finish(sql, &outcome.id, "sent", outcome.at_ms).await?;
+    }
+    Ok(())
+}
+
+/// Deletes what is older than we keep it. Whatever is still open stays.
+async fn prune(sql: Sql<'_>, now_ms: Millis) -> Result<(), sqlx::Error> {
+    let history_ms = now_ms - HISTORY_KEPT_MS;
+    let notifications_ms = now_ms - NOTIFICATIONS_KEPT_MS;
+    for (statement, before_ms) in [
+        ("DELETE FROM transitions WHERE at_ms < $1", history_ms),
+        ("DELETE FROM detections WHERE time_ms < $1 AND recorded_ms < $1", history_ms),
+        ("DELETE FROM alerts WHERE is_open = 0 AND resolved_ms < $1", history_ms),
+        ("DELETE FROM silences WHERE ends_ms < $1", history_ms),
+        (
+            "DELETE FROM attempts WHERE outbox_id IN \
+             (SELECT id FROM outbox WHERE state <> 'waiting' AND finished_ms < $1)",
+            notifications_ms,
+        ),
+        ("DELETE FROM outbox WHERE state <> 'waiting' AND finished_ms < $1", notifications_ms),
+    ] {
+        sqlx::query(statement).bind(before_ms).execute(&mut *sql).await?;
+    }
+    Ok(())
+}

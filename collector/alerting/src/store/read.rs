@@ -1,0 +1,154 @@
+//! Questions of pages: history, notifications, detections.
+
+use agent_model::Millis;
+use sqlx::sqlite::SqliteRow;
+
+use crate::AlertingError;
+use crate::alert::{Alert, fingerprint_text};
+use crate::detection::DetectionRecord;
+use crate::notification::{NotificationRecord, OutboxState};
+use crate::silence::Silence;
+
+use super::encode::{annotations_from, content_from, damaged, id_from, id_text, labels_from};
+use super::load::{alert_from, column, fingerprint_column, silence_from};
+use super::{Store, failed};
+
+/// One line of an alert's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    pub fingerprint: u64,
+    pub at_ms: Millis,
+    /// The name of a [`crate::ChangeKind`].
+    pub state: String,
+    pub detail: String,
+}
+
+impl Store {
+    pub(crate) async fn progress(&self) -> Result<(u64, Option<Vec<u8>>), AlertingError> {
+        let rows = self.rows("SELECT * FROM detections_progress WHERE id = 1").await?;
+        let Some(row) = rows.first() else { return Ok((0, None)) };
+        let position: i64 = column(row, "journal_position")?;
+        Ok((position.cast_unsigned(), column(row, "correlation_state")?))
+    }
+
+    pub(crate) async fn knows_detection(&self, id: [u8; 16]) -> Result<bool, AlertingError> {
+        let found = sqlx::query("SELECT 1 FROM detections WHERE id = $1")
+            .bind(id_text(id))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("looking a detection up"))?;
+        Ok(found.is_some())
+    }
+
+    /// The newest row of an alert, open or not.
+    pub(crate) async fn alert(&self, fingerprint: u64) -> Result<Option<Alert>, AlertingError> {
+        let row = sqlx::query("SELECT * FROM alerts WHERE fingerprint = $1")
+            .bind(fingerprint_text(fingerprint))
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("looking an alert up"))?;
+        row.as_ref().map(alert_from).transpose()
+    }
+
+    /// Alerts that resolved, newest first.
+    pub(crate) async fn resolved(&self, limit: u32) -> Result<Vec<Alert>, AlertingError> {
+        let rows = sqlx::query(
+            "SELECT * FROM alerts WHERE state = 'resolved' ORDER BY resolved_ms DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading resolved alerts"))?;
+        rows.iter().map(alert_from).collect()
+    }
+
+    pub(crate) async fn history(
+        &self,
+        fingerprint: u64,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, AlertingError> {
+        let rows = sqlx::query(
+            "SELECT * FROM transitions WHERE fingerprint = $1 ORDER BY at_ms DESC LIMIT $2",
+        )
+        .bind(fingerprint_text(fingerprint))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading an alert's history"))?;
+        let entry = |row: &SqliteRow| {
+            Ok(HistoryEntry {
+                fingerprint: fingerprint_column(row)?,
+                at_ms: column(row, "at_ms")?,
+                state: column(row, "state")?,
+                detail: column(row, "detail")?,
+            })
+        };
+        rows.iter().map(entry).collect()
+    }
+
+    /// Notifications, newest first.
+    pub(crate) async fn notifications(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<NotificationRecord>, AlertingError> {
+        let rows =
+            sqlx::query("SELECT * FROM outbox ORDER BY created_ms DESC, sequence DESC LIMIT $1")
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("reading notifications"))?;
+        rows.iter().map(notification_from).collect()
+    }
+
+    /// Detections, newest first.
+    pub(crate) async fn detections(
+        &self,
+        limit: u32,
+    ) -> Result<Vec<DetectionRecord>, AlertingError> {
+        let rows = sqlx::query("SELECT * FROM detections ORDER BY time_ms DESC, id LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("reading detections"))?;
+        let record = |row: &SqliteRow| {
+            Ok(DetectionRecord {
+                id: id_from(column(row, "id")?)?,
+                fingerprint: fingerprint_column(row)?,
+                labels: labels_from(column(row, "labels")?)?,
+                annotations: annotations_from(column(row, "annotations")?)?,
+                time_ms: column(row, "time_ms")?,
+                recorded_ms: column(row, "recorded_ms")?,
+            })
+        };
+        rows.iter().map(record).collect()
+    }
+
+    /// Every silence that is kept, ended ones too, the one that ends last first.
+    pub(crate) async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
+        let rows = self.rows("SELECT * FROM silences ORDER BY ends_ms DESC, id").await?;
+        rows.iter().map(silence_from).collect()
+    }
+}
+
+fn notification_from(row: &SqliteRow) -> Result<NotificationRecord, AlertingError> {
+    let (_, alerts) = content_from(column(row, "content")?)?;
+    let state: &str = column(row, "state")?;
+    let state = OutboxState::ALL.into_iter().find(|known| known.name() == state);
+    let firing = alerts.iter().filter(|alert| alert.resolved_ms.is_none()).count();
+    let attempts: i64 = column(row, "attempts")?;
+    Ok(NotificationRecord {
+        id: column(row, "id")?,
+        group_key: column(row, "group_key")?,
+        receiver: column(row, "receiver")?,
+        integration: column(row, "integration")?,
+        state: state.ok_or_else(|| damaged("a notification's state", "another word"))?,
+        alerts_firing: firing,
+        alerts_resolved: alerts.len() - firing,
+        fingerprints: alerts.iter().map(|alert| alert.fingerprint).collect(),
+        created_ms: column(row, "created_ms")?,
+        finished_ms: column(row, "finished_ms")?,
+        next_attempt_ms: column(row, "next_attempt_ms")?,
+        attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+        last_error: column(row, "last_error")?,
+    })
+}

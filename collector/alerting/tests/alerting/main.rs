@@ -1,0 +1,10 @@
+//! Alerting as the collector uses it: a real database, real webhooks over HTTP, a fake clock.
+
+#[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod restart;
+#[cfg(test)]
+mod timeline;
