@@ -39,8 +39,6 @@ pub struct AgentsApi {
     /// One permit per kibibyte of bodies in flight.
     pub bodies: Arc<Semaphore>,
     pub metrics: SelfMetrics,
-    /// Whether the stores are open and ingest may begin.
-    pub ready: tokio::sync::watch::Receiver<bool>,
 }
 
 pub fn router(api: Arc<AgentsApi>) -> Router {
@@ -139,9 +137,6 @@ async fn reports(
     request: Request<Body>,
 ) -> Result<Response, Response> {
     let host = api.host(&peer).await?;
-    if !*api.ready.borrow() {
-        return Err(refusal(StatusCode::SERVICE_UNAVAILABLE, "the collector is still starting"));
-    }
     let body = api.body(request, agent_wire::limits::BODY_BYTES_MAX).await?;
     let received_ms = clock::now_ms();
     let envelope = agent_wire::decode_envelope(&body).map_err(|error| {

@@ -5,15 +5,23 @@
 //! knows them all.
 
 pub mod agents_api;
+pub mod app;
 pub mod authority;
 pub mod clock;
 pub mod config;
+pub mod derived;
 pub mod feed;
+pub mod health;
+pub mod housekeeping;
+pub mod http;
 pub mod ingest;
+pub mod query;
 pub mod record;
 pub mod schemas;
 pub mod self_metrics;
 pub mod serve;
+pub mod stores;
+pub mod tls;
 pub mod token;
 pub mod views;
 

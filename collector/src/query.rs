@@ -36,8 +36,29 @@ impl Query {
         Arc::clone(&self.hosts.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub fn store(&self) -> &MetricStore {
-        &self.store
+    /// The label sets of matching series with samples in the span, with the inventory's labels.
+    pub fn series(
+        &self,
+        matchers: &[Matcher],
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<Vec<Labels>, SourceError> {
+        let (hosts, stored) = self.resolve(matchers)?;
+        let series = self.store.series(&stored, from_ms, to_ms).map_err(SourceError::new)?;
+        Ok(series.into_iter().map(|labels| with_facts(labels, &hosts)).collect())
+    }
+
+    /// The matchers that the store knows, in place of those that the inventory knows.
+    fn resolve(
+        &self,
+        matchers: &[Matcher],
+    ) -> Result<(Arc<HostLabels>, Vec<Matcher>), SourceError> {
+        let hosts = self.hosts();
+        let (inventory, mut stored) = split(matchers);
+        if !inventory.is_empty() {
+            stored.push(host_matcher(&hosts, &inventory)?);
+        }
+        Ok((hosts, stored))
     }
 }
 
@@ -48,20 +69,19 @@ impl SeriesSource for Query {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError> {
-        let hosts = self.hosts();
-        let (inventory, mut stored): (Vec<&Matcher>, Vec<Matcher>) =
-            split(matchers);
-        if !inventory.is_empty() {
-            stored.push(host_matcher(&hosts, &inventory)?);
-        }
+        let (hosts, stored) = self.resolve(matchers)?;
         let mut series = self.store.select(&stored, from_ms, to_ms).map_err(SourceError::new)?;
         for one in &mut series {
-            let known = one.labels.get("host").and_then(|host| hosts.get(host));
-            if let Some(known) = known {
-                one.labels = one.labels.with_all(known.iter());
-            }
+            one.labels = with_facts(std::mem::take(&mut one.labels), &hosts);
         }
         Ok(series)
+    }
+}
+
+fn with_facts(labels: Labels, hosts: &HostLabels) -> Labels {
+    match labels.get("host").and_then(|host| hosts.get(host)) {
+        Some(facts) => labels.with_all(facts.iter()),
+        None => labels,
     }
 }
 
@@ -107,7 +127,10 @@ mod tests {
         assert_eq!(picks("site", MatchOp::Equal, "cmu-bk"), ["bk.srv01"]);
         assert_eq!(picks("site", MatchOp::Matches, "cmu-.*"), ["dc1-srv01", "bk.srv01"]);
         assert_eq!(picks("site", MatchOp::Equal, "nowhere"), [""; 0]);
-        assert_eq!(picks("site", MatchOp::NotEqual, "cmu-bk"), ["dc1-srv01", "bkxsrv01", "unknown"]);
+        assert_eq!(
+            picks("site", MatchOp::NotEqual, "cmu-bk"),
+            ["dc1-srv01", "bkxsrv01", "unknown"]
+        );
         assert_eq!(picks("site", MatchOp::Equal, ""), ["bkxsrv01", "unknown"]);
     }
 }

@@ -3,6 +3,9 @@
 //! Promises: a view stores its position in one atomic write with its data; a store that fails is tried again with the same
 //! records, and the other views go on; the journal is kept until the slowest view has stored it.
 
+pub mod detections;
+pub mod events;
+pub mod metrics;
 pub mod records;
 
 use std::time::Duration;

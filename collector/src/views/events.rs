@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::{EventId, HostEvent};
-use collector_event_store::EventStore;
+use collector_event_store::{EventStore, EventStoreError};
+use tokio::sync::broadcast;
 
 use crate::clock;
 use crate::feed::{Decoded, FeedError, Follower};
 use crate::self_metrics::SelfMetrics;
 use crate::views::wait_after_failure;
 
-/// A commit costs an fsync of the index; events are looked at by people, so they may wait this long for it.
+/// A commit costs an fsync of the index; people look for events, so the events may wait this long for it.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Follows the feed into the event store.
@@ -21,9 +22,52 @@ pub async fn run(
     store: Arc<EventStore>,
     metrics: SelfMetrics,
     mut follower: Follower,
-    arrived: tokio::sync::broadcast::Sender<usize>,
+    arrived: broadcast::Sender<usize>,
 ) -> Result<(), FeedError> {
-    todo!()
+    let mut committed = clock::instant();
+    let mut waiting = 0;
+    while let Some(batch) = follower.next_batch().await? {
+        let events: Arc<Vec<HostEvent>> =
+            Arc::new(batch.iter().flat_map(|decoded| host_events(decoded)).collect());
+        if !events.is_empty() {
+            waiting += events.len();
+            let append = |store: Arc<EventStore>| {
+                let events = Arc::clone(&events);
+                move || store.append(&events).map(drop)
+            };
+            until_done(&store, &metrics, append).await;
+        }
+        let due = committed.elapsed() >= COMMIT_INTERVAL;
+        if let Some(last) = batch.last()
+            && due
+        {
+            let position = last.position.0;
+            until_done(&store, &metrics, |store| move || store.commit(position).map(drop)).await;
+            committed = clock::instant();
+            if waiting > 0 {
+                // Nobody listening is no failure: pages come and go.
+                drop(arrived.send(std::mem::take(&mut waiting)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Repeats what the disk refused until it succeeds; the other views go on meanwhile.
+async fn until_done<F>(
+    store: &Arc<EventStore>,
+    metrics: &SelfMetrics,
+    work: impl Fn(Arc<EventStore>) -> F,
+) where
+    F: FnOnce() -> Result<(), EventStoreError> + Send + 'static,
+{
+    loop {
+        let done = tokio::task::spawn_blocking(work(Arc::clone(store))).await;
+        match done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) {
+            Ok(()) => return,
+            Err(error) => wait_after_failure("events", metrics, &error).await,
+        }
+    }
 }
 
 /// The events of a record as they are kept and judged.

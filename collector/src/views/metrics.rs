@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use agent_model::{Column, HostId, Labels, Millis, SchemaId, stale_marker};
 use agent_wire::SchemaSource;
-use collector_metric_store::{MetricStore, SeriesRef};
+use collector_metric_store::{MetricStore, MetricStoreError, SeriesRef};
 
 use crate::feed::{Decoded, Follower};
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
+use crate::views::wait_after_failure;
 
 /// Follows the feed into the metric store.
 pub struct MetricsView {
@@ -58,8 +59,11 @@ impl MetricsView {
         while let Some(batch) = follower.next_batch().await? {
             let mut newest = None;
             for decoded in &batch {
-                for column in &decoded.report.columns {
-                    self.append(decoded, column);
+                // Appending again does no harm: the same sample has the same place.
+                while let Err(error) = self.take(decoded) {
+                    self.recover(&error).await;
+                }
+                if !decoded.record.derived && !decoded.report.columns.is_empty() {
                     newest = newest.max(Some(decoded.record.received_ms));
                 }
                 self.store.advance(decoded.position.0);
@@ -74,12 +78,31 @@ impl MetricsView {
         Ok(())
     }
 
-    fn append(&mut self, decoded: &Decoded, column: &Column) {
+    fn take(&mut self, decoded: &Decoded) -> Result<(), MetricStoreError> {
+        decoded.report.columns.iter().try_for_each(|column| self.append(decoded, column))
+    }
+
+    /// Makes room in memory or registers series again; a disk that refuses is waited for.
+    async fn recover(&mut self, error: &MetricStoreError) {
+        match error {
+            MetricStoreError::SeriesForgotten => self.state.references.clear(),
+            MetricStoreError::HeadFull { .. } => {
+                let store = Arc::clone(&self.store);
+                let cut = tokio::task::spawn_blocking(move || store.cut()).await;
+                if let Ok(Err(error)) = cut {
+                    wait_after_failure("metrics", &self.metrics, &error).await;
+                }
+            }
+            other => wait_after_failure("metrics", &self.metrics, other).await,
+        }
+    }
+
+    fn append(&mut self, decoded: &Decoded, column: &Column) -> Result<(), MetricStoreError> {
         let host = &decoded.record.host;
         let Some(schema) = self.schemas.schema(&column.schema) else {
             // Ingest checked it; only a damaged inventory can lead here.
             self.metrics.view_failures.with_label_values(&["metrics"]).inc();
-            return;
+            return Ok(());
         };
         let key = (host.clone(), column.schema);
         let references = match self.state.references.get(&key) {
@@ -88,15 +111,20 @@ impl MetricsView {
                 let labels: Vec<Labels> = if decoded.record.derived {
                     schema.series.clone()
                 } else {
-                    schema.series.iter().map(|series| complete(series, host, &schema.job)).collect()
+                    let series = schema.series.iter();
+                    series.map(|series| complete(series, host, &schema.job)).collect()
                 };
-                let references: Arc<[SeriesRef]> = self.store.series_refs(&labels).into();
-                self.state.references.insert(key, Arc::clone(&references));
+                let references: Arc<[SeriesRef]> = self.store.series_refs(&labels)?.into();
+                // A refused series may find room later, so such a registration is not kept.
+                if !references.iter().any(|one| one.is_refused()) {
+                    self.state.references.insert(key, Arc::clone(&references));
+                }
                 references
             }
         };
-        self.store.append(&references, column.timestamp_ms, &column.values);
+        self.store.append(&references, column.timestamp_ms, &column.values)?;
         self.note_current(decoded, column, &schema.job, references);
+        Ok(())
     }
 
     /// A newer schema of a job replaces the older one; what only the older one had has ended.
@@ -128,7 +156,7 @@ impl MetricsView {
             let ended: Vec<SeriesRef> =
                 before.references.iter().copied().filter(|one| !kept.contains(one)).collect();
             let after_ms = before.newest_ms.saturating_add(1);
-            self.store.append(&ended, after_ms, &vec![stale_marker(); ended.len()]);
+            end(&self.store, &ended, after_ms);
             self.state.references.remove(&(key.0.clone(), before.schema));
         }
         *before = current;
@@ -138,11 +166,17 @@ impl MetricsView {
         for current in self.state.current.values_mut() {
             let age = now_ms.saturating_sub(current.received_ms);
             if age > self.silent_after_ms && !current.silent {
-                let markers = vec![stale_marker(); current.references.len()];
-                self.store.append(&current.references, current.newest_ms.saturating_add(1), &markers);
+                end(&self.store, &current.references, current.newest_ms.saturating_add(1));
                 current.silent = true;
             }
         }
+    }
+}
+
+/// Writes stale markers. Without them the series end by themselves five minutes later, so a failure only tells later.
+fn end(store: &MetricStore, series: &[SeriesRef], at_ms: Millis) {
+    if let Err(error) = store.append(series, at_ms, &vec![stale_marker(); series.len()]) {
+        tracing::warn!(error = %crate::describe(&error), "series that ended are not marked yet");
     }
 }
 

@@ -1,0 +1,177 @@
+//! Derived metrics: what the collector knows beyond samples, as ordinary series, so that ordinary rules watch it.
+//!
+//! Promises: every name and label of `rules/library/METRICS.md` that is about hosts, backups, gaps and the collector itself; a host
+//! that fell silent is `up 0`, one that has never reported too. Leaves to others: storing them (`ingest`) and judging them (rules).
+
+use std::collections::BTreeMap;
+
+use agent_model::{
+    BackupOutcome, Column, Epoch, HostId, Labels, Millis, Report, ReportKey, Schema, Stream,
+};
+use collector_inventory::{BackupJob, HostGap, HostState, HostSummary};
+
+use crate::authority::COLLECTOR_NAME;
+use crate::health::Health;
+
+/// Everything that derived metrics are made from, read at one time.
+pub struct Sources<'a> {
+    pub hosts: &'a [HostSummary],
+    pub backups: &'a [BackupJob],
+    pub gaps: &'a [HostGap],
+    /// Seconds between two runs of a backup job, from the backup policy, by host and job.
+    pub expected_seconds: &'a BTreeMap<(HostId, String), f64>,
+    pub health: &'a Health,
+    pub reserve_bytes: u64,
+    pub own: &'a [prometheus::proto::MetricFamily],
+}
+
+/// Series with complete labels, and their values.
+pub type Readings = Vec<(Labels, f64)>;
+
+pub fn readings(sources: &Sources<'_>, now_ms: Millis, silent_after_ms: Millis) -> Readings {
+    let mut out = Vec::new();
+    for host in sources.hosts.iter().filter(|host| host.host.as_str() != COLLECTOR_NAME) {
+        host_readings(host, now_ms, silent_after_ms, &mut out);
+    }
+    for job in sources.backups {
+        backup_readings(job, &mut out);
+    }
+    for ((host, backup), seconds) in sources.expected_seconds {
+        let labels = [("host", host.as_str()), ("backup", backup.as_str())];
+        out.push((series("haidang_backup_expected_interval_seconds", &labels), *seconds));
+    }
+    gap_readings(sources.gaps, &mut out);
+    let health = sources.health;
+    out.push((series("haidang_collector_ready", &[]), f64::from(u8::from(health.ready))));
+    out.push((series("haidang_collector_free_bytes", &[]), float(health.free_bytes)));
+    let reserve = float(sources.reserve_bytes);
+    out.push((series("haidang_collector_journal_reserve_bytes", &[]), reserve));
+    own_readings(sources.own, &mut out);
+    out
+}
+
+fn series(name: &str, labels: &[(&str, &str)]) -> Labels {
+    let job = ("job", "collector");
+    Labels::metric(name, labels.iter().copied().chain(std::iter::once(job)))
+}
+
+/// Whether a host reports now.
+pub fn is_up(host: &HostSummary, now_ms: Millis, silent_after_ms: Millis) -> bool {
+    host.last_report_ms.is_some_and(|last_ms| now_ms.saturating_sub(last_ms) <= silent_after_ms)
+}
+
+fn host_readings(host: &HostSummary, now_ms: Millis, silent_after_ms: Millis, out: &mut Readings) {
+    if host.state == HostState::Revoked {
+        return;
+    }
+    let name = host.host.as_str();
+    let up = f64::from(u8::from(is_up(host, now_ms, silent_after_ms)));
+    let labels = [("host", name), ("instance", name), ("job", "node")];
+    out.push((Labels::metric("up", labels), up));
+    if let Some(last_ms) = host.last_report_ms {
+        let labels = [("host", name)];
+        let offset = series("haidang_host_clock_offset_seconds", &labels);
+        out.push((offset, seconds(host.clock_offset_ms)));
+        out.push((series("haidang_host_last_report_timestamp_seconds", &labels), seconds(last_ms)));
+    }
+    if let Some(expiry_ms) = host.certificate_expiry_ms {
+        let expiry = series("haidang_host_certificate_expiry_timestamp_seconds", &[("host", name)]);
+        out.push((expiry, seconds(expiry_ms)));
+    }
+}
+
+fn backup_readings(job: &BackupJob, out: &mut Readings) {
+    let labels = [("host", job.host.as_str()), ("backup", job.job.as_str())];
+    if let Some(run) = &job.last_run {
+        let last = series("haidang_backup_last_run_timestamp_seconds", &labels);
+        out.push((last, seconds(run.finished_ms)));
+        for outcome in BackupOutcome::ALL {
+            let labels = [labels[0], labels[1], ("outcome", outcome.name())];
+            let value = f64::from(u8::from(outcome == run.outcome));
+            out.push((series("haidang_backup_last_run_outcome", &labels), value));
+        }
+    }
+    if let Some(run) = &job.last_success {
+        let success = series("haidang_backup_last_success_timestamp_seconds", &labels);
+        out.push((success, seconds(run.finished_ms)));
+        if let Some(bytes) = run.bytes {
+            out.push((series("haidang_backup_last_success_bytes", &labels), float(bytes)));
+        }
+    }
+}
+
+fn gap_readings(gaps: &[HostGap], out: &mut Readings) {
+    let mut counts: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    for HostGap { host, gap, .. } in gaps {
+        let reports = gap.last_sequence - gap.first_sequence + 1;
+        let key = (host.as_str(), gap.stream.name(), gap.reason.name());
+        *counts.entry(key).or_default() += reports;
+    }
+    for ((host, stream, reason), reports) in counts {
+        let labels = [("host", host), ("stream", stream), ("reason", reason)];
+        out.push((series("haidang_gap_reports_total", &labels), float(reports)));
+    }
+}
+
+/// The counters and gauges of `/metrics`.
+fn own_readings(families: &[prometheus::proto::MetricFamily], out: &mut Readings) {
+    for family in families {
+        for metric in family.get_metric() {
+            let pairs: Vec<(&str, &str)> =
+                metric.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
+            let value = match family.get_field_type() {
+                prometheus::proto::MetricType::COUNTER => metric.get_counter().get_value(),
+                prometheus::proto::MetricType::GAUGE => metric.get_gauge().get_value(),
+                _ => continue,
+            };
+            out.push((series(family.name(), &pairs), value));
+        }
+    }
+}
+
+/// Readings as a report of the collector itself. Its schema is attached when it is not the one of last time.
+#[derive(Debug)]
+pub struct Reporter {
+    epoch: Epoch,
+    sequence: u64,
+    host: HostId,
+    last: Option<(Vec<Labels>, agent_model::SchemaId)>,
+    job: &'static str,
+}
+
+impl Reporter {
+    /// `epoch` must be larger than that of every earlier start: the time will do.
+    pub fn new(epoch_ms: Millis, job: &'static str) -> Result<Self, agent_model::HostIdError> {
+        let epoch = Epoch(u64::try_from(epoch_ms).unwrap_or(0));
+        Ok(Self { epoch, sequence: 0, host: HostId::new(COLLECTOR_NAME)?, last: None, job })
+    }
+
+    pub fn report(&mut self, readings: Readings, at_ms: Millis) -> Report {
+        self.sequence += 1;
+        let key = ReportKey { epoch: self.epoch, stream: Stream::Metrics, sequence: self.sequence };
+        let mut report = Report::empty(self.host.clone(), key, at_ms);
+        let (series, values): (Vec<Labels>, Vec<f64>) = readings.into_iter().unzip();
+        let schema = match &self.last {
+            Some((last, schema)) if *last == series => *schema,
+            _ => {
+                let schema = Schema { job: self.job.to_owned(), series, base: values.clone() };
+                let id = schema.id();
+                self.last = Some((schema.series.clone(), id));
+                report.schemas.push(schema);
+                id
+            }
+        };
+        report.columns.push(Column { schema, timestamp_ms: at_ms, values });
+        report
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge of bytes or a count; 53 bits are plenty")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "milliseconds of this age are exact in an f64")]
+fn seconds(ms: Millis) -> f64 {
+    ms as f64 / 1_000.0
+}

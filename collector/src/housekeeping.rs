@@ -1,0 +1,109 @@
+//! Housekeeping: what has to be done again and again so that a restart is quick and the disk stays within its bounds.
+//! Promises: the metric head is on disk at least every [`CUT_INTERVAL`]; the journal is released up to the slowest view;
+//! retention runs although ingest has stopped at the reserve; a failure is logged and tried again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_model::Millis;
+use collector_inventory::Retention;
+use collector_journal::Position;
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::self_metrics::SelfMetrics;
+use crate::stores::Stores;
+
+/// After a crash at most this much is replayed.
+const CUT_INTERVAL: Duration = Duration::from_secs(120);
+
+/// How often the journal is released and holes are named.
+const ROUND_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How often what is past its time is deleted, and parts are merged.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// A hole in a host's reports is named when nobody has filled it for this long: an agent that has it sends it
+/// within minutes.
+const HOLE_DELAY_MS: Millis = 15 * 60_000;
+
+const DAY_MS: Millis = 86_400_000;
+
+/// How long the inventory keeps each kind: a year for what is asked about, five for drill minutes (DESIGN section 5).
+const INVENTORY: Retention = Retention {
+    backup_runs_ms: 400 * DAY_MS,
+    probe_results_ms: 400 * DAY_MS,
+    gaps_ms: 400 * DAY_MS,
+    audit_ms: 400 * DAY_MS,
+    drills_ms: 5 * 366 * DAY_MS,
+    schemas_ms: 30 * DAY_MS,
+};
+
+/// Runs until `stop` turns true, then cuts the metric head once more so that the next start replays nothing.
+pub async fn run(stores: Stores, metrics: SelfMetrics, mut stop: watch::Receiver<bool>) {
+    let (mut cut, mut retained) = (clock::instant(), None::<std::time::Instant>);
+    loop {
+        let stopping = tokio::select! {
+            () = tokio::time::sleep(ROUND_INTERVAL) => false,
+            _ = stop.wait_for(|stop| *stop) => true,
+        };
+        if stopping {
+            cut_metrics(&stores).await;
+            release(&stores, &metrics).await;
+            return;
+        }
+        if cut.elapsed() >= CUT_INTERVAL {
+            cut_metrics(&stores).await;
+            cut = clock::instant();
+        }
+        release(&stores, &metrics).await;
+        let named = stores.inventory.name_holes(HOLE_DELAY_MS, clock::now_ms()).await;
+        log_failure("holes in reports could not be looked for", named.map(drop));
+        if retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL) {
+            retain(&stores).await;
+            retained = Some(clock::instant());
+        }
+    }
+}
+
+async fn cut_metrics(stores: &Stores) {
+    let store = Arc::clone(&stores.metrics);
+    let cut = tokio::task::spawn_blocking(move || store.cut()).await;
+    if let Ok(done) = cut {
+        log_failure("the metric head could not be written", done);
+    }
+}
+
+/// Deletes journal segments that every view has stored, and shows how far each view is behind.
+async fn release(stores: &Stores, metrics: &SelfMetrics) {
+    match stores.positions().await {
+        Ok(positions) => {
+            let durable = stores.journal.durable().0;
+            for (view, position) in positions.by_view() {
+                let lag = i64::try_from(durable.saturating_sub(position)).unwrap_or(i64::MAX);
+                metrics.view_lag.with_label_values(&[view]).set(lag);
+            }
+            let released = stores.journal.release(Position(positions.slowest()));
+            log_failure("old journal segments could not be deleted", released);
+        }
+        Err(error) => log_failure::<_, ()>("the positions of the views are not known", Err(error)),
+    }
+}
+
+async fn retain(stores: &Stores) {
+    let now_ms = clock::now_ms();
+    let pruned = stores.inventory.prune(&INVENTORY, now_ms).await;
+    log_failure("the inventory could not be pruned", pruned.map(drop));
+    let (metrics, events) = (Arc::clone(&stores.metrics), Arc::clone(&stores.events));
+    let done = tokio::task::spawn_blocking(move || {
+        log_failure("metric parts could not be kept in order", metrics.maintain(now_ms).map(drop));
+        log_failure("old events could not be deleted", events.maintain(now_ms).map(drop));
+    });
+    log_failure("retention broke off", done.await);
+}
+
+fn log_failure<E: std::error::Error, T>(what: &str, done: Result<T, E>) {
+    if let Err(error) = done {
+        tracing::error!(error = %crate::describe(&error), "{what}; trying again");
+    }
+}

@@ -1,0 +1,77 @@
+//! What people, their browsers and their tools ask for over HTTP.
+//!
+//! Promises: nothing but the page's own files, readiness and sign-in is answered without a session or the admin token; a
+//! request that changes something from a browser carries the header `X-Haidang`; every error is JSON `{"error": …}`.
+//! Leaves to others: connections and TLS (`serve`), and what the answers are made from.
+
+mod error;
+mod pages;
+mod passwords;
+mod prometheus;
+mod sign_in;
+mod tokens;
+
+use std::sync::Arc;
+
+use agent_model::Millis;
+use axum::http::StatusCode;
+use axum::routing::{any, get, post};
+use axum::{Router, middleware};
+use collector_inventory::Inventory;
+use tokio::sync::watch;
+
+pub use error::ApiError;
+pub use sign_in::{Gate, Who};
+
+use crate::authority::Authority;
+use crate::health::Health;
+use crate::query::Query;
+use crate::self_metrics::SelfMetrics;
+
+/// A request's body from a browser or a tool: a silence or a password is small, a rule file is not sent here.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// What the web port works with.
+pub struct WebApi {
+    pub inventory: Inventory,
+    pub authority: Arc<Authority>,
+    pub query: Query,
+    pub gate: Gate,
+    pub metrics: SelfMetrics,
+    pub health: watch::Receiver<Health>,
+    pub session_lifetime_ms: Millis,
+    /// Over TLS a cookie is never sent in the clear.
+    pub secure_cookies: bool,
+    /// What a host is told to connect to.
+    pub agents_port: u16,
+}
+
+pub fn router(api: Arc<WebApi>) -> Router {
+    let guarded = Router::new()
+        .merge(prometheus::routes())
+        .route("/api/tokens", post(tokens::create))
+        .route("/metrics", get(prometheus::own_metrics))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), sign_in::guard));
+    Router::new()
+        .merge(guarded)
+        .route("/api/session", get(sign_in::current).post(sign_in::begin).delete(sign_in::end))
+        .route("/api/setup", post(sign_in::setup))
+        .route("/-/ready", get(ready))
+        .route("/-/healthy", get(|| async { "Hải Đăng is alive.\n" }))
+        .route("/api/{*rest}", any(|| async { ApiError::not_found("no such route") }))
+        .fallback(get(pages::serve))
+        .layer(axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(pages::security_headers))
+        .with_state(api)
+}
+
+async fn ready(
+    axum::extract::State(api): axum::extract::State<Arc<WebApi>>,
+) -> (StatusCode, String) {
+    let health = api.health.borrow().clone();
+    if health.ready {
+        (StatusCode::OK, "ready\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}\n", health.reasons.join("; ")))
+    }
+}

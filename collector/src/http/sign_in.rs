@@ -1,0 +1,349 @@
+//! Signing in: the guard before every route, sessions, and the first user.
+//!
+//! Promises: a session is a random cookie of which only the hash is stored; guesses are slowed per name and address; the
+//! first user needs the code that only who can read the state directory has.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use agent_model::Millis;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Json, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use collector_inventory::{AuditEntry, NewUser, User};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::http::{ApiError, WebApi, passwords};
+use crate::serve::Peer;
+use crate::{clock, token};
+
+const COOKIE: &str = "haidang_session";
+
+/// Wrong passwords of one name from one address before it has to wait.
+const FAILURES_FREE: u32 = 5;
+
+/// How long it then waits.
+const FAILURE_WAIT_MS: Millis = 60_000;
+
+/// Names and addresses that are remembered; the oldest is forgotten beyond it.
+const FAILURES_MAX: usize = 10_000;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub name: String,
+    pub display_name: String,
+    pub role: String,
+}
+
+/// What the guard compares with.
+pub struct Gate {
+    /// SHA-256 of the admin token of this start, if there is one.
+    admin_token: Option<[u8; 32]>,
+    /// SHA-256 of the code that makes the first user, while there is none.
+    setup_code: Mutex<Option<[u8; 32]>>,
+    failures: Mutex<HashMap<(String, IpAddr), Failures>>,
+    /// Removes the setup code's file.
+    setup_code_file: std::path::PathBuf,
+}
+
+#[derive(Clone, Copy)]
+struct Failures {
+    count: u32,
+    last_ms: Millis,
+}
+
+impl Who {
+    /// Viewers and auditors look; everybody else may act.
+    pub fn may_act(&self) -> bool {
+        !matches!(self.role.as_str(), "viewer" | "auditor")
+    }
+
+    pub fn is_admin(&self) -> bool {
+        self.role == "admin"
+    }
+
+    fn admin_token() -> Self {
+        let name = "admin.token".to_owned();
+        Self { display_name: name.clone(), name, role: "admin".to_owned() }
+    }
+}
+
+impl From<User> for Who {
+    fn from(user: User) -> Self {
+        Self { name: user.name, display_name: user.display_name, role: user.role }
+    }
+}
+
+impl Gate {
+    pub fn new(
+        admin_token: Option<&str>,
+        setup_code: Option<&str>,
+        setup_code_file: std::path::PathBuf,
+    ) -> Self {
+        let hash = |secret: &str| Sha256::digest(secret).into();
+        Self {
+            admin_token: admin_token.map(hash),
+            setup_code: Mutex::new(setup_code.map(hash)),
+            failures: Mutex::default(),
+            setup_code_file,
+        }
+    }
+
+    fn is_admin_token(&self, given: &str) -> bool {
+        self.admin_token.is_some_and(|known| known.ct_eq(&Sha256::digest(given)).into())
+    }
+
+    fn is_setup_code(&self, given: &str) -> bool {
+        let known = *self.setup_code.lock().unwrap_or_else(PoisonError::into_inner);
+        known.is_some_and(|known| known.ct_eq(&Sha256::digest(given)).into())
+    }
+
+    fn close_setup(&self) {
+        *self.setup_code.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Err(error) = std::fs::remove_file(&self.setup_code_file) {
+            tracing::warn!(%error, file = %self.setup_code_file.display(), "the used setup code stays on disk");
+        }
+    }
+
+    /// Seconds to wait before this name may try again from this address.
+    fn wait_seconds(&self, name: &str, address: IpAddr, now_ms: Millis) -> Option<u64> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = failures.get(&(name.to_owned(), address))?;
+        let until_ms = failed.last_ms + FAILURE_WAIT_MS;
+        (failed.count >= FAILURES_FREE && now_ms < until_ms)
+            .then(|| u64::try_from((until_ms - now_ms) / 1_000 + 1).unwrap_or(1))
+    }
+
+    fn note(&self, name: &str, address: IpAddr, success: bool, now_ms: Millis) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (name.to_owned(), address);
+        if success {
+            failures.remove(&key);
+            return;
+        }
+        if failures.len() >= FAILURES_MAX && !failures.contains_key(&key) {
+            let oldest = failures.iter().min_by_key(|(_, failed)| failed.last_ms);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                failures.remove(&oldest);
+            }
+        }
+        let failed = failures.entry(key).or_insert(Failures { count: 0, last_ms: now_ms });
+        *failed = Failures { count: failed.count.saturating_add(1), last_ms: now_ms };
+    }
+}
+
+/// Lets a request through with the one who makes it, or answers 401 or 403.
+pub(super) async fn guard(
+    State(api): State<Arc<WebApi>>,
+    mut request: Request<Body>,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let who = match bearer(request.headers()) {
+        Some(given) if api.gate.is_admin_token(given) => Who::admin_token(),
+        Some(_) => return Err(unauthorized("the token is not valid")),
+        None => {
+            let who = session_user(&api, request.headers()).await?;
+            let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+            if changes && !request.headers().contains_key("x-haidang") {
+                let text = "the header X-Haidang is missing; requests from other sites are refused";
+                return Err(ApiError::forbidden(text));
+            }
+            who
+        }
+    };
+    request.extensions_mut().insert(who);
+    Ok(next.run(request).await)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|line| line.split(';')).find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE).then_some(value)
+    })
+}
+
+async fn session_user(api: &WebApi, headers: &HeaderMap) -> Result<Who, ApiError> {
+    let Some(given) = cookie(headers) else { return Err(unauthorized("please sign in")) };
+    let session = api.inventory.session(given, clock::now_ms()).await;
+    match session {
+        Ok(Some(session)) => Ok(session.user.into()),
+        Ok(None) => Err(unauthorized("the session has ended; please sign in")),
+        Err(error) => Err(ApiError::internal("sessions cannot be looked up", &error)),
+    }
+}
+
+fn unauthorized(text: &str) -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, text)
+}
+
+/// `GET /api/session`
+pub(super) async fn current(
+    State(api): State<Arc<WebApi>>,
+    headers: HeaderMap,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    match session_user(&api, &headers).await {
+        Ok(who) => Ok(Json(shown(&who))),
+        Err(error) => {
+            let setup = api.inventory.has_no_users().await.unwrap_or(false);
+            Err(error.with("setup", setup))
+        }
+    }
+}
+
+fn shown(who: &Who) -> serde_json::Value {
+    serde_json::json!({
+        "user": { "name": who.name, "display_name": who.display_name, "role": who.role }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    name: String,
+    password: String,
+}
+
+/// `POST /api/session`
+pub(super) async fn begin(
+    State(api): State<Arc<WebApi>>,
+    Extension(peer): Extension<Peer>,
+    Json(given): Json<SignIn>,
+) -> Result<Response, ApiError> {
+    let (now_ms, address) = (clock::now_ms(), peer.address.ip());
+    if let Some(seconds) = api.gate.wait_seconds(&given.name, address, now_ms) {
+        api.metrics.sign_ins.with_label_values(&["slowed"]).inc();
+        let text = format!("too many wrong passwords; try again in {seconds} s");
+        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds));
+    }
+    let user = api.inventory.user(&given.name).await;
+    let user = user.map_err(|error| ApiError::internal("users cannot be looked up", &error))?;
+    let user = user.filter(|user| !user.disabled);
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let right = passwords::verify(given.password, hash).await;
+    api.gate.note(&given.name, address, right, now_ms);
+    let outcome = if right { "done" } else { "refused" };
+    api.metrics.sign_ins.with_label_values(&[outcome]).inc();
+    audit(&api, &given.name, "session.create", &address.to_string(), outcome).await;
+    match user {
+        Some(user) if right => open_session(&api, user.into()).await,
+        _ => Err(unauthorized("the name or the password is wrong")),
+    }
+}
+
+/// `DELETE /api/session`
+pub(super) async fn end(
+    State(api): State<Arc<WebApi>>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if let Some(given) = cookie(&headers) {
+        let ended = api.inventory.session_end(given).await;
+        ended.map_err(|error| ApiError::internal("the session cannot be ended", &error))?;
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let gone =
+        HeaderValue::from_static("haidang_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    response.headers_mut().insert(header::SET_COOKIE, gone);
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Setup {
+    code: String,
+    name: String,
+    password: String,
+}
+
+/// `POST /api/setup`: the first user, an administrator.
+pub(super) async fn setup(
+    State(api): State<Arc<WebApi>>,
+    Extension(peer): Extension<Peer>,
+    Json(given): Json<Setup>,
+) -> Result<Response, ApiError> {
+    let address = peer.address.ip();
+    if let Some(seconds) = api.gate.wait_seconds("", address, clock::now_ms()) {
+        let text = format!("too many wrong codes; try again in {seconds} s");
+        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds));
+    }
+    if !api.gate.is_setup_code(given.code.trim()) {
+        api.gate.note("", address, false, clock::now_ms());
+        audit(&api, &given.name, "user.create_first", &address.to_string(), "wrong code").await;
+        let text = "the setup code is wrong or was used; start the collector again for a new one";
+        return Err(ApiError::forbidden(text));
+    }
+    let user = new_user(given.name, given.password, "admin".to_owned()).await?;
+    let made = api.inventory.user_create_first(&user, clock::now_ms()).await;
+    let made = made.map_err(|error| ApiError::internal("the user cannot be stored", &error))?;
+    if !made {
+        return Err(ApiError::conflict("there is a user already; sign in"));
+    }
+    api.gate.close_setup();
+    audit(&api, &user.name, "user.create_first", &user.name, "done").await;
+    let who = Who { name: user.name, display_name: user.display_name, role: user.role };
+    open_session(&api, who).await
+}
+
+/// Checks a new user's name and password and hashes the password.
+pub(super) async fn new_user(
+    name: String,
+    password: String,
+    role: String,
+) -> Result<NewUser, ApiError> {
+    let name = name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+        return Err(ApiError::bad_request("a user's name has 1 to 64 printable characters"));
+    }
+    if let Some(problem) = passwords::problem_with(&password) {
+        return Err(ApiError::bad_request(problem));
+    }
+    let Some(password_hash) = passwords::hash(password).await else {
+        let text = "the password cannot be hashed: the system gives no random bytes";
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text));
+    };
+    Ok(NewUser { display_name: name.clone(), name, role, password_hash })
+}
+
+async fn open_session(api: &WebApi, who: Who) -> Result<Response, ApiError> {
+    let secret = token::random_secret()
+        .map_err(|error| ApiError::internal("a session cannot be made", &error))?;
+    let lifetime_ms = api.session_lifetime_ms;
+    let stored =
+        api.inventory.session_create(&secret, &who.name, lifetime_ms, clock::now_ms()).await;
+    stored.map_err(|error| ApiError::internal("the session cannot be stored", &error))?;
+    let mut response = Json(shown(&who)).into_response();
+    let seconds = lifetime_ms / 1_000;
+    let secure = if api.secure_cookies { "; Secure" } else { "" };
+    let text =
+        format!("{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let value = HeaderValue::from_str(&text);
+    let value = value.map_err(|error| ApiError::internal("a cookie cannot be made", &error))?;
+    response.headers_mut().insert(header::SET_COOKIE, value);
+    Ok(response)
+}
+
+/// Writes to the audit log. An action that cannot be recorded is still done, and the log says so.
+pub(super) async fn audit(api: &WebApi, who: &str, action: &str, object: &str, outcome: &str) {
+    let entry = AuditEntry {
+        time_ms: clock::now_ms(),
+        who: who.chars().take(64).collect(),
+        action: action.to_owned(),
+        object: object.to_owned(),
+        outcome: outcome.to_owned(),
+    };
+    if let Err(error) = api.inventory.audit_append(&entry).await {
+        tracing::error!(who, action, object, outcome, error = %crate::describe(&error),
+            "an action is missing from the audit log");
+    }
+}
