@@ -34,7 +34,13 @@ pub struct Detection {
     pub event_count: u64,
     /// The time of the event that completed it.
     pub time_ms: Millis,
+    /// How long it stands if nothing more comes: a correlation is held back for so long and then speaks again,
+    /// so an alert that stays up at least this long does not flap while the cause goes on.
+    pub hold_ms: Millis,
 }
+
+/// How long a detection of a single event stands.
+pub const SINGLE_HOLD_MS: Millis = 15 * 60 * 1000;
 
 impl DetectionId {
     pub(crate) fn new(rule_id: &str, rule_version: &str, event_ids: &[EventId]) -> Self {

@@ -20,7 +20,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use detection::{Detection, DetectionId, EVENT_IDS_MAX};
+pub use detection::{Detection, DetectionId, EVENT_IDS_MAX, SINGLE_HOLD_MS};
 pub use load::{DOCUMENT_BYTES_MAX, THRESHOLD_MAX, TIMESPAN_SECONDS_MAX};
 pub use rules::{SigmaRules, SigmaStats};
 pub use state::{

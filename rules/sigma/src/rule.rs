@@ -6,7 +6,7 @@ use agent_model::{EventId, Labels, Millis, Severity};
 use rsigma_parser::Level;
 
 use crate::correlation::Correlation;
-use crate::detection::{Detection, DetectionId, EVENT_IDS_MAX};
+use crate::detection::{Detection, DetectionId, EVENT_IDS_MAX, SINGLE_HOLD_MS};
 use crate::text::Sentence;
 use crate::view::EventView;
 
@@ -95,6 +95,7 @@ impl Rule {
             event_ids: finding.event_ids.clone(),
             event_count: finding.event_count,
             time_ms: finding.time_ms,
+            hold_ms: self.correlation.as_ref().map_or(SINGLE_HOLD_MS, |one| one.hold_ms),
         }
     }
 
