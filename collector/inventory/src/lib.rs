@@ -7,6 +7,7 @@
 mod apply;
 mod audit;
 mod backups;
+pub mod config;
 mod drills;
 mod error;
 mod gaps;
@@ -25,6 +26,7 @@ mod values;
 pub use apply::{Applied, AppliedReport, FACTS_PER_HOST_MAX};
 pub use audit::{AuditEntry, NumberedAuditEntry};
 pub use backups::{BackupJob, StoredBackupCopy};
+pub use config::InventoryConfig;
 pub use drills::{Drill, DrillEntry};
 pub use error::InventoryError;
 pub use gaps::HostGap;
