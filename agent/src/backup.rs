@@ -1,28 +1,30 @@
 //! Backups as evidence: what copies lie where, and what a wrapped backup command really did.
 
-use agent_model::Problem;
-use agent_yaml::Document;
-use deserr::Deserr;
-
+use crate::clock::Clock;
 use crate::source::{SourceContext, SourceGroup};
 
+mod config;
+mod copies;
+mod newest_file;
 mod output;
+mod restic;
 mod restic_output;
 pub mod run;
 
+pub use config::Config;
 pub use run::{Arguments, Ran, run_command};
 
-/// The `backup` section of `agent.yml`.
-#[derive(Clone, Debug, Default, Deserr)]
-#[deserr(deny_unknown_fields)]
-pub struct Config {}
-
-impl Config {
-    /// Adds what is wrong across the keys of this section.
-    pub fn check(&self, _document: &Document, _problems: &mut Vec<Problem>) {}
-}
-
 /// Every backup source that is switched on.
-pub fn sources(_config: &Config, _context: &SourceContext) -> SourceGroup {
-    SourceGroup::default()
+pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
+    let mut group = SourceGroup::default();
+    let mut all = Vec::new();
+    for watched in config.watched(&context.root.root) {
+        let last = watched.last();
+        all.push(last.clone());
+        group.tasks.push(Box::pin(watched.watch(context.clone(), last, Clock)));
+    }
+    if !all.is_empty() {
+        group.metrics.push(Box::new(copies::Metrics { all, clock: Clock }));
+    }
+    group
 }

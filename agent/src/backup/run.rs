@@ -276,7 +276,7 @@ fn user_name() -> String {
 /// The longest job name: it becomes a label and a file name.
 const JOB_CHARS_MAX: usize = 100;
 
-fn job_name(text: &str) -> Result<String, String> {
+pub(super) fn job_name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if text.is_empty() || text.len() > JOB_CHARS_MAX || !text.chars().all(plain) {
         return Err(format!("a job has 1 to {JOB_CHARS_MAX} of A-Z a-z 0-9 . _ -"));

@@ -1,0 +1,252 @@
+//! Looks at the copies of backup jobs on an interval: each look is evidence, and metrics while it is fresh.
+//! Promises: a look that failed says so and shows no older figures; a hanging store holds up its own job only.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use agent_model::{BackupCopy, Millis, VerificationDepth};
+
+use super::newest_file;
+use super::restic::Repository;
+use crate::clock::Clock;
+use crate::source::{Evidence, MetricSource, Reading, SourceContext, SourceError, Stopping};
+
+/// Looks older than so many intervals are not shown as metrics any more.
+const STALE_INTERVALS: u32 = 3;
+/// A look at files on a network file system may hang for ever; then the job says so.
+const FILES_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What a look found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) newest_ms: Option<Millis>,
+    pub(super) bytes: Option<u64>,
+    pub(super) copies: u64,
+    pub(super) content_id: Option<String>,
+}
+
+/// One job at one place.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    pub(super) job: String,
+    pub(super) interval: Duration,
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Files { pattern: String, within: PathBuf },
+    Restic(Repository),
+}
+
+/// The last look, for the metrics.
+#[derive(Debug)]
+pub(super) struct Last {
+    job: String,
+    tool: &'static str,
+    location: String,
+    valid_for: Duration,
+    look: Mutex<Option<(Instant, Result<Seen, String>)>>,
+}
+
+impl Place {
+    fn tool(&self) -> &'static str {
+        match self {
+            Self::Files { .. } => "newest_file",
+            Self::Restic(_) => "restic",
+        }
+    }
+
+    fn location(&self) -> String {
+        match self {
+            Self::Files { pattern, .. } => pattern.clone(),
+            Self::Restic(repository) => repository.location(),
+        }
+    }
+
+    async fn look(&mut self) -> Result<Seen, String> {
+        match self {
+            Self::Restic(repository) => repository.look().await,
+            Self::Files { pattern, within } => {
+                let pattern = within.join(pattern.trim_start_matches('/')).display().to_string();
+                let looking = tokio::task::spawn_blocking(move || newest_file::look(&pattern));
+                match tokio::time::timeout(FILES_TIMEOUT, looking).await {
+                    Ok(Ok(seen)) => seen,
+                    Ok(Err(stopped)) => Err(stopped.to_string()),
+                    Err(_) => {
+                        let seconds = FILES_TIMEOUT.as_secs();
+                        Err(format!("the directory did not answer within {seconds} s"))
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Watched {
+    pub(super) fn last(&self) -> Arc<Last> {
+        Arc::new(Last {
+            job: self.job.clone(),
+            tool: self.place.tool(),
+            location: self.place.location(),
+            valid_for: self.interval * STALE_INTERVALS,
+            look: Mutex::new(None),
+        })
+    }
+
+    /// Looks until the agent stops.
+    pub(super) async fn watch(self, context: SourceContext, last: Arc<Last>, clock: Clock) {
+        let shutdown = context.shutdown.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            Stopping = self.repeat(&context, &last, clock) => {}
+        }
+    }
+
+    async fn repeat(mut self, context: &SourceContext, last: &Last, clock: Clock) -> Stopping {
+        let mut ticks = tokio::time::interval(self.interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let look = self.place.look().await;
+            if let Err(reason) = &look {
+                let (job, location) = (&last.job, &last.location);
+                tracing::warn!(job, location, reason, "backup copies cannot be looked at");
+            }
+            let copy = last.copy(&look, clock.now_ms());
+            let now = clock.instant();
+            *last.look.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, look));
+            let evidence = vec![Evidence::BackupCopy(copy)];
+            if let Err(stopping) = context.evidence.spool(evidence).await {
+                return stopping;
+            }
+        }
+    }
+}
+
+impl Last {
+    fn copy(&self, look: &Result<Seen, String>, observed_ms: Millis) -> BackupCopy {
+        let (seen, error) = match look {
+            Ok(seen) => (seen.clone(), None),
+            Err(reason) => (Seen::default(), Some(reason.clone())),
+        };
+        BackupCopy {
+            job: self.job.clone(),
+            tool: self.tool.to_owned(),
+            location: self.location.clone(),
+            observed_ms,
+            newest_ms: seen.newest_ms,
+            bytes: seen.bytes,
+            copies: seen.copies,
+            content_id: seen.content_id,
+            depth: VerificationDepth::Listed,
+            error,
+        }
+    }
+}
+
+/// `haidang_backup_…`, with `backup` for the job (`job` is set by the collector).
+pub(super) struct Metrics {
+    pub(super) all: Vec<Arc<Last>>,
+    pub(super) clock: Clock,
+}
+
+impl MetricSource for Metrics {
+    fn name(&self) -> &'static str {
+        "backup"
+    }
+
+    fn job(&self) -> &'static str {
+        "backup"
+    }
+
+    fn read(&mut self, _now_ms: Millis, out: &mut Reading) -> Result<(), SourceError> {
+        let now = self.clock.instant();
+        for last in &self.all {
+            let look = last.look.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let Some((at, look)) = look else { continue };
+            if now.saturating_duration_since(at) > last.valid_for {
+                continue;
+            }
+            let labels =
+                [("backup", last.job.as_str()), ("location", &last.location), ("tool", last.tool)];
+            let success = f64::from(u8::from(look.is_ok()));
+            out.add("haidang_backup_copy_look_success", &labels, success);
+            let Ok(seen) = look else { continue };
+            if let Some(newest_ms) = seen.newest_ms {
+                let seconds = number(newest_ms.unsigned_abs()) / 1000.0;
+                out.add("haidang_backup_copy_newest_timestamp_seconds", &labels, seconds);
+            }
+            if let Some(bytes) = seen.bytes {
+                out.add("haidang_backup_copy_size_bytes", &labels, number(bytes));
+            }
+            out.add("haidang_backup_copies", &labels, number(seen.copies));
+        }
+        Ok(())
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::source::{EvidenceSender, HostRoot};
+
+    #[tokio::test]
+    async fn every_look_is_evidence_and_a_failed_one_shows_no_old_figures() {
+        let dir = TempDir::new().unwrap();
+        std::fs::create_dir(dir.path().join("nas")).unwrap();
+        std::fs::write(dir.path().join("nas/a.dump"), "12345").unwrap();
+        let (evidence, mut receiver) = EvidenceSender::channel();
+        let shutdown = CancellationToken::new();
+        let (root, state_dir) = (HostRoot::default(), PathBuf::new());
+        let context = SourceContext { root, state_dir, evidence, shutdown };
+        let place = Place::Files { pattern: "/nas/*.dump".into(), within: dir.path().into() };
+        let interval = Duration::from_millis(50);
+        let watched = Watched { job: "nightly".into(), interval, place };
+        // Metrics stay valid for long enough to be read here.
+        let last = Arc::new(Last {
+            valid_for: Duration::from_secs(600),
+            ..Arc::into_inner(watched.last()).unwrap()
+        });
+        let task = tokio::spawn(watched.watch(context.clone(), Arc::clone(&last), Clock));
+        let mut metrics = Metrics { all: vec![last], clock: Clock };
+        let mut next = async || {
+            let received = tokio::time::timeout(Duration::from_secs(30), receiver.recv());
+            let message = received.await.unwrap().unwrap();
+            let [Evidence::BackupCopy(copy)] = &message.evidence[..] else { panic!() };
+            let mut reading = Reading::new();
+            metrics.read(0, &mut reading).unwrap();
+            let shown: Vec<_> = reading
+                .samples()
+                .map(|(labels, value)| (labels.metric_name().to_owned(), value))
+                .collect();
+            let copy = copy.clone();
+            message.spooled.send(()).unwrap();
+            (copy, shown)
+        };
+        let (copy, shown) = next().await;
+        assert_eq!((copy.bytes, copy.copies, copy.error), (Some(5), 1, None));
+        assert_eq!((copy.location.as_str(), copy.tool.as_str()), ("/nas/*.dump", "newest_file"));
+        assert_eq!((shown.len(), shown[2].1), (4, 5.0), "{shown:?}");
+        std::fs::rename(dir.path().join("nas"), dir.path().join("gone")).unwrap();
+        let (copy, shown) = loop {
+            let (copy, shown) = next().await;
+            if copy.error.is_some() {
+                break (copy, shown);
+            }
+        };
+        assert_eq!((copy.newest_ms, copy.bytes), (None, None));
+        assert_eq!(shown, [("haidang_backup_copy_look_success".to_owned(), 0.0)]);
+        context.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(30), task).await.unwrap().unwrap();
+    }
+}
