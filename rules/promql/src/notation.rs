@@ -55,6 +55,9 @@ fn parse_pairs<'a>(
             parse_quoted(rest)?
         } else {
             let end = rest.find(|c: char| !is_name(c)).unwrap_or(rest.len());
+            if end == 0 {
+                return Err(format!("a label or `}}` is missing before {rest:?}"));
+            }
             (rest[..end].to_owned(), &rest[end..])
         };
         let after = after.trim_start();

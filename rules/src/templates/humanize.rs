@@ -1,0 +1,105 @@
+//! Numbers for people, digit for digit as Prometheus writes them (util/strutil and template/template.go).
+
+use gtmpl_ng::{FloatFormat, format_float};
+use jiff::Timestamp;
+
+const LARGE: [&str; 8] = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
+const SMALL: [&str; 8] = ["m", "u", "n", "p", "f", "a", "z", "y"];
+const BINARY: [&str; 8] = ["ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"];
+
+/// Four significant digits.
+fn four(value: f64) -> String {
+    format_float(value, FloatFormat::General, Some(4))
+}
+
+fn divided(mut value: f64, by: f64, prefixes: &[&'static str]) -> (f64, &'static str) {
+    let mut prefix = "";
+    for next in prefixes {
+        if value.abs() < by {
+            break;
+        }
+        prefix = next;
+        value /= by;
+    }
+    (value, prefix)
+}
+
+fn multiplied(mut value: f64) -> (f64, &'static str) {
+    let mut prefix = "";
+    for next in SMALL {
+        if value.abs() >= 1.0 {
+            break;
+        }
+        prefix = next;
+        value *= 1000.0;
+    }
+    (value, prefix)
+}
+
+/// `1234567` is `1.235M`.
+pub(super) fn humanize(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return four(value);
+    }
+    let (value, prefix) =
+        if value.abs() >= 1.0 { divided(value, 1000.0, &LARGE) } else { multiplied(value) };
+    format!("{}{prefix}", four(value))
+}
+
+/// `1048576` is `1Mi`.
+pub(super) fn humanize1024(value: f64) -> String {
+    if value.abs() <= 1.0 || !value.is_finite() {
+        return four(value);
+    }
+    let (value, prefix) = divided(value, 1024.0, &BINARY);
+    format!("{}{prefix}", four(value))
+}
+
+/// Seconds: `90061` is `1d 1h 1m 1s`, `0.0012` is `1.2ms`.
+pub(super) fn duration(value: f64) -> String {
+    if !value.is_finite() {
+        return four(value);
+    }
+    if value.abs() < 1.0 {
+        if value == 0.0 {
+            return "0s".to_owned();
+        }
+        let (value, prefix) = multiplied(value);
+        return format!("{}{prefix}s", four(value));
+    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    let whole = value.abs().trunc();
+    let part = |length: f64, modulus: f64| (whole / length).floor() % modulus;
+    let (seconds, minutes, hours) = (part(1.0, 60.0), part(60.0, 60.0), part(3_600.0, 24.0));
+    let days = (whole / 86_400.0).floor();
+    if days > 0.0 {
+        format!("{sign}{days}d {hours}h {minutes}m {seconds}s")
+    } else if hours > 0.0 {
+        format!("{sign}{hours}h {minutes}m {seconds}s")
+    } else if minutes > 0.0 {
+        format!("{sign}{minutes}m {seconds}s")
+    } else {
+        format!("{sign}{}s", four(value.abs()))
+    }
+}
+
+/// `0.1234` is `12.34%`.
+pub(super) fn percentage(value: f64) -> String {
+    format!("{}%", four(value * 100.0))
+}
+
+/// Seconds since the epoch: `1435065584.128` is `2015-06-23 13:19:44.128 +0000 UTC`.
+pub(super) fn timestamp(value: f64) -> String {
+    let millis = (value * 1000.0).trunc();
+    let date = rounded(millis).and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    match date {
+        Some(date) => date.strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC").to_string(),
+        None => four(value),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the bounds are checked before the cast")]
+fn rounded(millis: f64) -> Option<i64> {
+    const FAR: f64 = 1e15;
+    (millis.abs() < FAR).then_some(millis as i64)
+}
