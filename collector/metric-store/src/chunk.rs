@@ -8,8 +8,8 @@ pub(crate) mod varint;
 /// Samples of one chunk: long enough for pco to earn its keep, short enough that reading minutes out of hours is cheap.
 pub(crate) const CHUNK_SAMPLES_MAX: usize = 1024;
 
-/// From here on pco's model pays for its header; below it a byte code is smaller and faster.
-pub(crate) const PCO_SAMPLES_MIN: usize = 128;
+/// From here on pco's model pays for its header and its time: shorter chunks are merged again soon.
+pub(crate) const PCO_SAMPLES_MIN: usize = 512;
 
 /// The bytes are not what the encoder makes; the text says where.
 pub(crate) type Decoded<T> = Result<T, &'static str>;

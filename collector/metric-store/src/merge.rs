@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
 use crate::head::settle;
-use crate::part::{Meta, Part, PartName, PartWriter};
+use crate::part::{Meta, Part, PartName, PartWriter, TimesCache};
 
 /// Parts of one level that become one of the next: a cut of 5 minutes becomes 40 minutes, 5 hours, 2 days.
 pub(crate) const FAN_IN: usize = 8;
@@ -51,10 +51,11 @@ pub(crate) fn merge(
         slots |= &part.series;
     }
     let mut samples: Vec<Sample> = Vec::new();
+    let mut times: Vec<TimesCache> = run.iter().map(|_| TimesCache::default()).collect();
     for (labels, slot) in labels_of(&slots) {
         samples.clear();
-        for part in run {
-            samples.extend(part.read_series(slot)?);
+        for (part, times) in run.iter().zip(&mut times) {
+            part.read_series(slot, times, &mut samples)?;
         }
         settle(&mut samples);
         writer.add(slot, labels, &samples)?;

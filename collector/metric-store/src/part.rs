@@ -11,8 +11,8 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use reader::{Part, ReadBudget};
-pub(crate) use writer::{PartWriter, TEMPORARY_EXTENSION};
+pub(crate) use reader::{Part, ReadBudget, TimesCache};
+pub(crate) use writer::{PartWriter, TEMPORARY_EXTENSION, sync_directory};
 
 const MAGIC: [u8; 8] = *b"hdmetric";
 pub(crate) const FORMAT_VERSION: u32 = 1;

@@ -34,19 +34,17 @@ struct View {
     slots: Vec<u32>,
 }
 
-/// The matching series that have samples in the range, to the precision of a part.
-pub(crate) fn matching(
-    index: &Index,
+/// Those of the matching series that have samples in the range, to the precision of a part.
+pub(crate) fn with_samples(
+    matching: &RoaringBitmap,
     head: &Head,
-    matchers: &[Matcher],
     range: &TimeRange,
 ) -> RoaringBitmap {
-    let matching = index.matching(matchers);
     let mut in_parts = RoaringBitmap::new();
     for part in head.parts.iter().filter(|part| part.overlaps(range)) {
-        in_parts |= &part.series & &matching;
+        in_parts |= &part.series & matching;
     }
-    let others = &matching - &in_parts;
+    let others = matching - &in_parts;
     in_parts.extend(others.iter().filter(|slot| head.holds(*slot)));
     in_parts
 }
@@ -60,10 +58,12 @@ pub(crate) fn select(
 ) -> Result<Vec<Series>, MetricStoreError> {
     let mut budget = ReadBudget::new(limits.samples_max);
     for attempt in 0.. {
-        // Index before head, as everywhere. Both together, so that no slot changes its meaning in between.
+        // Index before head, as everywhere, and held on: no slot changes its meaning in between. Appends need only
+        // the head, so a slow match does not stop them.
         let locked_index = read(index);
+        let matching = locked_index.matching(matchers);
         let locked_head = read(head);
-        let view = view(&locked_index, &locked_head, matchers, range, limits)?;
+        let view = view(&matching, &locked_head, range, limits)?;
         let mut open = Vec::new();
         if attempt == RESTARTS_MAX {
             open = view.slots.iter().map(|slot| locked_head.copy(*slot, range)).collect();
@@ -80,13 +80,12 @@ pub(crate) fn select(
 }
 
 fn view(
-    index: &Index,
+    matching: &RoaringBitmap,
     head: &Head,
-    matchers: &[Matcher],
     range: &TimeRange,
     limits: &Limits,
 ) -> Result<View, MetricStoreError> {
-    let slots = matching(index, head, matchers, range);
+    let slots = with_samples(matching, head, range);
     if slots.len() > limits.series_max {
         let (matched, max) = (slots.len(), limits.series_max);
         return Err(MetricStoreError::TooManySeries { matched, max });

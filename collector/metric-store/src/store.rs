@@ -16,8 +16,8 @@ use crate::index::Index;
 use crate::part::{Meta, Part, PartName, PartWriter};
 use crate::select::{Limits, TimeRange};
 use crate::{
-    MetricStoreConfig, MetricStoreError, MetricStoreStats, Recovery, SeriesRef, merge, recover,
-    retention, select,
+    MetricStoreConfig, MetricStoreError, MetricStoreStats, Recovery, SeriesRef, merge, part,
+    recover, retention, select,
 };
 
 #[derive(Debug)]
@@ -57,6 +57,10 @@ impl MetricStore {
         let directory = &config.directory;
         std::fs::create_dir_all(directory)
             .map_err(MetricStoreError::io("create the metric store", directory))?;
+        // The entry of the directory itself must survive a crash as well.
+        if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            part::sync_directory(parent)?;
+        }
         let lock = lock(directory)?;
         let mut index = Index::new(Limiter::new(config.host_series_max, config.series_max));
         let recovered = recover::recover(directory, &mut index)?;
@@ -304,7 +308,8 @@ impl MetricStore {
         range: &TimeRange,
     ) -> (RwLockReadGuard<'_, Index>, RoaringBitmap) {
         let index = read(&self.index);
-        let slots = select::matching(&index, &read(&self.head), matchers, range);
+        let matching = index.matching(matchers);
+        let slots = select::with_samples(&matching, &read(&self.head), range);
         (index, slots)
     }
 

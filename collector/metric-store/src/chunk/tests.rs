@@ -22,13 +22,15 @@ fn assert_values(values: &[f64]) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
     #[test]
-    fn values_come_back_to_the_bit(values in proptest::collection::vec(any_value(), 1..300)) {
+    fn values_come_back_to_the_bit(values in proptest::collection::vec(any_value(), 1..700)) {
         assert_values(&values);
     }
 
     #[test]
-    fn counters_come_back(steps in proptest::collection::vec(0u32..5000, 1..300)) {
+    fn counters_come_back(steps in proptest::collection::vec(0u32..5000, 1..700)) {
         let mut total = 0.0;
         let values: Vec<f64> = steps.iter().map(|step| { total += f64::from(*step); total }).collect();
         assert_values(&values);
@@ -37,7 +39,7 @@ proptest! {
     #[test]
     fn times_come_back(
         start in any::<i64>(),
-        steps in proptest::collection::vec(prop_oneof![Just(15_000i64), 1i64..40_000, Just(i64::MAX)], 0..300),
+        steps in proptest::collection::vec(prop_oneof![Just(15_000i64), 1i64..40_000, Just(i64::MAX)], 0..700),
     ) {
         let mut time = start;
         let later = steps.into_iter().map(|step| { time = time.saturating_add(step); time });

@@ -22,6 +22,9 @@ const READ_GAP_BYTES: u64 = 16 << 10;
 /// One read at most, whatever lies together.
 const READ_BYTES_MAX: u64 = 1 << 20;
 
+/// Times kept of one part while it is read, 8 bytes each; beyond it they are read again.
+const CACHED_TIMES_MAX: usize = 1 << 20;
+
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) path: PathBuf,
@@ -46,6 +49,23 @@ struct Row {
 pub(crate) struct ReadBudget {
     left: u64,
     max: u64,
+}
+
+/// Times of one part that were read already: series sampled together share them.
+#[derive(Debug, Default)]
+pub(crate) struct TimesCache {
+    known: HashMap<u64, Rc<Vec<i64>>>,
+    times: usize,
+}
+
+impl TimesCache {
+    fn insert(&mut self, offset: u64, times: &Rc<Vec<i64>>) {
+        if self.times > CACHED_TIMES_MAX {
+            *self = Self::default();
+        }
+        self.times += times.len();
+        self.known.insert(offset, Rc::clone(times));
+    }
 }
 
 impl ReadBudget {
@@ -107,7 +127,7 @@ impl Part {
     ) -> Result<(), MetricStoreError> {
         let mut rows = self.rows_of(wanted);
         rows.sort_unstable_by_key(|row| row.place.offset);
-        let mut times = HashMap::new();
+        let mut times = TimesCache::default();
         let mut rest = rows.as_slice();
         while let Some(first) = rest.first() {
             let (run, later) = rest.split_at(run_length(rest));
@@ -132,11 +152,15 @@ impl Part {
         Ok(())
     }
 
-    /// Every sample of one series; damage is an error.
-    pub(crate) fn read_series(&self, slot: u32) -> Result<Vec<Sample>, MetricStoreError> {
-        let mut samples = Vec::new();
+    /// Adds every sample of one series; damage is an error. `times` is for this part alone.
+    pub(crate) fn read_series(
+        &self,
+        slot: u32,
+        times: &mut TimesCache,
+        samples: &mut Vec<Sample>,
+    ) -> Result<(), MetricStoreError> {
         let Ok(at) = self.rows.binary_search_by_key(&slot, |row| row.slot) else {
-            return Ok(samples);
+            return Ok(());
         };
         let row = self.rows[at];
         let block = self.bytes_at(row.place.offset, u64::from(row.place.bytes))?;
@@ -146,11 +170,11 @@ impl Part {
                 .extend(pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value }));
             Ok(())
         };
-        let read = self.read_block(&block, &(i64::MIN..=i64::MAX), &mut HashMap::new(), &mut give);
+        let read = self.read_block(&block, &(i64::MIN..=i64::MAX), times, &mut give);
         if let Err(MetricStoreError::Damaged { reason, .. }) = &read {
             self.count_damage(&row, reason);
         }
-        read.map(|()| samples)
+        read
     }
 
     fn rows_of(&self, wanted: &RoaringBitmap) -> Vec<Row> {
@@ -166,7 +190,7 @@ impl Part {
         &self,
         block: &[u8],
         range: &TimeRange,
-        times: &mut HashMap<u64, Rc<Vec<i64>>>,
+        times: &mut TimesCache,
         give: &mut impl FnMut(&[i64], &[f64]) -> Result<(), MetricStoreError>,
     ) -> Result<(), MetricStoreError> {
         let content = self.sound(block::unseal(block))?;
@@ -190,9 +214,9 @@ impl Part {
         &self,
         place: Place,
         samples: usize,
-        known: &mut HashMap<u64, Rc<Vec<i64>>>,
+        cache: &mut TimesCache,
     ) -> Result<Rc<Vec<i64>>, MetricStoreError> {
-        if let Some(times) = known.get(&place.offset) {
+        if let Some(times) = cache.known.get(&place.offset) {
             return self.sound(if times.len() == samples {
                 Ok(Rc::clone(times))
             } else {
@@ -203,7 +227,7 @@ impl Part {
         let decoded =
             block::unseal(&block).and_then(|content| timestamps::decode(content, samples));
         let times = Rc::new(self.sound(decoded)?);
-        known.insert(place.offset, Rc::clone(&times));
+        cache.insert(place.offset, &times);
         Ok(times)
     }
 

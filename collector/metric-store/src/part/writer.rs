@@ -74,7 +74,9 @@ impl PartWriter {
         meta.max_ms = meta.max_ms.max(last.timestamp_ms);
         meta.samples += samples.len() as u64;
         let mut chunks = Vec::new();
-        for chunk in samples.chunks(CHUNK_SAMPLES_MAX) {
+        // Chunks of equal length: a short rest would be coded badly.
+        let count = samples.len().div_ceil(CHUNK_SAMPLES_MAX);
+        for chunk in samples.chunks(samples.len().div_ceil(count)) {
             chunks.push(self.chunk(chunk)?);
         }
         let place = self.put(&block::seal(&block::encode(&chunks)))?;
