@@ -1,3 +1,5 @@
+//! Reports to bytes and back, and bytes that are no report.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

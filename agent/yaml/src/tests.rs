@@ -1,3 +1,5 @@
+//! Files that people write, with every mistake told at its line.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Test files of detections: what they accept and what they refuse.
+
 use std::path::Path;
 
 use expect_test::{Expect, expect};

@@ -1,1 +1,1 @@
-
+//! Routing files read, and mistakes in them told.

@@ -1,3 +1,5 @@
+//! Events in, searches out, and restarts in between.
+
 use std::collections::BTreeMap;
 
 use agent_model::{Epoch, Event, EventClass, EventId, HostId, ReportKey, Severity, Stream};

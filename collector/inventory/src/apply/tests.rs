@@ -1,3 +1,5 @@
+//! What a report brings, applied once.
+
 use agent_model::{BackupOutcome, Epoch, GapReason, ProbeKind, Stream, VerificationDepth};
 use tempfile::{TempDir, tempdir};
 

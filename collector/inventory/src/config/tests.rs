@@ -1,3 +1,5 @@
+//! inventory.yml read, and mistakes in it told.
+
 use agent_model::MatchOp;
 use expect_test::{Expect, expect};
 

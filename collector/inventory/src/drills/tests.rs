@@ -1,3 +1,5 @@
+//! The log of drills.
+
 use tempfile::tempdir;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which reports were seen, and which are missing.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Opening and upgrading the database.
+
 use tempfile::tempdir;
 
 use super::*;

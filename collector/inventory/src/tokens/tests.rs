@@ -1,3 +1,5 @@
+//! Enrolment tokens used once and in time.
+
 use tempfile::{TempDir, tempdir};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Users, sessions and the audit log.
+
 use tempfile::{TempDir, tempdir};
 
 use super::*;

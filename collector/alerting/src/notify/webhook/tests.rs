@@ -1,1 +1,1 @@
-
+//! Webhooks against receivers that really listen.

@@ -1,1 +1,1 @@
-
+//! What people read in a notification.
