@@ -90,6 +90,11 @@ impl CorrelationState {
         self.counters
     }
 
+    /// Grows with every change: a state whose revision was saved need not be saved again.
+    pub fn revision(&self) -> u64 {
+        self.arrivals
+    }
+
     pub fn groups(&self) -> usize {
         self.groups.len()
     }

@@ -156,8 +156,12 @@ fn version(document: &Document<'_>) -> String {
 /// "Many failed logins over SSH" → "ManyFailedLoginsOverSSH".
 fn camel_case(title: &str) -> String {
     let words = title.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let joined: String =
-        words.filter_map(|word| Some(word[..1].to_ascii_uppercase() + word.get(1..)?)).collect();
+    let mut joined = String::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        let (first, rest) = word.split_at(1);
+        joined.push_str(&first.to_ascii_uppercase());
+        joined.push_str(rest);
+    }
     if joined.is_empty() { "SigmaRule".into() } else { joined }
 }
 

@@ -84,3 +84,16 @@ fn the_same_finding_has_the_same_id_and_another_rule_version_another() {
     assert_eq!(id(&text), id(&format!("# a comment\n{text}\n\n")));
     assert_ne!(id(&text), id(&text.replace("contains", "startswith")));
 }
+
+#[test]
+fn a_rule_without_a_name_is_called_after_its_title() {
+    for (title, name) in [
+        ("Password changed, twice!", "PasswordChangedTwice"),
+        ("many failed  logins - over SSH.", "ManyFailedLoginsOverSSH"),
+        ("!?", "SigmaRule"),
+    ] {
+        let text =
+            rule("{}", "{Message|contains: line}").replace("The rule", &format!("'{title}'"));
+        assert_eq!(load(&text).alert_names().collect::<Vec<_>>(), [name]);
+    }
+}

@@ -88,3 +88,15 @@ fn groups_whose_time_is_over_are_forgotten() {
     assert_eq!(state.groups(), 1);
     assert_eq!(state.counters().groups_evicted, 0);
 }
+
+#[test]
+fn the_revision_tells_whether_there_is_anything_to_save() {
+    let rules = load(BRUTE_FORCE);
+    let mut state = CorrelationState::default();
+    rules.evaluate(&failed(1, 10, "203.0.113.9"), &mut state);
+    let (revision, bytes) = (state.revision(), state.to_bytes());
+    rules.evaluate(&super::event(2, 11, &[("EventType", "log_line")]), &mut state);
+    assert_eq!((state.revision(), state.to_bytes()), (revision, bytes));
+    rules.evaluate(&failed(3, 12, "203.0.113.9"), &mut state);
+    assert!(state.revision() > revision);
+}
