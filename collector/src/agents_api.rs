@@ -196,7 +196,7 @@ async fn enrol(
             "this is no enrolment token of this collector; make one with `haidang token create`";
         refuse("unknown_token", StatusCode::FORBIDDEN, text.to_owned())
     })?;
-    if host.as_str() == crate::authority::COLLECTOR_NAME {
+    if crate::derived::is_own(&host) {
         let text = format!("the name {host} is the collector's own; choose another");
         return Err(refuse("reserved_name", StatusCode::CONFLICT, text));
     }

@@ -1,6 +1,7 @@
 //! The collector as a whole: builds every part, joins them, runs until it is told to stop.
 //! The only file that knows all the parts; nothing is decided here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,11 +16,15 @@ use tokio::task::JoinSet;
 use crate::agents_api::AgentsApi;
 use crate::authority::{self, Authority, AuthorityError};
 use crate::config::Config;
+use crate::derive::Deriver;
+use crate::derived::Reporter;
+use crate::evaluate::{Evaluator, RECORDED_JOB};
 use crate::feed::{Feed, FeedError, Follower};
 use crate::health::Health;
 use crate::http::{Gate, WebApi};
 use crate::ingest::{Ingest, Limits};
 use crate::query::Query;
+use crate::rulebook::Rulebook;
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
 use crate::serve::Listener;
@@ -104,8 +109,12 @@ pub async fn run(
     let metrics = SelfMetrics::new()?;
     let stores = Stores::open(&config, routing).await?;
     let (schemas, ledger) = stores.take_up().await?;
+    let rulebook = Rulebook::load(&config.rules);
+    for problem in &rulebook.problems.0 {
+        tracing::error!("a rule is not in force: {problem}");
+    }
     let mut parts = Parts::new(config, options, stores, schemas, metrics, stop);
-    let feed = parts.follow().await?;
+    let feed = parts.follow(&rulebook).await?;
     let ingest = Arc::new(Ingest::new(
         parts.stores.journal.clone(),
         parts.schemas.clone(),
@@ -116,6 +125,9 @@ pub async fn run(
     ));
     parts.watch_health();
     parts.keep_house();
+    parts.derive(&ingest, now_ms)?;
+    parts.evaluate(rulebook, &ingest, now_ms)?;
+    parts.alert();
     parts.listen_for_agents(&ingest, &authority).await?;
     parts.listen_for_people(&authority).await?;
     parts.until_the_end().await
@@ -132,6 +144,10 @@ struct Parts {
     health: watch::Sender<Health>,
     /// The time of receipt of the newest column.
     arrived: watch::Sender<i64>,
+    /// Turns when backups, gaps or probe results arrived.
+    changed: broadcast::Sender<()>,
+    /// How many security events became searchable.
+    seen: broadcast::Sender<usize>,
     tasks: JoinSet<Result<(), FeedError>>,
     stop: watch::Receiver<bool>,
 }
@@ -147,8 +163,23 @@ impl Parts {
     ) -> Self {
         let query = Query::new(Arc::clone(&stores.metrics));
         let (health, arrived) = (watch::Sender::new(Health::default()), watch::Sender::new(0));
+        let (changed, seen) =
+            (broadcast::Sender::new(CHANGES_MAX), broadcast::Sender::new(CHANGES_MAX));
         let tasks = JoinSet::new();
-        Self { config, options, stores, schemas, metrics, query, health, arrived, tasks, stop }
+        Self {
+            config,
+            options,
+            stores,
+            schemas,
+            metrics,
+            query,
+            health,
+            arrived,
+            changed,
+            seen,
+            tasks,
+            stop,
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -161,7 +192,7 @@ impl Parts {
     }
 
     /// Starts the views, each from the position it has stored.
-    async fn follow(&mut self) -> Result<Feed, AppError> {
+    async fn follow(&mut self, rulebook: &Rulebook) -> Result<Feed, AppError> {
         let positions = self.stores.positions().await?;
         let mut feed = Feed::default();
         let mut follower = |position: u64| -> Follower {
@@ -169,8 +200,6 @@ impl Parts {
         };
         let (metrics, events) = (follower(positions.metrics), follower(positions.events));
         let (records, detections) = (follower(positions.records), follower(positions.detections));
-        let (changed, _) = broadcast::channel(CHANGES_MAX);
-        let (seen, _) = broadcast::channel(CHANGES_MAX);
         let view = MetricsView::new(
             Arc::clone(&self.stores.metrics),
             self.schemas.clone(),
@@ -180,15 +209,21 @@ impl Parts {
         );
         self.tasks.spawn(view.run(metrics));
         let store = Arc::clone(&self.stores.events);
-        self.tasks.spawn(views::events::run(store, self.metrics.clone(), events, seen));
+        self.tasks.spawn(views::events::run(
+            store,
+            self.metrics.clone(),
+            events,
+            self.seen.clone(),
+        ));
         let inventory = self.stores.inventory.clone();
+        let changed = self.changed.clone();
         self.tasks.spawn(views::records::run(inventory, self.metrics.clone(), records, changed));
-        let view = self.detections_view().await?;
+        let view = self.detections_view(rulebook).await?;
         self.tasks.spawn(view.run(detections));
         Ok(feed)
     }
 
-    async fn detections_view(&self) -> Result<DetectionsView, AppError> {
+    async fn detections_view(&self, rulebook: &Rulebook) -> Result<DetectionsView, AppError> {
         let (_, saved) =
             self.stores.alerting.detections_position().await.map_err(StoresError::from)?;
         let state = saved.map(|bytes| CorrelationState::from_bytes(&bytes)).transpose();
@@ -196,10 +231,9 @@ impl Parts {
             tracing::error!(error = %crate::describe(&error), "correlations begin anew");
             None
         });
-        let rules: Arc<rules_sigma::SigmaRules> = Arc::default();
         Ok(DetectionsView {
             alerting: self.stores.alerting.clone(),
-            rules: watch::Sender::new(rules).subscribe(),
+            rules: Arc::clone(&rulebook.detections),
             state: state.unwrap_or_default(),
             metrics: self.metrics.clone(),
         })
@@ -220,6 +254,59 @@ impl Parts {
             (self.stores.clone(), self.metrics.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             housekeeping::run(stores, metrics, stop).await;
+            Ok(())
+        });
+    }
+
+    fn derive(&mut self, ingest: &Arc<Ingest>, now_ms: i64) -> Result<(), AppError> {
+        let deriver = Deriver {
+            stores: self.stores.clone(),
+            ingest: Arc::clone(ingest),
+            metrics: self.metrics.clone(),
+            health: self.health.subscribe(),
+            reserve_bytes: self.config.journal.free_reserve.0,
+            expected_seconds: BTreeMap::new(),
+            reporter: Reporter::new(now_ms, "collector")?,
+            changed: self.changed.subscribe(),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            deriver.run(stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn evaluate(
+        &mut self,
+        rulebook: Rulebook,
+        ingest: &Arc<Ingest>,
+        now_ms: i64,
+    ) -> Result<(), AppError> {
+        let evaluator = Evaluator {
+            query: self.query.clone(),
+            alerting: self.stores.alerting.clone(),
+            ingest: Arc::clone(ingest),
+            metrics: self.metrics.clone(),
+            reporter: Reporter::new(now_ms, RECORDED_JOB)?,
+            interval: self.config.rules.evaluation_interval.0,
+            arrived: self.arrived.subscribe(),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            evaluator.run(rulebook.metrics, stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Sends what alerting has to send.
+    fn alert(&mut self) {
+        let (alerting, mut stop) = (self.stores.alerting.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            alerting
+                .run(clock::now_ms, async move { drop(stop.wait_for(|stop| *stop).await) })
+                .await;
             Ok(())
         });
     }

@@ -30,7 +30,7 @@ pub type Readings = Vec<(Labels, f64)>;
 
 pub fn readings(sources: &Sources<'_>, now_ms: Millis, silent_after_ms: Millis) -> Readings {
     let mut out = Vec::new();
-    for host in sources.hosts.iter().filter(|host| host.host.as_str() != COLLECTOR_NAME) {
+    for host in sources.hosts.iter().filter(|host| !is_own(&host.host)) {
         host_readings(host, now_ms, silent_after_ms, &mut out);
     }
     for job in sources.backups {
@@ -53,6 +53,12 @@ pub fn readings(sources: &Sources<'_>, now_ms: Millis, silent_after_ms: Millis) 
 fn series(name: &str, labels: &[(&str, &str)]) -> Labels {
     let job = ("job", "collector");
     Labels::metric(name, labels.iter().copied().chain(std::iter::once(job)))
+}
+
+/// Whether a name is the collector's own: its derived reports go by it, and no host may.
+pub fn is_own(host: &HostId) -> bool {
+    let own = host.as_str().strip_prefix(COLLECTOR_NAME);
+    own.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Whether a host reports now.
@@ -140,10 +146,12 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// `epoch` must be larger than that of every earlier start: the time will do.
+    /// `epoch_ms` must be larger than that of every earlier start: the time will do. Each job numbers its reports by
+    /// itself, so each goes by a name of its own.
     pub fn new(epoch_ms: Millis, job: &'static str) -> Result<Self, agent_model::HostIdError> {
         let epoch = Epoch(u64::try_from(epoch_ms).unwrap_or(0));
-        Ok(Self { epoch, sequence: 0, host: HostId::new(COLLECTOR_NAME)?, last: None, job })
+        let host = HostId::new(&format!("{COLLECTOR_NAME}.{job}"))?;
+        Ok(Self { epoch, sequence: 0, host, last: None, job })
     }
 
     pub fn report(&mut self, readings: Readings, at_ms: Millis) -> Report {
@@ -174,4 +182,22 @@ fn float(value: u64) -> f64 {
 #[allow(clippy::cast_precision_loss, reason = "milliseconds of this age are exact in an f64")]
 fn seconds(ms: Millis) -> f64 {
     ms as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_attached_only_when_the_series_change() {
+        let mut reporter = Reporter::new(5, "collector").unwrap();
+        let reading = |value| vec![(series("up", &[("host", "a")]), value)];
+        let first = reporter.report(reading(1.0), 10);
+        let second = reporter.report(reading(0.0), 20);
+        assert_eq!((first.schemas.len(), second.schemas.len()), (1, 0));
+        assert_eq!(first.columns[0].schema, second.columns[0].schema);
+        assert_eq!((first.key.sequence, second.key.sequence), (1, 2));
+        assert!(is_own(&first.host));
+        assert!(!is_own(&HostId::new("haidang-collector2").unwrap()));
+    }
 }

@@ -17,6 +17,7 @@ pub struct SelfMetrics {
     pub evaluations: IntCounterVec,
     pub evaluation_failures: IntCounterVec,
     pub sign_ins: IntCounterVec,
+    alerting: IntGaugeVec,
 }
 
 /// What came in.
@@ -83,8 +84,36 @@ impl SelfMetrics {
                 &["group"],
             )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
+            alerting: make.gauges(
+                "alerting",
+                "Alerts and notifications: what was sent, failed, retried or replaced, and what waits.",
+                &["what"],
+            )?,
             registry,
         })
+    }
+}
+
+impl SelfMetrics {
+    /// Takes over the counters that alerting keeps by itself.
+    pub fn note_alerting(&self, stats: &collector_alerting::Stats) {
+        let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        for (what, value) in [
+            ("notifications_sent", stats.sent),
+            ("notifications_failed", stats.failed),
+            ("notifications_retried", stats.retried),
+            ("notifications_superseded", stats.superseded),
+            ("notifications_undeliverable", stats.undeliverable),
+            ("alerts_refused", stats.alerts_refused),
+            ("outbox_length", length(stats.outbox_length)),
+            ("outbox_oldest_seconds", stats.oldest_unsent_seconds),
+            ("alerts_firing", length(stats.alerts_firing)),
+            ("alerts_pending", length(stats.alerts_pending)),
+            ("nobody_is_notified", u64::from(stats.nobody_is_notified)),
+        ] {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            self.alerting.with_label_values(&[what]).set(value);
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use agent_model::Millis;
 use collector_alerting::{Alerting, AlertingError, DetectionAlert};
 use rules_sigma::{CorrelationState, Detection, SigmaRules};
-use tokio::sync::watch;
 
 use crate::clock;
 use crate::feed::{Decoded, FeedError, Follower};
@@ -26,7 +25,7 @@ const QUIET_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 /// Follows the feed into alerting.
 pub struct DetectionsView {
     pub alerting: Alerting,
-    pub rules: watch::Receiver<Arc<SigmaRules>>,
+    pub rules: Arc<SigmaRules>,
     pub state: CorrelationState,
     pub metrics: SelfMetrics,
 }
@@ -48,11 +47,10 @@ impl DetectionsView {
     }
 
     fn judge(&mut self, batch: &[Arc<Decoded>]) -> Vec<DetectionAlert> {
-        let rules = Arc::clone(&self.rules.borrow());
         let events = batch.iter().flat_map(|decoded| host_events(decoded));
         let mut found = Vec::new();
         for event in events {
-            found.extend(rules.evaluate(&event, &mut self.state).into_iter().map(alert));
+            found.extend(self.rules.evaluate(&event, &mut self.state).into_iter().map(alert));
         }
         found
     }

@@ -10,6 +10,7 @@ use agent_model::{Column, HostId, Labels, Millis, SchemaId, stale_marker};
 use agent_wire::SchemaSource;
 use collector_metric_store::{MetricStore, MetricStoreError, SeriesRef};
 
+use crate::evaluate::RECORDED_JOB;
 use crate::feed::{Decoded, Follower};
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
@@ -63,7 +64,7 @@ impl MetricsView {
                 while let Err(error) = self.take(decoded) {
                     self.recover(&error).await;
                 }
-                if !decoded.record.derived && !decoded.report.columns.is_empty() {
+                if self.is_arrival(decoded) {
                     newest = newest.max(Some(decoded.record.received_ms));
                 }
                 self.store.advance(decoded.position.0);
@@ -76,6 +77,14 @@ impl MetricsView {
             }
         }
         Ok(())
+    }
+
+    /// Recorded series come from an evaluation and must not call for the next one.
+    fn is_arrival(&self, decoded: &Decoded) -> bool {
+        decoded.report.columns.iter().any(|column| {
+            let schema = self.schemas.schema(&column.schema);
+            schema.is_some_and(|schema| schema.job != RECORDED_JOB)
+        })
     }
 
     fn take(&mut self, decoded: &Decoded) -> Result<(), MetricStoreError> {

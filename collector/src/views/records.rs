@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use collector_inventory::{AppliedReport, Inventory};
+use tokio::sync::broadcast;
 
 use crate::feed::{Decoded, FeedError, Follower};
 use crate::self_metrics::SelfMetrics;
@@ -14,7 +15,7 @@ pub async fn run(
     inventory: Inventory,
     metrics: SelfMetrics,
     mut follower: Follower,
-    changed: tokio::sync::broadcast::Sender<()>,
+    changed: broadcast::Sender<()>,
 ) -> Result<(), FeedError> {
     while let Some(batch) = follower.next_batch().await? {
         let Some(last) = batch.last() else { continue };
@@ -23,8 +24,16 @@ pub async fn run(
         while let Err(error) = inventory.apply(position, &reports).await {
             wait_after_failure("records", &metrics, &error).await;
         }
-        // Nobody listening is no failure: pages come and go.
-        drop(changed.send(()));
+        let tells = |decoded: &Arc<Decoded>| {
+            let report = &decoded.report;
+            !(report.backup_runs.is_empty()
+                && report.backup_copies.is_empty()
+                && report.gaps.is_empty())
+        };
+        if batch.iter().any(tells) {
+            // Nobody listening is no failure: pages come and go.
+            drop(changed.send(()));
+        }
     }
     Ok(())
 }

@@ -1,0 +1,85 @@
+//! The loop that writes derived metrics: at an interval, and soon after something happened that they tell of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_model::HostId;
+use tokio::sync::{broadcast, watch};
+
+use crate::app::SILENT_AFTER_MS;
+use crate::clock;
+use crate::derived::{Reporter, Sources, readings};
+use crate::health::Health;
+use crate::ingest::Ingest;
+use crate::self_metrics::SelfMetrics;
+use crate::stores::Stores;
+
+/// `up` and the like are never older than this.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// After a change at least this long passes, so that a burst of reports is one round.
+const SPACING: Duration = Duration::from_millis(500);
+
+/// Gap records that are counted; older ones are history.
+const GAPS_MAX: u32 = 10_000;
+
+/// Backup runs older than this are history too.
+const BACKUPS_MS: i64 = 400 * 86_400_000;
+
+/// Makes derived metrics from the stores.
+pub struct Deriver {
+    pub stores: Stores,
+    pub ingest: Arc<Ingest>,
+    pub metrics: SelfMetrics,
+    pub health: watch::Receiver<Health>,
+    pub reserve_bytes: u64,
+    pub expected_seconds: BTreeMap<(HostId, String), f64>,
+    pub reporter: Reporter,
+    /// Turns when backups, gaps or facts arrived.
+    pub changed: broadcast::Receiver<()>,
+}
+
+impl Deriver {
+    /// Runs until `stop` turns true.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        loop {
+            if let Err(error) = self.round().await {
+                tracing::error!(error = %crate::describe(error.as_ref()), "derived metrics are missing");
+            }
+            tokio::time::sleep(SPACING).await;
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                changed = self.changed.recv() => {
+                    // Having missed some changes is a change too; without a sender the collector is stopping.
+                    if matches!(changed, Err(broadcast::error::RecvError::Closed)) {
+                        return;
+                    }
+                }
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let now_ms = clock::now_ms();
+        let inventory = &self.stores.inventory;
+        let (hosts, gaps) = (inventory.hosts().await?, inventory.gaps(GAPS_MAX).await?);
+        let backups = inventory.backups(now_ms - BACKUPS_MS).await?;
+        let health = self.health.borrow().clone();
+        self.metrics.note_alerting(&self.stores.alerting.stats(now_ms).await?);
+        let sources = Sources {
+            hosts: &hosts,
+            backups: &backups,
+            gaps: &gaps,
+            expected_seconds: &self.expected_seconds,
+            health: &health,
+            reserve_bytes: self.reserve_bytes,
+            own: &self.metrics.registry.gather(),
+        };
+        let readings = readings(&sources, now_ms, SILENT_AFTER_MS);
+        let report = self.reporter.report(readings, now_ms);
+        self.ingest.store_derived(report, now_ms).await?;
+        Ok(())
+    }
+}

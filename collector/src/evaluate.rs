@@ -1,0 +1,178 @@
+//! The evaluation loop: metric rules over the metric store, findings to alerting, recorded series back into the journal.
+//!
+//! Promises: rules without an interval of their own are evaluated when data arrives, at most once a second (less often
+//! when an evaluation takes long), and at least at the configured interval; a rule that fails is counted and changes nothing; the
+//! others go on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agent_model::{Labels, Millis, Series};
+use collector_alerting::{Alerting, RuleObservation};
+use rules::{EvaluationError, Findings, Rule, RuleGroup, RuleKind, RuleSet};
+use rules_promql::Limits;
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::derived::{Readings, Reporter};
+use crate::ingest::Ingest;
+use crate::query::Query;
+use crate::self_metrics::SelfMetrics;
+
+/// Evaluations of one group are at least this far apart.
+const SPACING_MIN: Duration = Duration::from_secs(1);
+
+/// Evaluation takes at most a fourth of one core in the long run.
+const SPACING_PER_DURATION: u32 = 4;
+
+/// The job under which recorded series are reported; they do not count as an arrival of data.
+pub const RECORDED_JOB: &str = "recorded";
+
+/// Evaluates the metric rules.
+pub struct Evaluator {
+    pub query: Query,
+    pub alerting: Alerting,
+    pub ingest: Arc<Ingest>,
+    pub metrics: SelfMetrics,
+    pub reporter: Reporter,
+    /// For groups that set none.
+    pub interval: Duration,
+    /// Turns when data arrives.
+    pub arrived: watch::Receiver<Millis>,
+}
+
+/// A group and when it is evaluated next.
+struct Scheduled {
+    group: Arc<RuleGroup>,
+    /// Only at its own interval, not when data arrives.
+    own_interval: bool,
+    interval: Duration,
+    due: Instant,
+    earliest: Instant,
+}
+
+type Evaluated = Vec<(usize, Result<Findings, EvaluationError>)>;
+
+impl Evaluator {
+    /// Runs until `stop` turns true.
+    pub async fn run(mut self, rules: RuleSet, mut stop: watch::Receiver<bool>) {
+        let ids: BTreeSet<String> = rules.rules().map(id).collect();
+        if let Err(error) = self.alerting.retain_rules(&ids, clock::now_ms()).await {
+            tracing::error!(error = %crate::describe(&error), "alerts of old rules stay");
+        }
+        let now = clock::instant();
+        let mut groups: Vec<Scheduled> =
+            rules.groups.into_iter().map(|group| self.schedule(group, now)).collect();
+        loop {
+            for scheduled in &mut groups {
+                if scheduled.due <= clock::instant() {
+                    self.evaluate(scheduled).await;
+                }
+            }
+            let next = groups.iter().map(|scheduled| scheduled.due).min();
+            let pause = next.map_or(self.interval, |due| due.duration_since(clock::instant()));
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                changed = self.arrived.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    for scheduled in groups.iter_mut().filter(|group| !group.own_interval) {
+                        scheduled.due = scheduled.due.min(scheduled.earliest);
+                    }
+                }
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    fn schedule(&self, group: RuleGroup, now: Instant) -> Scheduled {
+        let own =
+            group.interval_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+        let interval = own.unwrap_or(self.interval);
+        let own_interval = own.is_some();
+        Scheduled { group: Arc::new(group), own_interval, interval, due: now, earliest: now }
+    }
+
+    async fn evaluate(&mut self, scheduled: &mut Scheduled) {
+        let began = clock::instant();
+        let at_ms = clock::now_ms();
+        let (group, query) = (Arc::clone(&scheduled.group), self.query.clone());
+        let work = tokio::task::spawn_blocking(move || evaluate_group(&group, at_ms, &query));
+        let evaluated = work.await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "a group of rules broke off");
+            Vec::new()
+        });
+        let mut recorded = Readings::new();
+        for (index, result) in evaluated {
+            let rule = &scheduled.group.rules[index];
+            self.take(&scheduled.group.name, rule, result, at_ms, &mut recorded).await;
+        }
+        if !recorded.is_empty() {
+            let report = self.reporter.report(recorded, at_ms);
+            if let Err(error) = self.ingest.store_derived(report, at_ms).await {
+                tracing::error!(error = %crate::describe(&error), "recorded series are missing");
+            }
+        }
+        let took = began.elapsed();
+        scheduled.due = began + scheduled.interval;
+        scheduled.earliest = began + SPACING_MIN.max(took * SPACING_PER_DURATION);
+    }
+
+    async fn take(
+        &self,
+        group: &str,
+        rule: &Rule,
+        result: Result<Findings, EvaluationError>,
+        at_ms: Millis,
+        recorded: &mut Readings,
+    ) {
+        self.metrics.evaluations.with_label_values(&[group]).inc();
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            self.metrics.evaluation_failures.with_label_values(&[group]).inc();
+            tracing::error!(group, rule = rule.name, error = %crate::describe(error), "a rule failed");
+        };
+        match (result, &rule.kind) {
+            (Ok(Findings::Alerts(found)), RuleKind::Alert { for_ms, keep_firing_for_ms, .. }) => {
+                let findings = found.into_iter().map(|finding| collector_alerting::Finding {
+                    labels: finding.labels,
+                    annotations: finding.annotations.into_iter().collect(),
+                    value: finding.value,
+                });
+                let observation = RuleObservation {
+                    rule_id: id(rule),
+                    for_ms: *for_ms,
+                    keep_firing_for_ms: *keep_firing_for_ms,
+                    findings: findings.collect(),
+                    at_ms,
+                };
+                if let Err(error) = self.alerting.observe_rule(observation).await {
+                    failed(&error);
+                }
+            }
+            (Ok(Findings::Recorded(series)), _) => {
+                for Series { labels, samples } in series {
+                    recorded.extend(samples.last().map(|sample| (complete(labels), sample.value)));
+                }
+            }
+            (Ok(Findings::Alerts(_)), RuleKind::Recording) => {}
+            (Err(error), _) => failed(&error),
+        }
+    }
+}
+
+fn evaluate_group(group: &RuleGroup, at_ms: Millis, query: &Query) -> Evaluated {
+    let limits = Limits::default();
+    let rules = group.rules.iter().enumerate();
+    rules.map(|(index, rule)| (index, rules::evaluate(rule, at_ms, query, &limits))).collect()
+}
+
+fn id(rule: &Rule) -> String {
+    hex::encode(rule.id.0)
+}
+
+/// A recorded series keeps its labels, except those that the inventory adds at every select.
+fn complete(labels: Labels) -> Labels {
+    labels.without(&crate::query::INVENTORY_LABELS)
+}
