@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::record::{self, MARKER, RecordHeader};
 use crate::segment::{self, SegmentHeader};
+use crate::shared::Mark;
 use crate::{JournalError, Position};
 
 /// How much is read at a time: few system calls, and small beside a record of the largest size.
@@ -58,6 +59,11 @@ impl Cursor {
             window: Vec::new(),
             window_start: 0,
         }))
+    }
+
+    /// Goes to a record that is known to start there.
+    pub(crate) fn seek(&mut self, mark: Mark) {
+        (self.offset, self.expected) = (mark.offset, mark.position);
     }
 
     /// The next step before the offset `end`; bytes from there on are not looked at.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bytes::Bytes;
 
 use crate::cursor::{Cursor, Step};
-use crate::shared::Shared;
+use crate::shared::{Mark, Shared};
 use crate::{GapCause, JournalError, Position};
 
 /// Reads block on the disk: use it on a thread that may.
@@ -30,6 +30,7 @@ struct Place {
     last: Position,
     path: std::path::PathBuf,
     end: u64,
+    mark: Option<Mark>,
 }
 
 impl JournalReader {
@@ -64,6 +65,8 @@ impl JournalReader {
                         return Err(self.gap_before(header.position, &place));
                     }
                     self.next = header.position.next();
+                    let mark = Mark { position: self.next, offset: cursor.offset };
+                    self.shared.state().mark(place.first, mark);
                     return Ok(Some((header.position, payload)));
                 }
                 Step::Damage { .. } if cursor.expected <= self.next => {}
@@ -97,6 +100,7 @@ impl JournalReader {
             last: state.last_of(index),
             path: segment.path.clone(),
             end: segment.end,
+            mark: segment.mark_before(self.next),
         }))
     }
 
@@ -107,7 +111,10 @@ impl JournalReader {
         }
         self.cursor = None;
         match Cursor::open(place.path.clone()) {
-            Ok(Some(cursor)) => {
+            Ok(Some(mut cursor)) => {
+                if let Some(mark) = place.mark {
+                    cursor.seek(mark);
+                }
                 self.cursor = Some(Open { first: place.first, cursor });
                 Ok(true)
             }

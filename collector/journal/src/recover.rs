@@ -78,7 +78,7 @@ fn list(directory: &Path) -> Result<Vec<Segment>, JournalError> {
         let path = entry.path();
         if let Some(first) = segment::first_of(&path) {
             let end = entry.metadata().map_err(failed)?.len();
-            segments.push(Segment { first, path, end });
+            segments.push(Segment::new(first, path, end));
         }
     }
     segments.sort_by_key(|segment| segment.first);

@@ -32,6 +32,29 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     /// Bytes that are synced; readers look no further.
     pub(crate) end: u64,
+    /// Records and where they start, in order and some way apart: a reader begins at one instead of at the start.
+    pub(crate) marks: Vec<Mark>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) position: Position,
+    pub(crate) offset: u64,
+}
+
+/// Bytes between marks: what a reader may have to skip, and 4 kB of marks for a segment of the usual size.
+const MARK_BYTES: u64 = 256 << 10;
+
+impl Segment {
+    pub(crate) fn new(first: Position, path: PathBuf, end: u64) -> Self {
+        Self { first, path, end, marks: Vec::new() }
+    }
+
+    /// Where to begin for this position; `None` is the start of the segment.
+    pub(crate) fn mark_before(&self, position: Position) -> Option<Mark> {
+        let after = self.marks.partition_point(|mark| mark.position <= position);
+        after.checked_sub(1).and_then(|at| self.marks.get(at)).copied()
+    }
 }
 
 /// A segment as its owner sees it, to decide what to release.
@@ -78,6 +101,17 @@ impl State {
     /// The segment where `position` is or would be.
     pub(crate) fn find(&self, position: Position) -> Option<usize> {
         self.segments.partition_point(|segment| segment.first <= position).checked_sub(1)
+    }
+
+    /// Notes where a record of this segment starts, if the last note is far enough away.
+    pub(crate) fn mark(&mut self, first: Position, mark: Mark) {
+        let Some(segment) = self.segments.iter_mut().rfind(|segment| segment.first == first) else {
+            return;
+        };
+        let last = segment.marks.last().map_or(0, |last| last.offset);
+        if mark.offset >= last + MARK_BYTES {
+            segment.marks.push(mark);
+        }
     }
 
     /// The last position that belongs to the segment with this index.

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::recover::Active;
 use crate::segment::{self, HEADER_BYTES};
-use crate::shared::{Segment, Shared};
+use crate::shared::{Mark, Segment, Shared};
 use crate::{JournalError, Position, record, space};
 
 /// One group: an eighth of a second of writing on a slow disk (100 MB/s), so that the last waiter is answered in time.
@@ -130,7 +130,7 @@ impl Writer {
         let mut state = self.shared.state();
         // A distrusted segment without a durable record has the same name and was replaced.
         state.segments.retain(|segment| segment.first != first);
-        state.segments.push(Segment { first, path: path.clone(), end: HEADER_BYTES });
+        state.segments.push(Segment::new(first, path.clone(), HEADER_BYTES));
         Ok(Active { file, path, salt, offset: HEADER_BYTES })
     }
 
@@ -153,11 +153,14 @@ impl Writer {
         let counters = &self.shared.counters;
         counters.appended_records.fetch_add(last.0 - self.durable.0, Relaxed);
         counters.appended_bytes.fetch_add(bytes as u64, Relaxed);
+        let first = self.durable.next();
         self.durable = last;
         let mut state = self.shared.state();
         state.durable = last;
         if let Some(segment) = state.segments.last_mut() {
+            let (of_segment, offset) = (segment.first, segment.end);
             segment.end = end;
+            state.mark(of_segment, Mark { position: first, offset });
         }
     }
 

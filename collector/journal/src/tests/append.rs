@@ -127,3 +127,32 @@ async fn a_newer_format_is_refused_by_name() {
     let error = Journal::open(config(directory.path())).unwrap_err();
     assert!(matches!(error, JournalError::FormatVersion { got: 2, supported: 1, .. }), "{error}");
 }
+
+#[tokio::test]
+async fn reading_from_any_position_begins_there_before_and_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = JournalConfig { segment_bytes_max: 3 << 20, ..config(directory.path()) };
+    let journal = Journal::open(config.clone()).unwrap();
+    let record = |position: u64| Bytes::from(vec![position.to_le_bytes()[0]; 20_000]);
+    for first in (1..=400).step_by(4) {
+        journal.append((first..first + 4).map(record).collect()).await.unwrap();
+    }
+    let marks = |journal: &Journal| -> usize {
+        journal.0.shared.state().segments.iter().map(|segment| segment.marks.len()).sum()
+    };
+    assert!(marks(&journal) > 20);
+    let check = |journal: &Journal| {
+        for from in 1..=400 {
+            let read = journal.read(Position(from)).next().unwrap();
+            assert_eq!(read, Some((Position(from), record(from))));
+        }
+    };
+    check(&journal);
+    drop(journal);
+    let journal = Journal::open(config).unwrap();
+    assert_eq!(marks(&journal), 0);
+    let (records, gaps) = read_all(&journal, 1);
+    assert_eq!((records.len(), gaps), (400, vec![]));
+    assert!(marks(&journal) > 20);
+    check(&journal);
+}
