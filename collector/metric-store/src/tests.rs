@@ -1,6 +1,7 @@
 //! The store's promises, against real files and a simple model of what it should hold.
 
 mod damage;
+mod full_disk;
 mod limits;
 mod model;
 mod upkeep;
