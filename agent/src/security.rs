@@ -1,7 +1,8 @@
 //! Security events of the host: log-ins, accounts, files that should not change.
 //! Each source owns its section of the configuration; this file only composes them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use agent_model::Problem;
 use agent_yaml::{At, Document};
@@ -13,6 +14,7 @@ use crate::source::{SourceContext, SourceGroup};
 pub mod auth_log;
 pub mod fields;
 mod finding;
+mod journald;
 mod log_file;
 mod persist;
 mod syslog;
@@ -28,6 +30,8 @@ const LOGS_MAX: usize = 16;
 pub struct Config {
     #[deserr(default)]
     pub auth_log: AuthLogConfig,
+    #[deserr(default)]
+    pub journald: JournaldConfig,
 }
 
 /// Log files of the authentication facility; an empty list switches them off.
@@ -36,6 +40,35 @@ pub struct Config {
 pub struct AuthLogConfig {
     #[deserr(default = AuthLogConfig::default().files)]
     pub files: Vec<At<String>>,
+}
+
+/// The systemd journal.
+#[derive(Clone, Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+pub struct JournaldConfig {
+    #[deserr(default)]
+    pub read: ReadJournal,
+    /// Programs whose entries are read, by their syslog identifier.
+    #[deserr(default = JournaldConfig::default().identifiers)]
+    pub identifiers: Vec<String>,
+}
+
+/// Whether the journal is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr)]
+#[deserr(rename_all = lowercase)]
+pub enum ReadJournal {
+    /// When no log file of `auth_log` is there at the start: both hold the same lines.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Default for JournaldConfig {
+    fn default() -> Self {
+        let identifiers = journald::IDENTIFIERS.iter().map(|name| (*name).to_owned()).collect();
+        Self { read: ReadJournal::Auto, identifiers }
+    }
 }
 
 impl Default for AuthLogConfig {
@@ -65,10 +98,28 @@ impl Config {
 pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
     let mut group = SourceGroup::default();
     let mut logs = Vec::new();
+    let read_journal = match config.journald.read {
+        ReadJournal::Always => true,
+        ReadJournal::Never => false,
+        ReadJournal::Auto => {
+            let files = &config.auth_log.files;
+            !files.iter().any(|file| within(&context.root.root, &file.value).exists())
+        }
+    };
+    if read_journal {
+        let status = log_file::Status::new(Path::new("journald"));
+        logs.push(Arc::clone(&status));
+        let journal = journald::Journal {
+            program: "journalctl".into(),
+            identifiers: config.journald.identifiers.clone(),
+            files: Vec::new(),
+        };
+        group.tasks.push(Box::pin(journald::follow(journal, context.clone(), status)));
+    }
     for file in &config.auth_log.files {
         let path = within(&context.root.root, &file.value);
-        let status = log_file::Status::new(std::path::Path::new(&file.value));
-        logs.push(std::sync::Arc::clone(&status));
+        let status = log_file::Status::new(Path::new(&file.value));
+        logs.push(Arc::clone(&status));
         group.tasks.push(Box::pin(log_file::follow(path, context.clone(), Clock, status)));
     }
     group.metrics.push(Box::new(log_file::Metrics(logs)));
@@ -76,6 +127,6 @@ pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
 }
 
 /// A path of the host, where the host's root is.
-fn within(root: &std::path::Path, path: &str) -> PathBuf {
+fn within(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }

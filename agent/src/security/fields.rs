@@ -95,6 +95,7 @@ names! {
     FILE_DELETED = "file_deleted", "TargetFilename, OldHash, OldOwner, OldMode";
     FILE_PERMISSION_CHANGED = "file_permission_changed", "owner or mode changed, content did not: TargetFilename, Owner, OldOwner, Mode, OldMode";
     LOG_LINE = "log_line", "a line that no parser knows (class base_event): Program, ProcessId";
+    LOG_LINE_FORGED = "log_line_forged", "a line in the name of sshd, sudo or su that another program wrote (journal only): Program, Executable, LogUserId";
     LOG_TRUNCATED = "log_truncated", "a log was cut short in place, and no copy of it was found: LogFile";
     LOG_LINES_LOST = "log_lines_lost", "lines between two readings are gone, or cannot be proved whole: LogFile, Reason";
 }

@@ -24,9 +24,9 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Status {
     file: String,
-    readable: AtomicBool,
-    lines: AtomicU64,
-    lines_cut: AtomicU64,
+    pub(super) readable: AtomicBool,
+    pub(super) lines: AtomicU64,
+    pub(super) lines_cut: AtomicU64,
     notices: AtomicU64,
 }
 
