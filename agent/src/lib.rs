@@ -8,12 +8,30 @@ pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod drop_box;
+pub mod enrol;
+mod files;
+mod identity;
 pub mod metrics;
 pub mod probe;
 mod run;
 pub mod security;
+pub mod send;
 pub mod source;
+pub mod spool;
 pub mod text_format;
+mod web;
 
 pub use config::Config;
-pub use run::{RunError, run};
+pub use run::{RunError, host_name, once, run};
+
+/// An error and everything behind it, for a log line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,16 +1,324 @@
 //! The loop of the agent: ticks and events into the spool, the spool to the collectors.
+//! This file wires the parts and knows all of them; how each works is its own business.
 
+mod facts;
+mod own_metrics;
+mod renew;
+mod tick;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use agent_model::{HostId, HostIdError, Stream};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::Config;
+use self::own_metrics::{Counters, OwnMetrics};
+use self::tick::Ticker;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::identity::{Identity, IdentityError};
+use crate::send::{Collector, Lane};
+use crate::source::{
+    Evidence, EvidenceMessage, EvidenceSender, HostRoot, MetricSource, SourceContext, SourceGroup,
+};
+use crate::spool::{
+    MetricsReading, SpoolError, SpoolHandle, SpoolOptions, SpoolThread, allocate_on_disk,
+};
+use crate::{backup, drop_box, metrics, probe, security, send, text_format, web};
+
+/// Messages that become one report: a burst of events costs one sync, and one message more waits for the next.
+const GROUP_MESSAGES_MAX: usize = 64;
+
+/// How long evidence waits before it asks a full disk again.
+const DISK_RETRY: Duration = Duration::from_secs(1);
+
+/// How long the parts may take to stop; systemd's own patience is ninety seconds.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Why the agent could not start or go on.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {}
+pub enum RunError {
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(
+        "the configuration calls this host {configured}, its certificate for {address} {certified}"
+    )]
+    Host { configured: HostId, certified: HostId, address: String },
+    #[error("the host's own name cannot be its id (`host` in agent.yml)")]
+    HostName(#[source] HostIdError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("{} cannot be made", path.display())]
+    Directory {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the agent's page cannot listen on {address} (web.listen in agent.yml)")]
+    Listen {
+        address: std::net::SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the loop that reads metrics ended")]
+    Tick(#[source] tokio::task::JoinError),
+}
 
 /// Runs the agent until `shutdown` is cancelled, then leaves the spool clean on the disk.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
-    tracing::info!(state_dir = %config.state_dir.display(), "agent starts");
-    shutdown.cancelled().await;
+    let clock = Clock;
+    let host = host_of(&config)?;
+    make_directory(&config.state_dir)?;
+    let listener = listen(&config).await?;
+    let (spool, thread) = open_spool(&config, &host, clock)?;
+    tracing::info!(%host, version = env!("CARGO_PKG_VERSION"), "agent starts");
+    // Sources stop first, then what carries their evidence.
+    let senders_stop = CancellationToken::new();
+    let (evidence, receiver) = EvidenceSender::channel();
+    let counters = Arc::new(Counters::default());
+    let mut sources = JoinSet::new();
+    let metric_sources = start_sources(&config, &evidence, &shutdown, &mut sources)?;
+    start_drop_box(&config, &evidence, &counters, &shutdown, &mut sources)?;
+    let mut carriers = JoinSet::new();
+    carriers.spawn(carry(receiver, spool.clone(), Arc::clone(&counters), clock));
+    let collectors = start_senders(&config, &spool, clock, &senders_stop, &mut carriers);
+    let (publish, last) = watch::channel(None);
+    if let Some(listener) = listener {
+        carriers.spawn(web::serve(listener, last, senders_stop.clone()));
+    }
+    let facts = facts::facts(&config.root);
+    sources.spawn(async move {
+        // A stop before the first commit: the next start tells them again.
+        evidence.spool(vec![Evidence::Facts(facts)]).await.unwrap_or_default();
+    });
+    let own = Arc::new(OwnMetrics { collectors, counters, started_ms: clock.now_ms() });
+    let ticker = Ticker::new(metric_sources, clock);
+    let ticking = tick_loop(ticker, own, &spool, config.interval, publish);
+    let ticked = shutdown.run_until_cancelled(ticking).await.unwrap_or(Ok(()));
+    shutdown.cancel();
+    finish("sources", sources).await;
+    senders_stop.cancel();
+    finish("senders", carriers).await;
+    close(spool, thread).await?;
+    tracing::info!("agent stopped, the spool is on the disk");
+    ticked
+}
+
+/// One reading of every metric source, in Prometheus' text format.
+pub fn once(config: &Config) -> String {
+    let mut ticker = Ticker::new(metrics::sources(&config.metrics, &config.root), Clock);
+    let reading = ticker.read(|_| {});
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    text_format::write(reading.samples(), &mut text).unwrap_or_default();
+    text
+}
+
+/// The host's name: that of the configuration and of every certificate, which must agree.
+fn host_of(config: &Config) -> Result<HostId, RunError> {
+    let mut host = config.host.clone();
+    let mut missing = None;
+    for address in &config.collectors {
+        let certified = match Identity::load(&config.state_dir, address) {
+            Ok(identity) => identity.validity()?.host,
+            Err(error) => {
+                missing = Some(error);
+                continue;
+            }
+        };
+        match &host {
+            Some(configured) if *configured != certified => {
+                let (configured, address) = (configured.clone(), address.to_string());
+                return Err(RunError::Host { configured, certified, address });
+            }
+            _ => host = Some(certified),
+        }
+    }
+    match (host, missing) {
+        // One collector that is not enrolled yet does not keep the others waiting.
+        (Some(host), _) => Ok(host),
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => Ok(host_name()?),
+    }
+}
+
+/// The host's own name as a host id; an error when it is not fit for one.
+pub fn host_name() -> Result<HostId, RunError> {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let name = name.unwrap_or_default().to_ascii_lowercase();
+    HostId::new(&name).map_err(RunError::HostName)
+}
+
+async fn listen(config: &Config) -> Result<Option<TcpListener>, RunError> {
+    let Some(address) = config.web.listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    listener.map(Some).map_err(|source| RunError::Listen { address, source })
+}
+
+fn open_spool(
+    config: &Config,
+    host: &HostId,
+    clock: Clock,
+) -> Result<(SpoolHandle, SpoolThread), RunError> {
+    let options = SpoolOptions {
+        directory: config.state_dir.join("spool"),
+        host: host.clone(),
+        bytes_max: config.spool.bytes_max,
+        collectors: config.collectors.iter().map(|address| address.as_file_name()).collect(),
+        allocate: Box::new(allocate_on_disk),
+    };
+    Ok(SpoolHandle::start(options, clock.now_ms())?)
+}
+
+fn start_sources(
+    config: &Config,
+    evidence: &EvidenceSender,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> Result<Vec<Box<dyn MetricSource>>, RunError> {
+    let context = |name: &str| {
+        let state_dir = config.state_dir.join("sources").join(name);
+        make_directory(&state_dir)?;
+        let (evidence, shutdown) = (evidence.clone(), shutdown.clone());
+        let root: HostRoot = config.root.clone();
+        Ok::<_, RunError>(SourceContext { root, state_dir, evidence, shutdown })
+    };
+    let groups: [SourceGroup; 3] = [
+        security::sources(&config.security, &context("security")?),
+        backup::sources(&config.backup, &context("backup")?),
+        probe::sources(&config.probe, &context("probe")?),
+    ];
+    let mut metric_sources = metrics::sources(&config.metrics, &config.root);
+    for group in groups {
+        metric_sources.extend(group.metrics);
+        group.tasks.into_iter().for_each(|task| drop(tasks.spawn(task)));
+    }
+    Ok(metric_sources)
+}
+
+fn start_drop_box(
+    config: &Config,
+    evidence: &EvidenceSender,
+    counters: &Arc<Counters>,
+    shutdown: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), RunError> {
+    let path = config.drop_box_dir();
+    let directory = |source| RunError::Directory { path: path.clone(), source };
+    let drop_box = drop_box::DropBox::open(&path, &config.drop_box).map_err(directory)?;
+    let (evidence, counters) = (evidence.clone(), Arc::clone(counters));
+    tasks.spawn(drop_box.run(evidence, shutdown.clone(), move |taken, rejected| {
+        counters.drop_box_taken.fetch_add(taken, Ordering::Relaxed);
+        counters.drop_box_rejected.fetch_add(rejected, Ordering::Relaxed);
+    }));
     Ok(())
+}
+
+fn start_senders(
+    config: &Config,
+    spool: &SpoolHandle,
+    clock: Clock,
+    stop: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) -> Vec<Arc<Collector>> {
+    let mut collectors = Vec::new();
+    for (index, address) in config.collectors.iter().enumerate() {
+        let state_dir = config.state_dir.clone();
+        let collector = Collector::new(index, address.clone(), state_dir.clone(), clock);
+        let collector = Arc::new(collector);
+        for stream in Stream::ALL {
+            let rate = config.spool.backlog_bytes_per_second;
+            let (collector, spool) = (Arc::clone(&collector), spool.clone());
+            let lane = Lane::new(collector, stream, spool, clock, config.interval, rate);
+            tasks.spawn(lane.run(stop.clone()));
+        }
+        tasks.spawn(renew::run(Arc::clone(&collector), state_dir, clock, stop.clone()));
+        collectors.push(collector);
+    }
+    collectors
+}
+
+/// Carries evidence into the spool, many messages at once when they come fast, and answers when it is durable.
+async fn carry(
+    mut receiver: mpsc::Receiver<EvidenceMessage>,
+    spool: SpoolHandle,
+    counters: Arc<Counters>,
+    clock: Clock,
+) {
+    let mut messages = Vec::with_capacity(GROUP_MESSAGES_MAX);
+    while receiver.recv_many(&mut messages, GROUP_MESSAGES_MAX).await > 0 {
+        let (evidence, answers): (Vec<_>, Vec<_>) =
+            messages.drain(..).map(|message| (message.evidence, message.spooled)).unzip();
+        let mut evidence: Vec<Evidence> = evidence.into_iter().flatten().collect();
+        while !evidence.is_empty() {
+            match spool.append_evidence(evidence, clock.now_ms()).await {
+                Ok(rest) => evidence = rest,
+                Err(_) => return,
+            }
+            if !evidence.is_empty() {
+                counters.evidence_retries.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(DISK_RETRY).await;
+            }
+        }
+        // A source that is gone needs no answer.
+        answers.into_iter().for_each(|answer| answer.send(()).unwrap_or_default());
+    }
+}
+
+/// The first reading at once, the next ones at a moment of the interval that differs from host to host.
+async fn tick_loop(
+    mut ticker: Ticker,
+    own: Arc<OwnMetrics>,
+    spool: &SpoolHandle,
+    interval: Duration,
+    publish: watch::Sender<Option<Arc<MetricsReading>>>,
+) -> Result<(), RunError> {
+    let first = tokio::time::Instant::now() + interval.mul_f64(send::random());
+    let mut ticks = tokio::time::interval_at(first, interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        let statistics = spool.statistics().await?;
+        let own_now = Arc::clone(&own);
+        // Sources read files of the kernel, which may block; events go on meanwhile.
+        let read = tokio::task::spawn_blocking(move || {
+            let reading = ticker.read(|out| own_now.write(&statistics, out));
+            (ticker, reading)
+        });
+        let (returned, reading) = read.await.map_err(RunError::Tick)?;
+        ticker = returned;
+        let reading = Arc::new(reading);
+        publish.send_replace(Some(Arc::clone(&reading)));
+        spool.append_metrics(reading).await?;
+        let before = tokio::time::Instant::now();
+        let due = ticks.tick().await;
+        if before > due + interval {
+            own.counters.ticks_missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn make_directory(path: &Path) -> Result<(), RunError> {
+    fs::create_dir_all(path).map_err(|source| RunError::Directory { path: path.to_owned(), source })
+}
+
+/// Waits for tasks to end; those that do not are cut and named.
+async fn finish(what: &str, mut tasks: JoinSet<()>) {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_TIME_MAX, all).await.is_err() {
+        tracing::warn!(what, "some tasks did not stop in time and are cut off");
+        tasks.shutdown().await;
+    }
+}
+
+async fn close(spool: SpoolHandle, thread: SpoolThread) -> Result<(), RunError> {
+    drop(spool);
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+    Ok(joined.map_err(RunError::Tick)??)
 }

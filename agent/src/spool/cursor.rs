@@ -1,0 +1,108 @@
+//! How far each collector has come, one small text file per collector.
+//!
+//! A lost or damaged cursor only repeats reports, which the collector knows by their keys; so it is written at
+//! intervals and not with every acknowledgement. It is always durable before data is dropped because of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use agent_model::Stream;
+use sha2::{Digest, Sha256};
+
+use super::held::Held;
+use super::{SpoolError, disk};
+use crate::files;
+
+/// One collector and what it needs no more.
+pub(super) struct Cursor {
+    path: PathBuf,
+    /// Names the collector in records that are meant for it alone.
+    pub(super) audience: u64,
+    pub(super) evidence: Held,
+    pub(super) metrics: Held,
+    dirty: bool,
+}
+
+impl Cursor {
+    /// `name` is safe in a file name and stays the same for this collector.
+    pub(super) fn open(directory: &Path, name: &str) -> Self {
+        let path = directory.join(name);
+        let mut cursor = Self {
+            path,
+            audience: audience(name),
+            evidence: Held::default(),
+            metrics: Held::default(),
+            dirty: false,
+        };
+        let text = fs::read_to_string(&cursor.path).unwrap_or_default();
+        if cursor.read(&text).is_none() && !text.is_empty() {
+            tracing::warn!(
+                path = %cursor.path.display(),
+                "the cursor is damaged: reports are sent again, the collector knows them"
+            );
+            cursor.evidence = Held::default();
+            cursor.metrics = Held::default();
+        }
+        cursor
+    }
+
+    pub(super) fn held(&self, stream: Stream) -> &Held {
+        match stream {
+            Stream::Evidence => &self.evidence,
+            Stream::Metrics => &self.metrics,
+        }
+    }
+
+    pub(super) fn hold(&mut self, stream: Stream, epoch: u64, first: u64, last: u64) {
+        self.dirty = true;
+        match stream {
+            Stream::Evidence => self.evidence.insert(epoch, first, last),
+            Stream::Metrics => self.metrics.insert(epoch, first, last),
+        }
+    }
+
+    /// Forgets the epochs of which nothing can be asked any more.
+    pub(super) fn keep_epochs(&mut self, keep: impl Fn(u64) -> bool) {
+        self.evidence.keep_epochs(&keep);
+        self.metrics.keep_epochs(&keep);
+        self.dirty = true;
+    }
+
+    /// Writes it down if it has moved.
+    pub(super) fn save(&mut self) -> Result<(), SpoolError> {
+        if !self.dirty {
+            return Ok(());
+        }
+        let mut text = String::new();
+        self.evidence.write(Stream::Evidence.name(), &mut text);
+        self.metrics.write(Stream::Metrics.name(), &mut text);
+        let checksum = crc32fast::hash(text.as_bytes());
+        text.push_str(&format!("crc32 {checksum}\n"));
+        files::replace(&self.path, text.as_bytes(), 0o600).map_err(disk("writing", &self.path))?;
+        self.dirty = false;
+        Ok(())
+    }
+
+    fn read(&mut self, text: &str) -> Option<()> {
+        let (lines, checksum) = text.rsplit_once("crc32 ")?;
+        if checksum.trim_end().parse() != Ok(crc32fast::hash(lines.as_bytes())) {
+            return None;
+        }
+        for line in lines.lines() {
+            let mut words = line.split(' ');
+            let name = words.next()?;
+            let stream = Stream::ALL.into_iter().find(|stream| stream.name() == name)?;
+            let mut number = || words.next()?.parse().ok();
+            let (epoch, first, last) = (number()?, number()?, number()?);
+            self.hold(stream, epoch, first, last);
+        }
+        self.dirty = false;
+        Some(())
+    }
+}
+
+/// Never 0, which stands for everybody.
+fn audience(name: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+    u64::from_be_bytes(std::array::from_fn(|at| digest[at])) | 1
+}
