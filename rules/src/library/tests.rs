@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use agent_model::Labels;
 use agent_yaml::{Document, Text};
 use deserr::Deserr;
 use regex::Regex;
@@ -13,6 +14,9 @@ use super::{
     LibraryFile, detection_rules, detection_tests, metric_rules, metric_tests, metrics_contract,
 };
 use crate::detection_tests::DetectionTests;
+use crate::templates::TemplateData;
+use crate::unit_tests::run_test_text;
+use crate::{RuleKind, RuleSet, load_rule_text};
 
 const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "info"];
 const SENTENCES: [&str; 9] = [
@@ -58,13 +62,12 @@ struct TestCase {
 #[derive(Deserr)]
 struct ExpressionTest {
     expr: String,
-    exp_samples: Vec<Text2>,
+    exp_samples: Vec<Expected>,
 }
 
-/// Anything; only how many there are matters.
+/// A sample that is expected; our tests ask for `ALERTS{…}`.
 #[derive(Deserr)]
-struct Text2 {
-    #[allow(dead_code, reason = "the presence of a sample is what counts")]
+struct Expected {
     labels: String,
 }
 
@@ -224,6 +227,55 @@ fn no_command_to_paste_holds_a_chosen_value() {
             assert!(!command.is_match(line), "{}: {line}", file.name);
         }
     }
+}
+
+/// Our own loader and evaluator over the same files that promtool is asked about below.
+#[test]
+fn the_metric_rules_do_what_their_tests_say() {
+    for file in metric_tests() {
+        let report = run_test_text(Path::new(&file.name), &file.text, &rule_set(&stem(&file)));
+        let report = report.unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(report.expectations >= 2, "{}", file.name);
+        let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+    }
+}
+
+/// With the labels of the alert that its test expects, every sentence of a rule is whole.
+#[test]
+fn the_sentences_of_metric_rules_can_be_filled() {
+    let pair = Regex::new("([a-z_]+)=\"([^\"]*)\"").unwrap();
+    for file in metric_tests() {
+        let test: TestFile = read(&file);
+        let mut expected = test
+            .tests
+            .iter()
+            .flat_map(|case| &case.promql_expr_test)
+            .flat_map(|test| &test.exp_samples);
+        let shown = &expected.next().unwrap().labels;
+        let labels = Labels::new(pair.captures_iter(shown).map(|found| {
+            let (_, [name, value]) = found.extract();
+            (name.to_owned(), value.to_owned())
+        }));
+        for rule in rule_set(&stem(&file)).rules() {
+            let RuleKind::Alert { annotations, .. } = &rule.kind else {
+                panic!("{} alerts", rule.name)
+            };
+            for (name, template) in annotations {
+                let text = template.show(&TemplateData { labels: &labels, value: 0.5 });
+                for broken in ["<error", "<no value>", "{{", "%!", "  "] {
+                    assert!(!text.contains(broken), "{}: {name}: {text}", rule.name);
+                }
+            }
+        }
+    }
+}
+
+fn rule_set(stem: &str) -> RuleSet {
+    let file = metric_rules().into_iter().find(|file| self::stem(file) == stem).unwrap();
+    let (rules, problems) = load_rule_text(Path::new(&file.name), &file.text);
+    assert_eq!(problems.to_string(), "");
+    rules
 }
 
 /// The original's opinion of our rule files and their tests. Skipped with a word where it is not installed.
