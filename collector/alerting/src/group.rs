@@ -112,13 +112,18 @@ fn group_id(route: &Route, labels: &Labels, is_detection: bool) -> String {
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
+fn route_group_id(route: &Route, alert: &Alert) -> String {
+    let is_detection = alert.is_detection();
+    let labels = route.timing_of(is_detection).group_by.labels_of(&alert.labels);
+    group_id(route, &labels, is_detection)
+}
+
 impl State {
     /// Puts a firing alert into the group of every route that takes it.
     pub(crate) fn join_groups(&mut self, alert: &Alert, now_ms: Millis) {
         let routing = self.routing.clone();
         for route in routing.matching(&alert.labels) {
-            let labels = route.timing_of(alert.is_detection()).group_by.labels_of(&alert.labels);
-            let id = group_id(route, &labels, alert.is_detection());
+            let id = route_group_id(route, alert);
             let group = self.groups.entry(id.clone()).or_insert_with(|| {
                 self.batch.groups.insert(id.clone());
                 self.batch.groups_removed.remove(&id);
@@ -126,6 +131,15 @@ impl State {
             });
             group.members.insert(alert.fingerprint);
             group.changed = true;
+        }
+    }
+
+    /// Has the groups of an alert looked at again.
+    pub(crate) fn mark_groups_of(&mut self, alert: &Alert) {
+        for route in self.routing.matching(&alert.labels) {
+            if let Some(group) = self.groups.get_mut(&route_group_id(route, alert)) {
+                group.changed |= group.members.contains(&alert.fingerprint);
+            }
         }
     }
 
@@ -168,3 +182,6 @@ impl Group {
         self.told.values().any(|told| told.alerts.contains_key(&fingerprint))
     }
 }
+
+#[cfg(test)]
+mod tests;

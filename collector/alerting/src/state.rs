@@ -106,7 +106,7 @@ impl State {
         match alert.state {
             AlertState::Pending => {}
             AlertState::Firing => self.join_groups(&alert, at_ms),
-            AlertState::Resolved => self.mark_groups_of(fingerprint),
+            AlertState::Resolved => self.mark_groups_of(&alert),
         }
         self.alerts.insert(fingerprint, alert);
         if kind != ChangeKind::Pending && !self.routing.inhibit_rules.is_empty() {
@@ -163,12 +163,6 @@ impl State {
 
     pub(crate) fn mark_all_groups(&mut self) {
         for group in self.groups.values_mut() {
-            group.changed = true;
-        }
-    }
-
-    fn mark_groups_of(&mut self, fingerprint: u64) {
-        for group in self.groups.values_mut().filter(|group| group.members.contains(&fingerprint)) {
             group.changed = true;
         }
     }

@@ -26,10 +26,12 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
         return;
     }
     let State { routing, alerts, groups, silences, outbox, batch, .. } = state;
+    let waiting = waiting_of(outbox, &due, in_flight);
     let mutes = Mutes::new(alerts, silences, &routing.inhibit_rules, now_ms);
     for id in due {
         let Some(group) = groups.get_mut(&id) else { continue };
-        let mut flush = Flush { routing, outbox, batch, in_flight, now_ms };
+        let waiting = waiting.get(&id).map_or(&[][..], Vec::as_slice);
+        let mut flush = Flush { routing, outbox, batch, waiting, now_ms };
         flush.group(group, &Members::of(group, alerts, &mutes));
         if group.members.is_empty() {
             groups.remove(&id);
@@ -40,6 +42,25 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
         }
     }
     close_told(state);
+}
+
+/// The rows of the given groups that wait and are not on their way, oldest first.
+fn waiting_of(
+    outbox: &BTreeMap<String, Waiting>,
+    groups: &[String],
+    in_flight: &BTreeSet<String>,
+) -> BTreeMap<String, Vec<String>> {
+    let groups: BTreeSet<&str> = groups.iter().map(String::as_str).collect();
+    let mut rows: Vec<&Waiting> = outbox
+        .values()
+        .filter(|row| groups.contains(row.group_id.as_str()) && !in_flight.contains(&row.id))
+        .collect();
+    rows.sort_by_key(|row| row.sequence);
+    let mut waiting: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        waiting.entry(row.group_id.clone()).or_default().push(row.id.clone());
+    }
+    waiting
 }
 
 /// When a silence begins or ends, every group is looked at again.
@@ -102,7 +123,8 @@ struct Flush<'a> {
     routing: &'a Routing,
     outbox: &'a mut BTreeMap<String, Waiting>,
     batch: &'a mut Batch,
-    in_flight: &'a BTreeSet<String>,
+    /// Undelivered rows of the group, oldest first.
+    waiting: &'a [String],
     now_ms: Millis,
 }
 
@@ -129,7 +151,7 @@ impl Flush<'_> {
         let is_new =
             |alert: &&Alert| told.alerts.get(&alert.fingerprint) != Some(&alert.starts_ms());
         let has_new = members.firing.iter().any(is_new);
-        let replaced = self.replaceable(&group.id, &integration.name);
+        let replaced = self.replaceable(&integration.name);
         let ended: Vec<&Alert> = members
             .resolved
             .iter()
@@ -187,7 +209,8 @@ impl Flush<'_> {
             }
             alerts.insert(alert.fingerprint, notified);
         }
-        told.sequence += 1;
+        // Beyond any number of a group of the same name that ended: its last message may still be under way.
+        told.sequence = (told.sequence + 1).max(self.now_ms.unsigned_abs());
         told.last_ms = self.now_ms;
         told.alerts.extend(firing.iter().map(|alert| (alert.fingerprint, alert.starts_ms())));
         for alert in ended {
@@ -220,16 +243,12 @@ impl Flush<'_> {
         );
     }
 
-    /// Undelivered notifications of this group that are not on their way, oldest first.
-    fn replaceable(&self, group_id: &str, integration: &str) -> Vec<String> {
-        let mut rows: Vec<&Waiting> = self
-            .outbox
-            .values()
-            .filter(|row| row.group_id == group_id && row.integration.as_ref() == integration)
-            .filter(|row| !self.in_flight.contains(&row.id))
-            .collect();
-        rows.sort_by_key(|row| row.sequence);
-        rows.into_iter().map(|row| row.id.clone()).collect()
+    /// Undelivered notifications of this group to this integration, oldest first.
+    fn replaceable(&self, integration: &str) -> Vec<String> {
+        let rows = self.waiting.iter().filter(|id| {
+            self.outbox.get(*id).is_some_and(|row| row.integration.as_ref() == integration)
+        });
+        rows.cloned().collect()
     }
 
     fn says_firing(&self, rows: &[String], fingerprint: u64) -> bool {

@@ -49,7 +49,9 @@ impl Email {
         let tls = match (self.channel.port, self.channel.require_tls) {
             (SUBMISSIONS_PORT, _) => Tls::Wrapper(self.tls.clone()),
             (_, true) => Tls::Required(self.tls.clone()),
-            (_, false) => Tls::Opportunistic(self.tls.clone()),
+            // As Alertmanager: without `require_tls` nothing is encrypted, so a certificate that nobody can check
+            // (a mail server's own) keeps no alert from going out.
+            (_, false) => Tls::None,
         };
         let host = self.channel.host.as_str();
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)

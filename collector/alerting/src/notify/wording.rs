@@ -146,7 +146,7 @@ fn annotation<'a>(annotations: &'a Annotations, name: &str) -> Option<&'a str> {
 
 fn time(time_ms: Millis) -> String {
     let Ok(timestamp) = jiff::Timestamp::from_millisecond(time_ms) else { return String::new() };
-    timestamp.to_zoned(TimeZone::fixed(VIETNAM)).strftime("%H:%M %d/%m/%Y").to_string()
+    timestamp.to_zoned(TimeZone::fixed(VIETNAM)).strftime("%H:%M ngày %d/%m/%Y").to_string()
 }
 
 fn minutes(span_ms: Millis) -> String {

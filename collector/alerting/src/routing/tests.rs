@@ -1,1 +1,190 @@
 //! Routing files read, and mistakes in them told.
+
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+
+fn check(text: &str, expected: Expect) {
+    let shown = match Routing::parse(Path::new("alerting.yml"), text) {
+        Ok(routing) => format!("{:#?}", routing.routes),
+        Err(problems) => problems.to_string(),
+    };
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn every_problem_of_a_file_is_told_with_its_line() {
+    check(
+        "route:
+  group_interval: 0s
+  routes:
+    - receiver: nobody
+      matchers: ['severity=critical\"', 'a=~\"(\"']
+      group_by: ['...', host]
+receivers:
+  - name: a
+    webhook_configs:
+      - url: ftp://x
+      - max_alerts: 3
+  - name: a
+    email_configs:
+      - to: not an address
+        auth_username: u
+        smarthost: mail
+        headers: {Subject: '{{ .x }}'}
+",
+        expect![[r#"
+            alerting.yml:1: the root `route` needs a `receiver`
+            alerting.yml:2: `group_interval` cannot be zero
+            alerting.yml:4: there is no receiver "nobody"
+            alerting.yml:5: "severity=critical\"" has '"' where a comma should be
+            alerting.yml:5: the regular expression "(" of label "a" cannot be used: regex parse error:
+                ^(?s:()$
+                 ^
+            error: unclosed group
+            alerting.yml:6: `group_by` with '...' can name nothing else
+            alerting.yml:6: `group_by` with '...' can name nothing else
+            alerting.yml:10: "ftp://x" is not an http:// or https:// address
+            alerting.yml:11: a webhook needs one of `url` and `url_file`
+            alerting.yml:12: receiver "a" is there twice
+            alerting.yml:14: "not an address" is not an e-mail address
+            alerting.yml:14: an e-mail receiver needs `from` (or `smtp_from` in `global`)
+            alerting.yml:14: `auth_username` and `auth_password_file` go together
+            alerting.yml:16: "mail" is not host:port
+            alerting.yml:17: templates are not supported in headers; write plain text"#]],
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused() {
+    check(
+        "route: {receiver: a, group_weight: 3s}\nreceivers: [{name: a, slack_configs: []}]\n",
+        expect![[r#"
+            alerting.yml:1: unknown key `group_weight`; known here: receiver, matchers, match, match_re, group_by, continue, group_wait, group_interval, repeat_interval, routes
+            alerting.yml:2: unknown key `slack_configs`; known here: name, webhook_configs, email_configs"#]],
+    );
+}
+
+#[test]
+fn detections_take_timing_from_below_the_root_only() {
+    let text = "
+route:
+  receiver: a
+  group_by: [site]
+  group_wait: 1m
+  repeat_interval: 2h
+  routes:
+    - matchers: ['team=\"soc\"']
+      group_by: [host]
+      group_wait: 5s
+receivers: [{name: a}]
+";
+    let routing = Routing::parse(Path::new("a.yml"), text).unwrap();
+    let hour = 3_600_000;
+    let [root, soc] = &routing.routes[..] else { panic!("two routes") };
+    assert_eq!((root.timing.group_wait_ms, root.timing.repeat_interval_ms), (60_000, 2 * hour));
+    let detections = &root.detection_timing;
+    assert_eq!((&detections.group_by, detections.group_wait_ms), (&GroupBy::All, 0));
+    assert_eq!(detections.repeat_interval_ms, 2 * hour);
+    assert_eq!(soc.detection_timing.group_wait_ms, 5_000);
+    assert_eq!(soc.detection_timing.group_by, soc.timing.group_by);
+    assert_eq!(soc.key, "{}/{team=\"soc\"}");
+}
+
+#[test]
+fn matchers_read_back_as_they_were_written() {
+    for text in [
+        "{a=\"b\"}",
+        "{a!=\"b\",c=~\"d|e\",f!~\"g.*\"}",
+        "{\"tên máy\"=\"x, y\"}",
+        "{a=\"\\\\ \\\" \\n\"}",
+        "{a=~\"\\\\d+\"}",
+        "{}",
+    ] {
+        assert_eq!(matchers_text(&matchers_from_text(text).unwrap()), text);
+    }
+    assert_eq!(matchers_text(&matchers_from_text(" a = b , c=~d ").unwrap()), "{a=\"b\",c=~\"d\"}");
+    assert_eq!(matchers_text(&matchers_from_text(r#"a=~"\d""#).unwrap()), r#"{a=~"\\d"}"#);
+    for wrong in ["a", "=b", "a==b", "a=\"b", "{a=b", "a=b c=d", "a=~\"(\"", "a<b"] {
+        assert!(matchers_from_text(wrong).is_err(), "{wrong}");
+    }
+}
+
+/// A route for the property below: one matcher on one label, a receiver of its own.
+#[derive(Clone, Debug)]
+struct Spec {
+    label: u8,
+    value: u8,
+    continues: bool,
+    routes: Vec<Spec>,
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let part = (0..3_u8, 0..2_u8, any::<bool>());
+    let leaf = part.clone().prop_map(|(label, value, continues)| Spec {
+        label,
+        value,
+        continues,
+        routes: Vec::new(),
+    });
+    leaf.prop_recursive(3, 24, 4, move |inner| {
+        (part.clone(), proptest::collection::vec(inner, 0..4)).prop_map(
+            |((label, value, continues), routes)| Spec { label, value, continues, routes },
+        )
+    })
+}
+
+/// Writes the tree as YAML flow text; receivers are numbered in the order of the file.
+fn write(spec: &Spec, is_root: bool, next: &mut u32) -> String {
+    let own = *next;
+    *next += 1;
+    let matcher =
+        format!("matchers: ['l{}=\"{}\"'], continue: {}, ", spec.label, spec.value, spec.continues);
+    let below: Vec<String> = spec.routes.iter().map(|one| write(one, false, next)).collect();
+    let matcher = if is_root { String::new() } else { matcher };
+    format!("{{receiver: r{own}, {matcher}routes: [{}]}}", below.join(", "))
+}
+
+/// The rule in words, read naively: numbers all nodes, tries every child, and stops as the text says.
+fn reference(spec: &Spec, is_root: bool, values: [u8; 3], next: &mut u32) -> Vec<u32> {
+    let own = *next;
+    *next += 1;
+    let mut found = Vec::new();
+    let mut stopped = false;
+    for child in &spec.routes {
+        let of_child = reference(child, false, values, next);
+        if stopped || of_child.is_empty() {
+            continue;
+        }
+        found.extend(of_child);
+        stopped = !child.continues;
+    }
+    if !is_root && values[usize::from(spec.label)] != spec.value {
+        return Vec::new();
+    }
+    if found.is_empty() { vec![own] } else { found }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn routing_is_what_the_naive_reading_says(spec in spec(), values in [0..2_u8, 0..2_u8, 0..2_u8]) {
+        let mut count = 0;
+        let route = write(&spec, true, &mut count);
+        let receivers: Vec<String> = (0..count).map(|one| format!("{{name: r{one}}}")).collect();
+        let text = format!("route: {route}\nreceivers: [{}]\n", receivers.join(", "));
+        let routing = Routing::parse(Path::new("a.yml"), &text).unwrap();
+        let labels = Labels::new((0..3).map(|at| (format!("l{at}"), values[at].to_string())));
+        let found: Vec<String> =
+            routing.receiver_names(&labels).iter().map(ToString::to_string).collect();
+        let wanted: Vec<String> = reference(&spec, true, values, &mut 0)
+            .into_iter()
+            .map(|one| format!("r{one}"))
+            .collect();
+        prop_assert_eq!(found, wanted);
+    }
+}

@@ -4,7 +4,7 @@ use agent_model::Millis;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::AlertingError;
-use crate::alert::{Alert, AlertSource, Change, fingerprint_text};
+use crate::alert::{Alert, AlertSource, Change, ChangeKind, fingerprint_text};
 use crate::detection::DetectionAlert;
 use crate::group::Group;
 use crate::limits::{ATTEMPTS_KEPT_MAX, HISTORY_KEPT_MS, NOTIFICATIONS_KEPT_MS};
@@ -45,7 +45,9 @@ async fn write(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::E
             .execute(&mut *sql)
             .await?;
     }
-    for change in &batch.changes {
+    // That something was pending and went away is not history: a nervous rule would fill the table.
+    let told = |change: &&Change| !matches!(change.kind, ChangeKind::Pending | ChangeKind::Cleared);
+    for change in batch.changes.iter().filter(told) {
         write_change(sql, change).await?;
     }
     for (detection, recorded_ms) in &batch.detections {

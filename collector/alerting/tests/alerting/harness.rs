@@ -56,6 +56,11 @@ impl Receiver {
         receiver
     }
 
+    /// One that runs in another process.
+    pub(crate) fn at(address: String) -> Self {
+        Self { address, received: Arc::default(), script: Arc::default() }
+    }
+
     pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
         self.script.lock().unwrap().extend(answers);
     }

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod email;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod kill;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]

@@ -1,1 +1,96 @@
 //! Webhooks against receivers that really listen.
+
+use std::collections::BTreeMap;
+
+use expect_test::expect;
+
+use super::*;
+
+fn notification() -> Notification {
+    let alert = |host: &str, resolved_ms| {
+        let labels = Labels::new([("alertname", "DiskFull"), ("host", host)]);
+        NotifiedAlert {
+            fingerprint: labels.fingerprint(),
+            labels,
+            annotations: Arc::new(BTreeMap::from([
+                ("summary".to_owned(), format!("{host} is nearly full")),
+                ("runbook_url".to_owned(), "http://x/disk".to_owned()),
+            ])),
+            starts_ms: 1_795_223_520_250,
+            resolved_ms,
+        }
+    };
+    Notification {
+        idempotency_key: "k".to_owned(),
+        receiver: "hook".into(),
+        group_key: "{}:{alertname=\"DiskFull\"}".to_owned(),
+        group_labels: Labels::new([("alertname", "DiskFull")]),
+        alerts: vec![alert("a", None), alert("b", Some(1_795_223_580_000))],
+        created_ms: 1_795_223_580_000,
+    }
+}
+
+#[test]
+fn the_payload_is_alertmanagers_version_4() {
+    let notification = notification();
+    let payload = payload(&notification, 0, "http://hd");
+    let expected = expect![[r#"
+        {
+          "receiver": "hook",
+          "status": "firing",
+          "alerts": [
+            {
+              "status": "firing",
+              "labels": {
+                "alertname": "DiskFull",
+                "host": "a"
+              },
+              "annotations": {
+                "runbook_url": "http://x/disk",
+                "summary": "a is nearly full"
+              },
+              "startsAt": "2026-11-21T01:12:00.25Z",
+              "endsAt": "0001-01-01T00:00:00Z",
+              "generatorURL": "http://hd/alerts/fc90da942b4b1502",
+              "fingerprint": "fc90da942b4b1502"
+            },
+            {
+              "status": "resolved",
+              "labels": {
+                "alertname": "DiskFull",
+                "host": "b"
+              },
+              "annotations": {
+                "runbook_url": "http://x/disk",
+                "summary": "b is nearly full"
+              },
+              "startsAt": "2026-11-21T01:12:00.25Z",
+              "endsAt": "2026-11-21T01:13:00Z",
+              "generatorURL": "http://hd/alerts/9c263be528a19813",
+              "fingerprint": "9c263be528a19813"
+            }
+          ],
+          "groupLabels": {
+            "alertname": "DiskFull"
+          },
+          "commonLabels": {
+            "alertname": "DiskFull"
+          },
+          "commonAnnotations": {
+            "runbook_url": "http://x/disk"
+          },
+          "externalURL": "http://hd",
+          "version": "4",
+          "groupKey": "{}:{alertname=\"DiskFull\"}",
+          "truncatedAlerts": 0
+        }"#]];
+    expected.assert_eq(&serde_json::to_string_pretty(&payload).unwrap());
+}
+
+#[test]
+fn alerts_beyond_the_wished_number_are_counted_not_sent() {
+    let notification = notification();
+    let payload = payload(&notification, 1, "http://hd");
+    assert_eq!((payload.alerts.len(), payload.truncated_alerts), (1, 1));
+    assert_eq!(payload.common_labels, BTreeMap::from([("alertname", "DiskFull")]));
+}
