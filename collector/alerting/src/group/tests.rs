@@ -12,7 +12,7 @@ use crate::group::flush_due;
 use crate::limits::{ALERTS_MAX, OUTBOX_MAX};
 use crate::mute::Mutes;
 use crate::observe::{Finding, RuleObservation, observe};
-use crate::outbox::sendable;
+use crate::outbox::{Waiting, sendable};
 use crate::routing::Routing;
 use crate::silence::{NewSilence, Silence};
 use crate::state::State;
@@ -66,8 +66,10 @@ enum Step {
     Pass(i64),
     /// Delivers the rows that may be sent, where the bit of the number is set; the others fail.
     Deliver(u8),
-    /// Takes rows and keeps them on their way until the next delivery.
+    /// Takes rows and keeps them on their way.
     Hang,
+    /// What was on its way arrives, where the bit is set; the rest is lost there.
+    Arrive(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -80,6 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..120_i64).prop_map(Step::Pass),
         3 => any::<u8>().prop_map(Step::Deliver),
         1 => Just(Step::Hang),
+        1 => any::<u8>().prop_map(Step::Arrive),
     ]
 }
 
@@ -90,6 +93,8 @@ struct World {
     state: State,
     now: Millis,
     in_flight: BTreeSet<String>,
+    /// The rows in flight as they were when they were taken.
+    held: Vec<Waiting>,
     beliefs: Beliefs,
     silences: usize,
     detections: u8,
@@ -102,6 +107,7 @@ impl World {
             state: State::new(routing),
             now: 1_000_000,
             in_flight: BTreeSet::new(),
+            held: Vec::new(),
             beliefs: Beliefs::new(),
             silences: 0,
             detections: 0,
@@ -115,9 +121,13 @@ impl World {
     }
 
     fn deliver(&mut self, which: u8) {
-        self.in_flight.clear();
         let rows = sendable(&self.state.outbox, &self.in_flight, Millis::MAX);
+        self.arrive(rows, which);
+    }
+
+    fn arrive(&mut self, rows: Vec<Waiting>, which: u8) {
         for (at, row) in rows.into_iter().enumerate() {
+            self.in_flight.remove(&row.id);
             if which & (1 << (at % 8)) == 0 {
                 continue;
             }
@@ -169,7 +179,12 @@ impl World {
             Step::Deliver(which) => self.deliver(which),
             Step::Hang => {
                 let rows = sendable(&self.state.outbox, &self.in_flight, Millis::MAX);
-                self.in_flight.extend(rows.into_iter().map(|row| row.id));
+                self.in_flight.extend(rows.iter().map(|row| row.id.clone()));
+                self.held.extend(rows);
+            }
+            Step::Arrive(which) => {
+                let held = std::mem::take(&mut self.held);
+                self.arrive(held, which);
             }
         }
         self.look();
@@ -177,6 +192,7 @@ impl World {
 
     /// Lets the intervals pass and the network work, but not so long that something is repeated.
     fn settle(&mut self) {
+        self.take(Step::Arrive(u8::MAX));
         for _ in 0..4 {
             self.now += 61_000;
             self.look();
@@ -264,7 +280,7 @@ fn a_full_outbox_makes_groups_wait_and_drops_nothing() {
     let row = world.state.outbox.values().next().unwrap().clone();
     for number in world.state.outbox.len()..OUTBOX_MAX {
         let id = format!("filler{number}");
-        let filler = crate::outbox::Waiting { id: id.clone(), group_id: id.clone(), ..row.clone() };
+        let filler = Waiting { id: id.clone(), group_id: id.clone(), ..row.clone() };
         world.state.outbox.insert(id, filler);
     }
     world.take(Step::Detect(3));
