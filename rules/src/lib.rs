@@ -1,7 +1,9 @@
 //! Rule files, backup policy and drill plans: load, check, evaluate; pure but for reading files.
 
+pub mod backup_policy;
 pub mod check;
 pub mod detection_tests;
+pub mod drill;
 mod lenient;
 pub mod library;
 pub mod metric_rules;

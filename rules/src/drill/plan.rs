@@ -1,0 +1,147 @@
+//! A drill plan that was checked: whom it concerns, what it should prove, step by step.
+
+use std::path::Path;
+
+use agent_model::{Millis, Problem, Problems};
+use agent_yaml::Document;
+
+use super::raw;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrillPlan {
+    pub id: String,
+    pub title: Title,
+    /// What is touched and what is not.
+    pub scope: Title,
+    pub objectives: Objectives,
+    pub participants: Vec<Participant>,
+    pub preconditions: Vec<Precondition>,
+    /// At least one; ids differ.
+    pub steps: Vec<Step>,
+}
+
+/// Text in the two languages people read.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Title {
+    pub vi: String,
+    pub en: String,
+}
+
+/// What the drill should prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Objectives {
+    pub rto_ms: Option<Millis>,
+    pub rpo_ms: Option<Millis>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Participant {
+    pub name: String,
+    pub duty: String,
+}
+
+/// A query that must hold before the drill begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precondition {
+    pub title: Title,
+    pub expr: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub id: String,
+    pub title: Title,
+    pub kind: StepKind,
+    /// From its beginning; a step that is not done by then fails the drill.
+    pub timeout_ms: Millis,
+    pub measures: Option<Measure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// A person does it and confirms.
+    Manual {
+        instruction: Title,
+    },
+    /// Done when the target answers as expected (or, with `Silent`, no longer answers).
+    Http {
+        url: String,
+        expect: Expectation,
+    },
+    Tcp {
+        address: String,
+        expect: Expectation,
+    },
+    /// Done when the expression has a result and none of its values is 0.
+    Query {
+        expr: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    Answers,
+    /// HTTP only.
+    Status(u16),
+    Silent,
+}
+
+/// What is taken from a step when it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// The moment the outage begins.
+    RtoStart,
+    /// The moment the service is back.
+    RtoEnd,
+    /// The value of a query: seconds of data that were lost.
+    RpoSeconds,
+}
+
+impl DrillPlan {
+    pub fn load(file: &Path) -> Result<Self, Problems> {
+        raw::check(&Document::open(file)?)
+    }
+
+    /// Checks text, such as the one stored with a run; `file` only names it in problems.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
+        raw::check(&Document::parse(file, text)?)
+    }
+
+    /// Every `*.yml` of a directory, in order of their names; a bad file never hides the others.
+    pub fn load_directory(directory: &Path) -> (Vec<Self>, Problems) {
+        let mut problems = Vec::new();
+        let mut say = |message: String| {
+            problems.push(Problem { file: directory.to_owned(), line: None, message });
+        };
+        let mut files = Vec::new();
+        match std::fs::read_dir(directory) {
+            Ok(entries) => {
+                for entry in entries {
+                    match entry {
+                        Ok(entry) => files.push(entry.path()),
+                        Err(error) => say(format!("cannot be listed: {error}")),
+                    }
+                }
+            }
+            Err(error) => say(format!("cannot be listed: {error}")),
+        }
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "yml"));
+        files.sort();
+        let mut plans: Vec<Self> = Vec::new();
+        for file in files {
+            match Self::load(&file) {
+                Ok(plan) if plans.iter().any(|other| other.id == plan.id) => {
+                    let message = format!("drill {:?} is planned in another file too", plan.id);
+                    problems.push(Problem { file, line: None, message });
+                }
+                Ok(plan) => plans.push(plan),
+                Err(more) => problems.extend(more.0),
+            }
+        }
+        (plans, Problems(problems))
+    }
+
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+}
