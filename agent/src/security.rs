@@ -13,6 +13,7 @@ use crate::source::{SourceContext, SourceGroup};
 
 pub mod auth_log;
 pub mod fields;
+pub mod file_integrity;
 mod finding;
 mod journald;
 mod log_file;
@@ -32,6 +33,8 @@ pub struct Config {
     pub auth_log: AuthLogConfig,
     #[deserr(default)]
     pub journald: JournaldConfig,
+    #[deserr(default)]
+    pub file_integrity: file_integrity::Config,
 }
 
 /// Log files of the authentication facility; an empty list switches them off.
@@ -81,6 +84,7 @@ impl Default for AuthLogConfig {
 impl Config {
     /// Adds what is wrong across the keys of this section.
     pub fn check(&self, document: &Document, problems: &mut Vec<Problem>) {
+        self.file_integrity.check(document, problems);
         for (at, file) in self.auth_log.files.iter().enumerate() {
             if !file.value.starts_with('/') {
                 let message = format!("{:?} must be an absolute path", file.value);
@@ -123,6 +127,12 @@ pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
         group.tasks.push(Box::pin(log_file::follow(path, context.clone(), Clock, status)));
     }
     group.metrics.push(Box::new(log_file::Metrics(logs)));
+    if !config.file_integrity.paths.is_empty() {
+        let status = Arc::default();
+        group.metrics.push(Box::new(file_integrity::Metrics(Arc::clone(&status))));
+        let config = config.file_integrity.clone();
+        group.tasks.push(Box::pin(file_integrity::watch(config, context.clone(), Clock, status)));
+    }
     group
 }
 

@@ -94,6 +94,7 @@ names! {
     FILE_MODIFIED = "file_modified", "TargetFilename, Hash, OldHash, Owner, Mode, Size";
     FILE_DELETED = "file_deleted", "TargetFilename, OldHash, OldOwner, OldMode";
     FILE_PERMISSION_CHANGED = "file_permission_changed", "owner or mode changed, content did not: TargetFilename, Owner, OldOwner, Mode, OldMode";
+    FILE_BASELINE_LOST = "file_baseline_lost", "what the watched files were is not known any more; changes up to now cannot be told (class base_event): Reason";
     LOG_LINE = "log_line", "a line that no parser knows (class base_event): Program, ProcessId";
     LOG_LINE_FORGED = "log_line_forged", "a line in the name of sshd, sudo or su that another program wrote (journal only): Program, Executable, LogUserId";
     LOG_TRUNCATED = "log_truncated", "a log was cut short in place, and no copy of it was found: LogFile";
