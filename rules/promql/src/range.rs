@@ -12,6 +12,8 @@ use crate::track::{Track, absent, is_present};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window<'a> {
     pub(crate) samples: &'a [Sample],
+    /// The place of the first of them among all samples of the series.
+    pub(crate) first: usize,
     pub(crate) start_ms: Millis,
     pub(crate) end_ms: Millis,
     /// The step itself, which `@` and `offset` do not move.
@@ -91,7 +93,7 @@ impl Ranges {
                 None
             } else {
                 let at_ms = self.steps.at(step);
-                compute(&Window { samples, start_ms, end_ms: *end_ms, at_ms, step })
+                compute(&Window { samples, first, start_ms, end_ms: *end_ms, at_ms, step })
             };
             values.push(value.unwrap_or_else(absent));
         }

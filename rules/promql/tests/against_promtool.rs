@@ -105,6 +105,9 @@ const CLOSE: &[&str] = &[
 
 const INSTANTS_S: [i64; 4] = [7, 254, 607, 913];
 
+/// A number below the one given.
+type Random<'a> = &'a mut dyn FnMut(u32) -> u32;
+
 struct Line {
     labels: Labels,
     values: Vec<Option<u32>>,
@@ -120,13 +123,12 @@ fn lines(mut seed: u32) -> Vec<Line> {
     for host in ["a", "b", "bc"] {
         let job = if host == "a" { "node" } else { "db" };
         let base = |name: &str| Labels::metric(name, [("host", host), ("job", job)]);
-        let mut line =
-            |labels: Labels, value: &mut dyn FnMut(&mut dyn FnMut(u32) -> u32) -> u32| {
-                let length = 15 + next(16);
-                let value = |at| (next(9) > 0 && at > 0).then(|| value(&mut next));
-                let values = (0..length).map(value).collect();
-                lines.push(Line { labels, values });
-            };
+        let mut line = |labels: Labels, value: &mut dyn FnMut(Random) -> u32| {
+            let length = 15 + next(16);
+            let value = |at| (next(9) > 0 && at > 0).then(|| value(&mut next));
+            let values = (0..length).map(value).collect();
+            lines.push(Line { labels, values });
+        };
         line(base("up"), &mut |next| next(2));
         line(base("load"), &mut |next| next(7));
         let zone = Labels::metric("info", [("host", host), ("job", job), ("zone", "z")]);

@@ -78,12 +78,18 @@ impl RangeFunction {
     }
 
     /// A window here always holds a sample. `parameter(0)` is the first scalar argument at this step.
-    fn of(self, window: &Window, parameter: &dyn Fn(usize) -> f64) -> Option<f64> {
+    /// `resets` are the places at which a counter started anew, for those functions that need them.
+    fn of(
+        self,
+        window: &Window,
+        resets: &[usize],
+        parameter: &dyn Fn(usize) -> f64,
+    ) -> Option<f64> {
         let samples = window.samples;
         match self {
-            Self::Rate => rate::extrapolated(window, rate::Kind::Rate),
-            Self::Increase => rate::extrapolated(window, rate::Kind::Increase),
-            Self::Delta => rate::extrapolated(window, rate::Kind::Delta),
+            Self::Rate => rate::extrapolated(window, rate::Kind::Rate, resets),
+            Self::Increase => rate::extrapolated(window, rate::Kind::Increase, resets),
+            Self::Delta => rate::extrapolated(window, rate::Kind::Delta, resets),
             Self::InstantRate => rate::instant_rate(samples),
             Self::InstantDelta => rate::instant_delta(samples),
             Self::Changes => Some(rate::changes(samples)),
@@ -131,8 +137,12 @@ pub(super) fn evaluate(
     let mut tracks = Vec::with_capacity(ranges.series.len());
     for series in &ranges.series {
         evaluation.spend(ranges.steps())?;
+        let resets = match function {
+            RangeFunction::Rate | RangeFunction::Increase => rate::reset_places(&series.samples),
+            _ => Vec::new(),
+        };
         let values = ranges.column(&series.samples, |window| {
-            function.of(window, &|index| parameters[index][window.step])
+            function.of(window, &resets, &|index| parameters[index][window.step])
         });
         let track = Track::new(series.labels.clone(), values);
         if !track.is_empty() {

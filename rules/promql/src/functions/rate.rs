@@ -15,12 +15,12 @@ pub(super) enum Kind {
 /// The growth between the first and the last sample, extended to the window's ends: by at most half an average
 /// interval where the next sample would have been due, and for a counter never below zero
 /// (prometheus, promql/functions.go, `extrapolatedRate`).
-pub(super) fn extrapolated(window: &Window, kind: Kind) -> Option<f64> {
+pub(super) fn extrapolated(window: &Window, kind: Kind, resets: &[usize]) -> Option<f64> {
     let [first, .., last] = window.samples else { return None };
     let counter = kind != Kind::Delta;
     let mut growth = last.value - first.value;
     if counter {
-        growth += lost_in_resets(window.samples);
+        growth += lost_in_resets(window, resets);
     }
     let sampled = seconds(last.timestamp_ms - first.timestamp_ms);
     let average = sampled / (window.samples.len() - 1) as f64;
@@ -38,10 +38,18 @@ pub(super) fn extrapolated(window: &Window, kind: Kind) -> Option<f64> {
     Some(growth * factor)
 }
 
-/// What a counter had reached each time it started anew.
-fn lost_in_resets(samples: &[Sample]) -> f64 {
-    let pairs = samples.windows(2).filter(|pair| pair[1].value < pair[0].value);
-    pairs.map(|pair| pair[0].value).sum()
+/// The places in a whole series at which its counter started anew, so that windows need not look for them each.
+pub(super) fn reset_places(samples: &[Sample]) -> Vec<usize> {
+    let pairs = samples.windows(2).enumerate();
+    pairs.filter(|(_, pair)| pair[1].value < pair[0].value).map(|(place, _)| place + 1).collect()
+}
+
+/// What a counter had reached each time it started anew within the window.
+fn lost_in_resets(window: &Window, resets: &[usize]) -> f64 {
+    let after = resets.partition_point(|place| *place <= window.first);
+    let end = window.first + window.samples.len();
+    let within = resets[after..].iter().take_while(|place| **place < end);
+    within.map(|place| window.samples[place - window.first - 1].value).sum()
 }
 
 /// Per second between the last two samples; after a reset the counter started at zero.
