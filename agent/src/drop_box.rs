@@ -254,3 +254,6 @@ fn user_name(uid: u32) -> String {
         Ok(None) | Err(_) => format!("uid {uid}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

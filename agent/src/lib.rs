@@ -18,6 +18,8 @@ pub mod security;
 pub mod send;
 pub mod source;
 pub mod spool;
+#[cfg(test)]
+mod test_collector;
 pub mod text_format;
 mod web;
 

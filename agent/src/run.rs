@@ -322,3 +322,6 @@ async fn close(spool: SpoolHandle, thread: SpoolThread) -> Result<(), RunError> 
     let joined = tokio::task::spawn_blocking(move || thread.join()).await;
     Ok(joined.map_err(RunError::Tick)??)
 }
+
+#[cfg(test)]
+mod tests;

@@ -295,3 +295,6 @@ impl Lane {
         health.clock_offset_ms.store(received_ms - middle_ms, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The whole agent in one process, against a collector with real TLS.
+
+use agent_model::{BackupOutcome, BackupRun};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::enrol::{EnrolRequest, Token, enrol};
+use crate::test_collector::{TestCollector, eventually};
+
+async fn enrolled(collector: &TestCollector, state_dir: &Path) -> Config {
+    let request = EnrolRequest {
+        state_dir: state_dir.to_owned(),
+        collector: collector.address.clone(),
+        token: Token::parse(&collector.token()).unwrap(),
+        host: HostId::new("dc1-srv01").unwrap(),
+        replace: false,
+    };
+    enrol(&request).await.unwrap();
+    let mut config = Config::new(state_dir.to_owned());
+    config.collectors = vec![collector.address.clone()];
+    config.interval = Duration::from_secs(1);
+    config.spool.bytes_max = 8 << 20;
+    config.web.listen = None;
+    config
+}
+
+fn free_port() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+async fn fetch(address: std::net::SocketAddr, path: &str) -> String {
+    let mut text = String::new();
+    if let Ok(mut stream) = TcpStream::connect(address).await {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.read_to_string(&mut text).await.unwrap();
+    }
+    text
+}
+
+async fn ready(address: std::net::SocketAddr) {
+    let deadline = Clock.instant() + Duration::from_secs(20);
+    while !fetch(address, "/-/ready").await.starts_with("HTTP/1.1 200") {
+        assert!(Clock.instant() < deadline, "it does not become ready");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_reports_metrics_facts_and_what_others_hand_over() {
+    let collector = TestCollector::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let mut config = enrolled(&collector, state.path()).await;
+    let page = free_port();
+    config.web.listen = Some(page);
+    let drop_box = config.drop_box_dir();
+    let shutdown = CancellationToken::new();
+    let agent = tokio::spawn(run(config, shutdown.clone()));
+    ready(page).await;
+    assert!(fetch(page, "/metrics").await.contains("\nhaidang_agent_spool_bytes_max 8388608\n"));
+    assert!(fetch(page, "/").await.starts_with("HTTP/1.1 404"));
+    let run = BackupRun {
+        job: "nightly".to_owned(),
+        tool: "command".to_owned(),
+        started_ms: 1,
+        finished_ms: 2,
+        outcome: BackupOutcome::Succeeded,
+        exit_code: Some(0),
+        bytes: Some(5),
+        files: None,
+        content_id: None,
+        detail: String::new(),
+        reported_by: "somebody else".to_owned(),
+    };
+    drop_box::hand_over(&drop_box, &run).unwrap();
+    eventually("the run arrives", || {
+        let state = collector.state();
+        let mut runs = state.decoded.iter().flat_map(|report| &report.backup_runs);
+        runs.any(|run| run.job == "nightly" && run.reported_by != "somebody else")
+    })
+    .await;
+    let has_fact = |name: &str| {
+        let state = collector.state();
+        let mut facts = state.decoded.iter().flat_map(|report| &report.facts);
+        facts.any(|fact| fact.name == name)
+    };
+    eventually("the facts arrive", || has_fact("kernel") && has_fact("boot_id")).await;
+    eventually("several readings arrive", || {
+        let state = collector.state();
+        state.decoded.iter().filter(|report| !report.columns.is_empty()).count() >= 2
+    })
+    .await;
+    shutdown.cancel();
+    agent.await.unwrap().unwrap();
+    assert_eq!(collector.state().repeats, 0);
+}
+
+#[tokio::test]
+async fn a_certificate_past_two_thirds_of_its_life_is_renewed_while_running() {
+    let collector = TestCollector::start().await;
+    collector.state().aged_certificates = true;
+    let state = tempfile::tempdir().unwrap();
+    let config = enrolled(&collector, state.path()).await;
+    let before = std::fs::read(Identity::path(state.path(), &collector.address)).unwrap();
+    let shutdown = CancellationToken::new();
+    let agent = tokio::spawn(run(config, shutdown.clone()));
+    eventually("it renews", || collector.state().renewals == 1).await;
+    eventually("the new identity is stored", || {
+        std::fs::read(Identity::path(state.path(), &collector.address)).unwrap() != before
+    })
+    .await;
+    eventually("it goes on reporting", || collector.samples() > 0).await;
+    shutdown.cancel();
+    agent.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_a_collector_missed_follows_after_a_restart_under_its_old_epoch() {
+    let collector = TestCollector::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let config = enrolled(&collector, state.path()).await;
+    collector.state().hold_metrics = true;
+    for _ in 0..2 {
+        let shutdown = CancellationToken::new();
+        let page = free_port();
+        let mut config = config.clone();
+        config.web.listen = Some(page);
+        let agent = tokio::spawn(run(config, shutdown.clone()));
+        ready(page).await;
+        shutdown.cancel();
+        agent.await.unwrap().unwrap();
+    }
+    collector.state().hold_metrics = false;
+    let shutdown = CancellationToken::new();
+    let agent = tokio::spawn(run(config, shutdown.clone()));
+    eventually("three epochs arrive", || {
+        let state = collector.state();
+        let metrics = state.reports.keys().filter(|key| key.stream == Stream::Metrics);
+        metrics.map(|key| key.epoch).collect::<std::collections::BTreeSet<_>>().len() == 3
+    })
+    .await;
+    shutdown.cancel();
+    agent.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_enrolled_is_told_what_to_do() {
+    let state = tempfile::tempdir().unwrap();
+    let mut config = Config::new(state.path().to_owned());
+    config.collectors = vec![crate::config::CollectorAddress::new("c.example:7443").unwrap()];
+    let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();
+    assert!(error.contains("haidang-agent enrol --collector c.example:7443"), "{error}");
+}
