@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard, broadcast};
 use crate::alert::{Acknowledgement, AlertState, Change, ChangeKind, fingerprint_text};
 use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
-use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS, SILENCES_MAX};
+use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
 use crate::notify::{Senders, senders};
 use crate::observe::{RuleObservation, observe, retain_rules};
 use crate::routing::Routing;
@@ -80,7 +80,11 @@ impl Alerting {
                 counters: Counters::default(),
             }),
         };
-        alerting.change(now_ms, |state, _| drop_undeliverable(state, now_ms)).await?;
+        let settle = |state: &mut State, _: &BTreeSet<String>| {
+            drop_undeliverable(state, now_ms);
+            close_told(state);
+        };
+        alerting.change(now_ms, settle).await?;
         Ok(alerting)
     }
 
@@ -185,10 +189,6 @@ impl Alerting {
         now_ms: Millis,
     ) -> Result<Silence, AlertingError> {
         let open = self.look(now_ms, |state| state.silences.len()).await?;
-        if open >= SILENCES_MAX {
-            let reason = format!("there are {SILENCES_MAX} already; expire some first");
-            return Err(AlertingError::SilenceRefused(reason));
-        }
         let silence = Silence::new(wish, open, now_ms)?;
         let kept = silence.clone();
         self.change(now_ms, |state, in_flight| {

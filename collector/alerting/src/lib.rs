@@ -46,5 +46,5 @@ pub use routing::{
 };
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::Stats;
-pub use store::HistoryEntry;
+pub use store::{AttemptRecord, HistoryEntry};
 pub use view::{AlertFilter, AlertStatus};

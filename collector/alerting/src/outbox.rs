@@ -90,3 +90,20 @@ impl Waiting {
         (&self.notification.receiver, &self.integration)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_bound_and_heed_the_receiver() {
+        let wait = |attempts| back_off_ms("a", attempts, None);
+        assert!((750..=1_000).contains(&wait(1)), "{}", wait(1));
+        assert!((6_000..=8_000).contains(&wait(4)), "{}", wait(4));
+        assert!((225_000..=300_000).contains(&wait(u32::MAX)));
+        assert_ne!(back_off_ms("a", 9, None), back_off_ms("b", 9, None));
+        let asked = |seconds| back_off_ms("a", 1, Some(Duration::from_secs(seconds)));
+        assert_eq!(asked(120), 120_000);
+        assert_eq!(asked(u64::MAX), 3_600_000);
+    }
+}

@@ -3,7 +3,7 @@
 use agent_model::{Labels, Matcher, Millis};
 use sha2::{Digest, Sha256};
 
-use crate::limits::SILENCE_MATCHERS_MAX;
+use crate::limits::{SILENCE_MATCHERS_MAX, SILENCES_MAX};
 use crate::{AlertingError, matchers_text};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,13 +36,17 @@ pub enum SilenceState {
 }
 
 impl Silence {
-    /// Checks a wish and gives it an id; `count` tells apart two alike made in one millisecond.
+    /// Checks a wish and gives it an id. `open` is how many there are; it also tells apart two alike that are made
+    /// in one millisecond.
     pub(crate) fn new(
         wish: NewSilence,
-        count: usize,
+        open: usize,
         now_ms: Millis,
     ) -> Result<Self, AlertingError> {
         let refused = |reason: &str| Err(AlertingError::SilenceRefused(reason.to_owned()));
+        if open >= SILENCES_MAX {
+            return refused(&format!("there are {SILENCES_MAX} already; expire some first"));
+        }
         if wish.matchers.is_empty() || wish.matchers.len() > SILENCE_MATCHERS_MAX {
             return refused(&format!("it needs 1 to {SILENCE_MATCHERS_MAX} matchers"));
         }
@@ -56,7 +60,7 @@ impl Silence {
         hash.update(matchers_text(&wish.matchers).as_bytes());
         hash.update(wish.created_by.as_bytes());
         hash.update(now_ms.to_be_bytes());
-        hash.update((count as u64).to_be_bytes());
+        hash.update((open as u64).to_be_bytes());
         let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
         Ok(Self {
@@ -92,5 +96,33 @@ impl SilenceState {
             Self::Active => "active",
             Self::Expired => "expired",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(matchers: Vec<Matcher>, ends_ms: Millis) -> NewSilence {
+        NewSilence {
+            matchers,
+            starts_ms: 0,
+            ends_ms,
+            created_by: "lan".to_owned(),
+            comment: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_would_silence_everything_or_never_is_refused() {
+        let host = || Matcher::equal("host", "a");
+        assert!(Silence::new(wish(vec![host()], 20), 0, 10).is_ok());
+        assert!(Silence::new(wish(vec![], 20), 0, 10).is_err());
+        assert!(Silence::new(wish(vec![Matcher::equal("host", "")], 20), 0, 10).is_err());
+        assert!(Silence::new(wish(vec![host()], 10), 0, 10).is_err());
+        assert!(Silence::new(wish(vec![host(); SILENCE_MATCHERS_MAX], 20), 0, 10).is_ok());
+        assert!(Silence::new(wish(vec![host(); SILENCE_MATCHERS_MAX + 1], 20), 0, 10).is_err());
+        assert!(Silence::new(wish(vec![host()], 20), SILENCES_MAX - 1, 10).is_ok());
+        assert!(Silence::new(wish(vec![host()], 20), SILENCES_MAX, 10).is_err());
     }
 }

@@ -9,7 +9,7 @@ use crate::notification::NotificationRecord;
 use crate::routing::Routing;
 use crate::silence::Silence;
 use crate::stats::Stats;
-use crate::store::HistoryEntry;
+use crate::store::{AttemptRecord, HistoryEntry};
 use crate::view::{self, AlertFilter, AlertStatus};
 use crate::{Alerting, AlertingError};
 
@@ -71,6 +71,11 @@ impl Alerting {
         limit: u32,
     ) -> Result<Vec<NotificationRecord>, AlertingError> {
         self.inner.store.notifications(limit).await
+    }
+
+    /// The attempts to send one notification, by its id, newest first; of very many the last hundred.
+    pub async fn attempts(&self, id: &str) -> Result<Vec<AttemptRecord>, AlertingError> {
+        self.inner.store.attempts(id).await
     }
 
     /// Detections, newest first.

@@ -23,6 +23,16 @@ pub struct HistoryEntry {
     pub detail: String,
 }
 
+/// One attempt to send a notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRecord {
+    pub number: u32,
+    pub at_ms: Millis,
+    pub delivered: bool,
+    /// Why it failed; empty when it was delivered.
+    pub detail: String,
+}
+
 impl Store {
     pub(crate) async fn progress(&self) -> Result<(u64, Option<Vec<u8>>), AlertingError> {
         let rows = self.rows("SELECT * FROM detections_progress WHERE id = 1").await?;
@@ -98,6 +108,25 @@ impl Store {
                 .await
                 .map_err(failed("reading notifications"))?;
         rows.iter().map(notification_from).collect()
+    }
+
+    /// The attempts of one notification that are kept, newest first.
+    pub(crate) async fn attempts(&self, id: &str) -> Result<Vec<AttemptRecord>, AlertingError> {
+        let rows = sqlx::query("SELECT * FROM attempts WHERE outbox_id = $1 ORDER BY number DESC")
+            .bind(id)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("reading attempts"))?;
+        let record = |row: &SqliteRow| {
+            let number: i64 = column(row, "number")?;
+            Ok(AttemptRecord {
+                number: u32::try_from(number).unwrap_or(u32::MAX),
+                at_ms: column(row, "at_ms")?,
+                delivered: column::<i64>(row, "delivered")? != 0,
+                detail: column(row, "detail")?,
+            })
+        };
+        rows.iter().map(record).collect()
     }
 
     /// Detections, newest first.

@@ -34,6 +34,7 @@ pub(crate) enum Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) key: String,
+    pub(crate) authorization: String,
     pub(crate) path: String,
     pub(crate) body: Value,
 }
@@ -88,9 +89,11 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let key = headers.get("idempotency-key").unwrap().to_str().unwrap().to_owned();
+    let header = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let key = header("idempotency-key").expect("every message has its key");
+    let authorization = header("authorization").unwrap_or_default();
     let body = serde_json::from_slice(&body).unwrap();
-    let received = Received { key, path: uri.path().to_owned(), body };
+    let received = Received { key, authorization, path: uri.path().to_owned(), body };
     receiver.received.lock().unwrap().push(received);
     let answer = receiver.script.lock().unwrap().pop_front().unwrap_or(Answer::Ok);
     let status = |code: u16| axum::http::StatusCode::from_u16(code).unwrap();

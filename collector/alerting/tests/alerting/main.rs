@@ -9,6 +9,8 @@ mod harness;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod timeline;
