@@ -110,3 +110,48 @@ async fn a_detection_that_comes_late_is_told_once_and_marked() {
     let open = world.alerting.alert(labels("BruteForce", "a").fingerprint(), now).await.unwrap();
     assert!(open.unwrap().alert.is_firing());
 }
+
+/// Makes every write to a table fail, as a full disk would, until it is taken back.
+async fn break_table(world: &World, table: &str) -> sqlx::SqlitePool {
+    let file = world.directory.path().join("alerting.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    let trigger = format!(
+        "CREATE TRIGGER full BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(trigger)).execute(&pool).await.unwrap();
+    pool
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_written_has_no_effect_and_the_next_one_works() {
+    let world = World::new(SIMPLE).await;
+    world.observe(START, &["a"]).await;
+    let pool = break_table(&world, "alerts").await;
+    let observation = crate::harness::observation("DiskFull", 0, START + MINUTE, &[]);
+    let failed = world.alerting.observe_rule(observation.clone()).await.unwrap_err();
+    assert!(failed.to_string().contains("see that its disk has space"), "{failed}");
+    let alert = labels("DiskFull", "a").fingerprint();
+    assert!(world.alerting.alert(alert, START).await.unwrap().unwrap().alert.is_firing());
+    sqlx::query("DROP TRIGGER full").execute(&pool).await.unwrap();
+    world.alerting.observe_rule(observation).await.unwrap();
+    assert!(!world.alerting.alert(alert, START).await.unwrap().unwrap().alert.is_firing());
+}
+
+#[tokio::test]
+async fn a_success_that_cannot_be_recorded_yet_is_not_sent_again() {
+    let world = World::new(SIMPLE).await;
+    let found = vec![detection(1, "a", START)];
+    world.alerting.commit_detections(1, b"", found, START).await.unwrap();
+    let pool = break_table(&world, "attempts").await;
+    let alerting = world.alerting.clone();
+    let sending = tokio::spawn(async move { alerting.deliver_due(START).await });
+    assert_eq!(world.receiver.wait_for(1).await.len(), 1);
+    // Others may try meanwhile; the row is on its way until its success is on disk.
+    assert_eq!(world.alerting.deliver_due(START + HOUR).await.unwrap(), 0);
+    assert_eq!(world.alerting.stats(START).await.unwrap().outbox_length, 1);
+    sqlx::query("DROP TRIGGER full").execute(&pool).await.unwrap();
+    assert_eq!(sending.await.unwrap().unwrap(), 1);
+    assert_eq!(world.alerting.deliver_due(START + HOUR).await.unwrap(), 0);
+    assert_eq!(world.receiver.take().len(), 0);
+    assert_eq!(world.alerting.stats(START).await.unwrap().outbox_length, 0);
+}
