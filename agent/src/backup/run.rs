@@ -162,9 +162,12 @@ async fn run(arguments: &Arguments) -> Ended {
     let restic = arguments.tool == Tool::Restic;
     // What need not be read goes straight through, so that a tool still knows its terminal.
     let stdout = if restic { Stdio::piped() } else { Stdio::inherit() };
-    let spawned = Command::new(program).args(rest).stdout(stdout).stderr(Stdio::piped()).spawn();
-    let mut child = match spawned {
-        Ok(child) => child,
+    let mut command = Command::new(program);
+    command.args(rest).stdout(stdout).stderr(Stdio::piped());
+    // Before the command starts, so that no signal can end us and leave it behind.
+    let spawned = Signals::new().and_then(|signals| Ok((command.spawn()?, signals)));
+    let (mut child, mut signals) = match spawned {
+        Ok(spawned) => spawned,
         Err(error) => return Ended { status: Err(error), summary: None, errors: String::new() },
     };
     let (mut reader, mut errors) = (Reader::default(), LastBytes::default());
@@ -179,7 +182,7 @@ async fn run(arguments: &Arguments) -> Ended {
         tokio::pin!(pumps);
         let mut drained = false;
         let status = {
-            let ended = wait(&mut child);
+            let ended = wait(&mut child, &mut signals);
             tokio::pin!(ended);
             loop {
                 tokio::select! {
@@ -198,21 +201,42 @@ async fn run(arguments: &Arguments) -> Ended {
     Ended { status, summary, errors: errors.text() }
 }
 
-/// Waits for the command and passes on the signals that ask us to end.
-async fn wait(child: &mut Child) -> std::io::Result<ExitStatus> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut quit = signal(SignalKind::quit())?;
+/// The signals that ask us to end.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::SIGTERM,
+            _ = self.hang_up.recv() => Signal::SIGHUP,
+            _ = self.interrupt.recv() => Signal::SIGINT,
+            _ = self.quit.recv() => Signal::SIGQUIT,
+        }
+    }
+}
+
+/// Waits for the command and passes signals on to it.
+async fn wait(child: &mut Child, signals: &mut Signals) -> std::io::Result<ExitStatus> {
     // A terminal sends these two to the command as well; a second one would mean "at once" to many tools.
     let from_terminal = std::io::stdin().is_terminal();
     loop {
         let received = tokio::select! {
             status = child.wait() => return status,
-            _ = terminate.recv() => Signal::SIGTERM,
-            _ = hang_up.recv() => Signal::SIGHUP,
-            _ = interrupt.recv() => Signal::SIGINT,
-            _ = quit.recv() => Signal::SIGQUIT,
+            received = signals.next() => received,
         };
         let doubled = from_terminal && matches!(received, Signal::SIGINT | Signal::SIGQUIT);
         let id = child.id().and_then(|id| i32::try_from(id).ok());

@@ -71,6 +71,14 @@ async fn what_cannot_run_or_is_killed_has_no_exit_code() {
 }
 
 #[tokio::test]
+async fn a_signal_to_us_reaches_the_command_and_its_answer_is_ours() {
+    // The command signals its parent, which is this test.
+    let script = "trap 'exit 42' TERM; kill -TERM $PPID; while :; do sleep 0.05; done";
+    let ran = ran(&["--", "sh", "-c", script]).await;
+    assert_eq!((ran.exit_code, ran.run.outcome), (42, BackupOutcome::Failed));
+}
+
+#[tokio::test]
 async fn a_process_left_behind_does_not_hold_us() {
     let flags = ["--", "sh", "-c", "sleep 600 & echo left $! >&2"];
     let ran = tokio::time::timeout(Duration::from_secs(60), ran(&flags)).await.unwrap();

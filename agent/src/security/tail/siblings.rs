@@ -108,6 +108,8 @@ fn look(log: &Path) -> io::Result<Vec<Candidate>> {
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // An old log that somebody locked away does not stop us from reading the new one.
+            Err(error) if rank != Rank::Log && error.kind() == io::ErrorKind::PermissionDenied => {}
             Err(error) => return Err(error),
         }
     }
