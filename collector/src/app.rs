@@ -92,6 +92,15 @@ pub fn start_log() {
     drop(log.try_init());
 }
 
+/// Everything that is wrong with the files the configuration names.
+pub fn check(config: &Config) -> Result<(), Problems> {
+    let mut problems = Rulebook::load(&config.rules).problems;
+    if let Some(Err(wrong)) = config.alerting_file.as_deref().map(Routing::open) {
+        problems.0.extend(wrong.0);
+    }
+    if problems.0.is_empty() { Ok(()) } else { Err(problems) }
+}
+
 /// Runs the collector until `stop` turns true or a part fails for good.
 pub async fn run(
     config: Config,

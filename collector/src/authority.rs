@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use agent_model::{HostId, Millis};
@@ -81,7 +81,8 @@ impl Authority {
     /// Opens the authority in a directory, or makes it there.
     pub fn open(directory: &Path, now_ms: Millis) -> Result<Self, AuthorityError> {
         let (key_path, ca_path) = (directory.join("ca.key"), directory.join("ca.pem"));
-        fs::create_dir_all(directory).map_err(file(directory, "created"))?;
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(file(directory, "created"))?;
         if !ca_path.exists() {
             let key = KeyPair::generate().map_err(AuthorityError::Make)?;
             let ca = ca_params(now_ms)?.self_signed(&key).map_err(AuthorityError::Make)?;

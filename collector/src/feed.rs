@@ -10,7 +10,7 @@ use std::time::Duration;
 use agent_model::Report;
 use agent_wire::RawReport;
 use bytes::Bytes;
-use collector_journal::{Journal, JournalError, Position};
+use collector_journal::{Journal, JournalError, JournalReader, Position};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
@@ -129,27 +129,45 @@ impl Follower {
     async fn read_journal(&mut self) -> Result<Vec<Arc<Decoded>>, FeedError> {
         let (journal, schemas, from) = (self.journal.clone(), self.schemas.clone(), self.next);
         let read = tokio::task::spawn_blocking(move || read(&journal, &schemas, from)).await;
-        let batch = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        if let Some(last) = batch.last() {
-            self.next = Position(last.position.0 + 1);
-        }
+        let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let (batch, next) = read?;
+        self.next = next;
         Ok(batch)
     }
 }
 
+/// The next records and the position after them. Records that a damaged disk lost are stepped over, loudly: the journal
+/// names them once, and what lies behind them is still good.
 fn read(
     journal: &Journal,
     schemas: &Schemas,
     from: Position,
-) -> Result<Vec<Arc<Decoded>>, FeedError> {
+) -> Result<(Vec<Arc<Decoded>>, Position), FeedError> {
     let mut reader = journal.read(from);
-    let mut batch = Vec::new();
+    let (mut batch, mut next) = (Vec::new(), from);
     while batch.len() < BATCH_RECORDS_MAX
-        && let Some((position, bytes)) = reader.next()?
+        && let Some((position, bytes)) = next_good(&mut reader, &mut next)?
     {
+        next = Position(position.0 + 1);
         batch.push(Arc::new(decode(position, bytes, schemas)?));
     }
-    Ok(batch)
+    Ok((batch, next))
+}
+
+/// The next readable record; a run of lost ones moves `next` behind it.
+pub fn next_good(
+    reader: &mut JournalReader,
+    next: &mut Position,
+) -> Result<Option<(Position, Bytes)>, JournalError> {
+    loop {
+        match reader.next() {
+            Err(JournalError::Gap { first, last, cause }) => {
+                tracing::error!(%first, %last, %cause, "records of the journal are lost");
+                *next = Position(last.0 + 1).max(*next);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Decodes one record, noting the schemas it brought.

@@ -21,7 +21,7 @@ const CUT_INTERVAL: Duration = Duration::from_secs(120);
 const ROUND_INTERVAL: Duration = Duration::from_secs(20);
 
 /// How often what is past its time is deleted, and parts are merged.
-const RETENTION_INTERVAL: Duration = Duration::from_secs(3_600);
+const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 
 /// A hole in a host's reports is named when nobody has filled it for this long: an agent that has it sends it
 /// within minutes.

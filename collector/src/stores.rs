@@ -12,7 +12,7 @@ use collector_metric_store::{MetricStore, MetricStoreConfig, MetricStoreError};
 
 use crate::clock;
 use crate::config::Config;
-use crate::feed::{FeedError, decode};
+use crate::feed::{FeedError, decode, next_good};
 use crate::schemas::Schemas;
 
 /// Every store of the collector; clones share them.
@@ -82,6 +82,7 @@ impl Stores {
     /// that a view has seen.
     pub async fn open(config: &Config, routing: Routing) -> Result<Self, StoresError> {
         let state_dir = &config.state_dir;
+        private_directory(state_dir)?;
         let directory = |name: &str| -> Result<std::path::PathBuf, StoresError> {
             let path = state_dir.join(name);
             std::fs::create_dir_all(&path)
@@ -131,8 +132,9 @@ impl Stores {
         }
         let mut ledger = self.inventory.ledger().await?;
         let from = self.inventory.position().await?.saturating_add(1);
-        let mut reader = self.journal.read(Position(from).max(self.journal.first()));
-        while let Some((position, bytes)) = reader.next()? {
+        let mut next = Position(from).max(self.journal.first());
+        let mut reader = self.journal.read(next);
+        while let Some((position, bytes)) = next_good(&mut reader, &mut next)? {
             let decoded = decode(position, bytes, &schemas)?;
             let (record, report) = (&decoded.record, &decoded.report);
             let now_ms = record.received_ms;
@@ -149,6 +151,13 @@ impl Stores {
         let stat = nix::sys::statvfs::statvfs(state_dir).ok()?;
         Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
+}
+
+/// Only the collector's own user may look into the state: it holds keys and what hosts report.
+fn private_directory(path: &Path) -> Result<(), StoresError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StoresError::Directory { path: path.to_owned(), source })
 }
 
 async fn positions(

@@ -1,2 +1,67 @@
-//! haidang: the people's tool.
-fn main() {}
+//! `haidang`: every task of a person, from starting the whole on one machine to asking what is wrong.
+//! This file has flags and exit codes only; each command is a file of its own.
+
+mod client;
+mod token;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Watches hosts, backups and shared systems, and tells people what to do.
+#[derive(Parser)]
+#[command(name = "haidang", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a collector and an agent for this machine, with dashboards.
+    Up(up::Flags),
+    /// Make enrolment tokens.
+    Token(token::Flags),
+    /// One of the two daemons of `haidang up`; started by it, not by people.
+    #[command(hide = true)]
+    Daemon(up::DaemonFlags),
+}
+
+/// How a command finds the collector and proves that it may ask.
+#[derive(clap::Args, Clone, Debug)]
+struct Connection {
+    /// The collector's address.
+    #[arg(long, env = "HAIDANG_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    url: String,
+    /// The file that holds the admin token [default: admin.token in the state directory of `up`].
+    #[arg(long, env = "HAIDANG_TOKEN_FILE", global = true)]
+    token_file: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Up(flags) => up::run(flags),
+        Command::Token(flags) => token::run(flags),
+        Command::Daemon(flags) => up::daemon(flags),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("haidang: {error:#}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "a command line tool speaks on standard error")]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}
+
+#[allow(clippy::print_stdout, reason = "a command line tool answers on standard output")]
+fn say(text: &str) {
+    println!("{text}");
+}

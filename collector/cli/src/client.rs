@@ -1,0 +1,68 @@
+//! The CLI's way to the collector's API: one token, one base address, errors in words.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Connection, up};
+
+/// A person waits no longer than this for an answer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Client {
+    pub(crate) fn open(connection: &Connection) -> anyhow::Result<Self> {
+        let file = match &connection.token_file {
+            Some(file) => file.clone(),
+            None => default_token_file()?,
+        };
+        let token = fs::read_to_string(&file).with_context(|| {
+            format!(
+                "the admin token in {} cannot be read; is the collector running, and is this its user? \
+                 (or give --token-file)",
+                file.display()
+            )
+        })?;
+        // A second provider would be a mistake, an installed one is what we want.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let http = reqwest::Client::builder().timeout(ANSWER_TIME_MAX).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let url = connection.url.trim_end_matches('/').to_owned();
+        Ok(Self { http, url, token: token.trim().to_owned(), runtime })
+    }
+
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
+        self.send(self.http.post(format!("{}{path}", self.url)).json(body))
+    }
+
+    fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
+        let request = request.bearer_auth(&self.token).header("X-Haidang", "1");
+        self.runtime.block_on(async {
+            let answer = request.send().await;
+            let answer = answer.with_context(|| format!("{} does not answer", self.url))?;
+            let status = answer.status();
+            let bytes = answer.bytes().await?;
+            if !status.is_success() {
+                let error: Option<Value> = serde_json::from_slice(&bytes).ok();
+                let text = error.as_ref().and_then(|error| error["error"].as_str());
+                bail!("the collector says {status}: {}", text.unwrap_or("no reason given"));
+            }
+            serde_json::from_slice(&bytes).context("the collector's answer is not understood")
+        })
+    }
+}
+
+/// Where `haidang up` leaves its token when nobody says otherwise.
+fn default_token_file() -> anyhow::Result<PathBuf> {
+    Ok(up::default_state_dir()?.join(up::ADMIN_TOKEN_FILE))
+}

@@ -1,0 +1,43 @@
+//! `haidang token create`: invites a host.
+
+use clap::Subcommand;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::client::Client;
+use crate::{Connection, say};
+
+#[derive(clap::Args)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a token that enrols one host, once.
+    Create {
+        /// The only host that may use it.
+        #[arg(long)]
+        host: Option<String>,
+        /// Seconds until it expires.
+        #[arg(long, default_value_t = 86_400)]
+        lifetime_seconds: u64,
+    },
+}
+
+#[derive(Deserialize)]
+struct Created {
+    token: String,
+}
+
+pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
+    let client = Client::open(&flags.connection)?;
+    let Command::Create { host, lifetime_seconds } = flags.command;
+    let body = json!({ "host": host, "lifetime_seconds": lifetime_seconds });
+    let created: Created = client.post("/api/tokens", &body)?;
+    say(&created.token);
+    Ok(())
+}
