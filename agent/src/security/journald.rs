@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::Instant;
 
 use super::log_file::Status;
-use super::persist::{self, PersistError};
+use super::persist::{Loaded, PersistError, StateFile};
 use crate::source::{Evidence, SourceContext, Stopping};
 use entry::Entry;
 
@@ -122,14 +123,19 @@ impl Journal {
         status: &Status,
     ) -> Result<Stopping, JournalError> {
         let cursor_file = context.state_dir.join("journald.cursor");
-        let stored = persist::read(&cursor_file)?.and_then(|bytes| String::from_utf8(bytes).ok());
-        let cursor = match stored {
-            Some(cursor) => Some(cursor),
-            None => {
+        let mut state = StateFile::new(&cursor_file);
+        let started = Instant::now();
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_vec()).ok();
+            text.filter(|cursor| cursor.starts_with("s=") && cursor.contains(";x="))
+        };
+        let cursor = match state.load(text)? {
+            Loaded::Content(cursor) => Some(cursor),
+            Loaded::Nothing | Loaded::Damaged => {
                 // The first start reads what comes from now on, and a second one must know from where.
                 let last = self.last_cursor().await?;
                 if let Some(cursor) = &last {
-                    persist::replace(&cursor_file, cursor.as_bytes())?;
+                    state.save(cursor.clone().into_bytes(), started.elapsed())?;
                 }
                 last
             }
@@ -155,7 +161,7 @@ impl Journal {
                 return Ok(stopping);
             }
             if let Some(last) = batch.entries.last() {
-                persist::replace(&cursor_file, last.cursor.as_bytes())?;
+                state.save(last.cursor.clone().into_bytes(), started.elapsed())?;
             }
         }
     }

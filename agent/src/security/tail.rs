@@ -19,7 +19,7 @@ use cursor::{Cursor, Mark};
 use followed::{Followed, Outcome};
 use siblings::{Candidate, Rank};
 
-use crate::security::persist::{self, PersistError};
+use crate::security::persist::{Loaded, PersistError, StateFile};
 
 /// A longer line is cut here: syslog daemons cut at 8 KiB themselves, and rules read no further.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
@@ -81,7 +81,7 @@ pub enum TailError {
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
-    cursor_file: PathBuf,
+    state: StateFile,
     /// Oldest first; the last one is the log itself unless it is missing at the moment.
     files: VecDeque<Followed>,
     finished: VecDeque<Mark>,
@@ -89,6 +89,8 @@ pub struct Tail {
     modified_ns: i64,
     notices: Vec<Notice>,
     committed: Option<Cursor>,
+    /// The time of the last poll.
+    elapsed: Duration,
 }
 
 impl Tail {
@@ -96,18 +98,18 @@ impl Tail {
     pub fn open(path: &Path, cursor_file: &Path, start: StartAt) -> Result<Self, TailError> {
         let mut tail = Self {
             path: path.to_owned(),
-            cursor_file: cursor_file.to_owned(),
+            state: StateFile::new(cursor_file),
+            elapsed: Duration::ZERO,
             files: VecDeque::new(),
             finished: VecDeque::new(),
             modified_ns: 0,
             notices: Vec::new(),
             committed: None,
         };
-        let stored = persist::read(cursor_file)?;
-        let resumed = match stored.as_deref().map(Cursor::parse) {
-            None => tail.begin(start),
-            Some(Some(cursor)) => tail.resume(cursor),
-            Some(None) => {
+        let resumed = match tail.state.load(Cursor::parse)? {
+            Loaded::Nothing => tail.begin(start),
+            Loaded::Content(cursor) => tail.resume(cursor),
+            Loaded::Damaged => {
                 tail.notices.push(Notice::CursorDamaged);
                 tail.begin(StartAt::Beginning)
             }
@@ -118,6 +120,7 @@ impl Tail {
 
     /// Reads what is new, up to the bounds of a batch. `elapsed` is any clock that never steps back.
     pub fn poll(&mut self, elapsed: Duration) -> Result<Batch, TailError> {
+        self.elapsed = elapsed;
         let mut batch = Batch::default();
         let polled = self.read_all(elapsed, &mut batch);
         polled.map_err(|source| TailError::Read { path: self.path.clone(), source })?;
@@ -134,7 +137,7 @@ impl Tail {
             finished: self.finished.iter().cloned().collect(),
         };
         if self.committed.as_ref() != Some(&cursor) {
-            persist::replace(&self.cursor_file, &cursor.to_bytes())?;
+            self.state.save(cursor.to_bytes(), self.elapsed)?;
             self.committed = Some(cursor);
         }
         Ok(())

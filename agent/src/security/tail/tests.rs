@@ -202,7 +202,8 @@ fn run(steps: &[Step], dated: bool) -> World {
                 world.poll();
                 for entry in fs::read_dir(world.dir.path()).unwrap() {
                     let path = entry.unwrap().path();
-                    if path != world.log() && !path.ends_with("cursor.json") {
+                    let name = path.file_name().unwrap().to_str().unwrap();
+                    if path != world.log() && !name.starts_with("cursor") {
                         fs::remove_file(path).unwrap();
                     }
                 }
@@ -293,7 +294,9 @@ fn a_log_that_vanished_during_a_stop_is_told() {
 #[test]
 fn a_damaged_cursor_is_told_and_nothing_is_skipped() {
     let mut world = World::new(false);
-    fs::write(world.dir.path().join("cursor.json"), "{").unwrap();
+    for name in ["cursor.json", "cursor.json.synced"] {
+        fs::write(world.dir.path().join(name), "{").unwrap();
+    }
     world.restart();
     world.poll();
     assert_eq!(world.notices, [Notice::CursorDamaged]);
