@@ -26,6 +26,8 @@ pub struct EventStoreConfig {
     pub writer_bytes: usize,
     /// Days of receipt that are kept, today included.
     pub retention_days: u32,
+    /// Events kept in memory between two commits, `UNCOMMITTED_MAX` by default.
+    pub uncommitted_max: usize,
 }
 
 /// Shared by reference: writing and reading have a lock each.
@@ -36,22 +38,36 @@ pub struct EventStore {
     directory: PathBuf,
     writer_bytes: usize,
     retention_days: u32,
+    uncommitted_max: usize,
 }
 
 struct Writing {
     writers: Writers,
     position: u64,
+    /// Events taken since the indexes were committed: what a failed write is mended with.
+    uncommitted: Vec<HostEvent>,
+    /// A write failed, and the writers that held `uncommitted` are gone.
+    broken: bool,
 }
+
+/// Events kept in memory between two commits: some seconds of a storm. At the bound the indexes are committed early;
+/// the position waits for the caller, and ids make the replay of that harmless.
+pub const UNCOMMITTED_MAX: usize = 50_000;
 
 impl EventStoreConfig {
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory, writer_bytes: WRITER_BYTES_MIN, retention_days: 366 }
+        Self {
+            directory,
+            writer_bytes: WRITER_BYTES_MIN,
+            retention_days: 366,
+            uncommitted_max: UNCOMMITTED_MAX,
+        }
     }
 }
 
 impl EventStore {
     pub fn open(config: EventStoreConfig) -> Result<Self, EventStoreError> {
-        let EventStoreConfig { directory, writer_bytes, retention_days } = config;
+        let EventStoreConfig { directory, writer_bytes, retention_days, uncommitted_max } = config;
         fs::create_dir_all(&directory).map_err(files("make", &directory))?;
         check_format(&directory)?;
         let fields = Fields::new();
@@ -66,10 +82,16 @@ impl EventStore {
         Ok(Self {
             fields,
             days: Mutex::new(days),
-            writing: Mutex::new(Writing { writers: Writers::default(), position }),
+            writing: Mutex::new(Writing {
+                writers: Writers::default(),
+                position,
+                uncommitted: Vec::new(),
+                broken: false,
+            }),
             directory,
             writer_bytes: writer_bytes.max(WRITER_BYTES_MIN),
             retention_days,
+            uncommitted_max,
         })
     }
 
@@ -79,31 +101,65 @@ impl EventStore {
         self.writing().position
     }
 
-    /// Takes events in; they are found and durable after `commit`. After an error nothing since `position()` is kept:
-    /// append it again.
+    /// Takes events in; they are found and durable after `commit`. After an error none of these were taken: give them
+    /// again. What was taken before is kept through any number of errors.
     pub fn append(&self, events: &[HostEvent]) -> Result<Appended, EventStoreError> {
         let mut writing = self.writing();
-        let mut create = |day| self.days().create(day);
-        let appended = writing.writers.append(&mut create, &self.fields, self.writer_bytes, events);
-        if appended.is_err() {
-            writing.writers.abandon();
+        if writing.uncommitted.len() + events.len() > self.uncommitted_max {
+            self.commit_indexes(&mut writing)?;
         }
-        appended
+        self.mend(&mut writing)?;
+        let appended = self.write(&mut writing, events)?;
+        writing.uncommitted.extend_from_slice(events);
+        Ok(appended)
     }
 
-    /// Makes everything appended durable and notes the journal position it reaches.
+    /// Makes everything appended durable and notes the journal position it reaches. After an error nothing is lost: call
+    /// it again.
     pub fn commit(&self, position: u64) -> Result<(), EventStoreError> {
         let mut writing = self.writing();
-        if let Err(error) = writing.writers.commit() {
-            writing.writers.abandon();
-            return Err(error);
-        }
+        self.commit_indexes(&mut writing)?;
         // After the events: a crash in between replays some, and their ids are known.
         if position > writing.position {
             write_position(&self.directory, position)?;
             writing.position = position;
         }
         Ok(())
+    }
+
+    fn commit_indexes(&self, writing: &mut Writing) -> Result<(), EventStoreError> {
+        self.mend(writing)?;
+        if let Err(error) = writing.writers.commit() {
+            writing.abandon();
+            return Err(error);
+        }
+        writing.uncommitted = Vec::new();
+        Ok(())
+    }
+
+    /// After a failure: gives new writers what the lost ones held.
+    fn mend(&self, writing: &mut Writing) -> Result<(), EventStoreError> {
+        if writing.broken {
+            let again = std::mem::take(&mut writing.uncommitted);
+            let written = self.write(writing, &again);
+            writing.uncommitted = again;
+            writing.broken = written.is_err();
+            written?;
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        writing: &mut Writing,
+        events: &[HostEvent],
+    ) -> Result<Appended, EventStoreError> {
+        let mut create = |day| self.days().create(day);
+        let written = writing.writers.append(&mut create, &self.fields, self.writer_bytes, events);
+        if written.is_err() {
+            writing.abandon();
+        }
+        written
     }
 
     /// Deletes days past their time and merges at most one finished day; returns the days deleted.
@@ -136,6 +192,13 @@ impl EventStore {
 
     fn writing(&self) -> MutexGuard<'_, Writing> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writing {
+    fn abandon(&mut self) {
+        self.writers.abandon();
+        self.broken = true;
     }
 }
 

@@ -112,6 +112,53 @@ fn a_crash_between_events_and_position_repeats_nothing() {
 }
 
 #[test]
+fn a_disk_that_refuses_loses_nothing_and_is_tried_again() {
+    let directory = tempdir().unwrap();
+    let events: Vec<_> = (0..30).map(|at| event(at, TODAY_MS + 10, "a")).collect();
+    let store = open(&directory);
+    store.append(&events[..10]).unwrap();
+    store.commit(10).unwrap();
+    store.append(&events[10..20]).unwrap();
+    // The commit's last step, the rename of its list of segments, meets a directory in the way.
+    let day = directory.path().join("events/2026-11-21");
+    let (list, hidden) = (day.join("meta.json"), directory.path().join("hidden"));
+    fs::rename(&list, &hidden).unwrap();
+    fs::create_dir_all(list.join("in the way")).unwrap();
+    assert!(store.commit(20).is_err());
+    assert_eq!(store.position(), 10);
+    assert!(store.commit(20).is_err(), "still in the way");
+    fs::remove_dir_all(&list).unwrap();
+    fs::rename(&hidden, &list).unwrap();
+    store.append(&events[20..]).unwrap();
+    store.commit(30).unwrap();
+    assert_eq!(store.search(&EventQuery::default()).unwrap().total, 30);
+    drop(store);
+    let store = open(&directory);
+    assert_eq!((store.position(), store.search(&EventQuery::default()).unwrap().total), (30, 30));
+}
+
+#[test]
+fn a_storm_between_two_commits_stays_within_its_memory() {
+    let directory = tempdir().unwrap();
+    let mut config = EventStoreConfig::new(directory.path().join("events"));
+    assert_eq!(config.uncommitted_max, UNCOMMITTED_MAX);
+    config.uncommitted_max = 50;
+    let store = EventStore::open(config).unwrap();
+    let batch = |from: u64| -> Vec<HostEvent> {
+        (from..from + 10).map(|at| event(at, TODAY_MS, "a")).collect()
+    };
+    for from in 0..6 {
+        store.append(&batch(from * 10)).unwrap();
+        assert!(store.writing().uncommitted.len() <= 50);
+    }
+    assert_eq!(store.position(), 0, "the position is the caller's to move");
+    assert_eq!(store.search(&EventQuery::default()).unwrap().total, 50);
+    assert_eq!(store.append(&batch(0)).unwrap().repeated, 10);
+    store.commit(1).unwrap();
+    assert_eq!(store.search(&EventQuery::default()).unwrap().total, 60);
+}
+
+#[test]
 fn vietnamese_is_found_without_and_with_diacritics() {
     let (_directory, store) = filled(&[
         event(1, TODAY_MS + 1, "Sao lưu cơ sở dữ liệu thất bại trên máy chủ Đông"),
