@@ -7,6 +7,7 @@ mod renew;
 mod tick;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,6 +39,12 @@ const GROUP_MESSAGES_MAX: usize = 64;
 
 /// How long evidence waits before it asks a full disk again.
 const DISK_RETRY: Duration = Duration::from_secs(1);
+
+/// Other users pass through to the drop box, and see nothing on the way.
+const STATE_DIR_MODE: u32 = 0o711;
+
+/// Keys, log lines and cursors are the agent's own.
+const PRIVATE_MODE: u32 = 0o700;
 
 /// How long the parts may take to stop; systemd's own patience is ninety seconds.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
@@ -75,7 +82,10 @@ pub enum RunError {
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
     let clock = Clock;
     let host = host_of(&config)?;
-    make_directory(&config.state_dir)?;
+    make_directory(&config.state_dir, STATE_DIR_MODE)?;
+    for private in ["identity", "sources", "spool"] {
+        make_directory(&config.state_dir.join(private), PRIVATE_MODE)?;
+    }
     let listener = listen(&config).await?;
     let (spool, thread) = open_spool(&config, &host, clock)?;
     tracing::info!(%host, version = env!("CARGO_PKG_VERSION"), "agent starts");
@@ -114,7 +124,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
 /// One reading of every metric source, in Prometheus' text format.
 pub fn once(config: &Config) -> String {
     let mut ticker = Ticker::new(metrics::sources(&config.metrics, &config.root), Clock);
-    let reading = ticker.read(|_| {});
+    let reading = ticker.read(|_, _| {});
     let mut text = String::new();
     // Writing to a string cannot fail.
     text_format::write(reading.samples(), &mut text).unwrap_or_default();
@@ -185,7 +195,7 @@ fn start_sources(
 ) -> Result<Vec<Box<dyn MetricSource>>, RunError> {
     let context = |name: &str| {
         let state_dir = config.state_dir.join("sources").join(name);
-        make_directory(&state_dir)?;
+        make_directory(&state_dir, PRIVATE_MODE)?;
         let (evidence, shutdown) = (evidence.clone(), shutdown.clone());
         let root: HostRoot = config.root.clone();
         Ok::<_, RunError>(SourceContext { root, state_dir, evidence, shutdown })
@@ -288,7 +298,7 @@ async fn tick_loop(
         let own_now = Arc::clone(&own);
         // Sources read files of the kernel, which may block; events go on meanwhile.
         let read = tokio::task::spawn_blocking(move || {
-            let reading = ticker.read(|out| own_now.write(&statistics, out));
+            let reading = ticker.read(|out, surplus| own_now.write(&statistics, surplus, out));
             (ticker, reading)
         });
         let (returned, reading) = read.await.map_err(RunError::Tick)?;
@@ -304,8 +314,10 @@ async fn tick_loop(
     }
 }
 
-fn make_directory(path: &Path) -> Result<(), RunError> {
-    fs::create_dir_all(path).map_err(|source| RunError::Directory { path: path.to_owned(), source })
+fn make_directory(path: &Path, mode: u32) -> Result<(), RunError> {
+    let made = fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
+    made.map_err(|source| RunError::Directory { path: path.to_owned(), source })
 }
 
 /// Waits for tasks to end; those that do not are cut and named.

@@ -14,6 +14,7 @@ mod log;
 mod overflow;
 mod record;
 mod schemas;
+mod statistics;
 mod thread;
 
 use std::fs::{self, File};
@@ -32,6 +33,7 @@ use crate::source::Evidence;
 
 pub use deliver::{BatchLimits, Delivery};
 pub use record::{Kind, Position};
+pub use statistics::SpoolStatistics;
 pub use thread::{MetricsReading, SpoolHandle, SpoolThread};
 
 /// Segments are small so that dropping one loses little, and so that reading one takes little memory.
@@ -79,26 +81,6 @@ pub enum SpoolError {
     Thread(#[source] std::io::Error),
     #[error("the spool has stopped")]
     Stopped,
-}
-
-/// What the spool has done and holds; counters count since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SpoolStatistics {
-    pub bytes: u64,
-    pub bytes_max: u64,
-    pub appended_reports: u64,
-    /// Reports that some collector will never get, by reason.
-    pub dropped_overflow: u64,
-    pub dropped_damaged: u64,
-    pub dropped_refused: u64,
-    /// Metric readings and pieces of evidence that could not be written at all.
-    pub failed_appends: u64,
-    /// Failed writes of cursors, schemas and syncs; they are tried again.
-    pub failed_upkeep: u64,
-    /// Gap records that wait for room.
-    pub pending_gaps: u64,
-    /// Reports that wait, per collector: evidence, metrics.
-    pub waiting: Vec<(u64, u64)>,
 }
 
 /// The spool itself; one thread owns it.
@@ -262,10 +244,12 @@ impl Spool {
             report.columns.push(Column { schema: *id, timestamp_ms: now_ms, values });
         }
         let kind = if report.schemas.is_empty() { Kind::Metrics } else { Kind::Schemas };
+        // New schemas have made the shelf grow.
+        let within = self.shed_for(0, 0);
         let surplus = self.current_schemas.len().saturating_sub(CURRENT_SCHEMAS_MAX);
         self.current_schemas.drain(..surplus);
         let draft = Draft { kind, events: 0, pieces: 0, report };
-        let appended = self.append(draft, EVERYBODY, ids);
+        let appended = within.and_then(|()| self.append(draft, EVERYBODY, ids));
         if appended.is_err() {
             self.statistics.failed_appends += 1;
         }
@@ -315,16 +299,6 @@ impl Spool {
         self.save();
         self.logs.iter_mut().try_for_each(Log::seal)?;
         self.spare.give_back().map(drop)
-    }
-
-    pub fn statistics(&self) -> SpoolStatistics {
-        SpoolStatistics {
-            bytes: self.bytes(),
-            bytes_max: self.bytes_max,
-            pending_gaps: self.pending_gaps.len() as u64,
-            waiting: (0..self.cursors.len()).map(|collector| self.waiting(collector)).collect(),
-            ..self.statistics.clone()
-        }
     }
 
     /// Numbers a report, encodes it and writes it, after making room if it must. The number is used only once it
@@ -404,11 +378,6 @@ impl Spool {
     fn note_upkeep(&mut self, error: &SpoolError) {
         self.statistics.failed_upkeep += 1;
         tracing::warn!(error = crate::chain(error), "the spool could not write a side file");
-    }
-
-    fn bytes(&self) -> u64 {
-        let logs: u64 = self.logs.iter().map(Log::bytes).sum();
-        logs + self.spare.bytes() + self.schemas.bytes()
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct OwnMetrics {
 }
 
 impl OwnMetrics {
-    pub(crate) fn write(&self, spool: &SpoolStatistics, out: &mut Reading) {
+    pub(crate) fn write(&self, spool: &SpoolStatistics, surplus: u64, out: &mut Reading) {
         let version = env!("CARGO_PKG_VERSION");
         out.add("haidang_agent_build_info", &[("version", version)], 1.0);
         out.add("process_start_time_seconds", &[], seconds(self.started_ms));
@@ -52,6 +52,7 @@ impl OwnMetrics {
         out.add("haidang_agent_drop_box_taken_total", &[], count(&counters.drop_box_taken));
         out.add("haidang_agent_drop_box_rejected_total", &[], count(&counters.drop_box_rejected));
         out.add("haidang_agent_ticks_missed_total", &[], count(&counters.ticks_missed));
+        out.add("haidang_agent_surplus_samples_total", &[], number(surplus));
         for (collector, waiting) in self.collectors.iter().zip(&spool.waiting) {
             one_collector(collector, *waiting, out);
         }

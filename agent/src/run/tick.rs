@@ -42,8 +42,9 @@ impl Ticker {
         Self { sources, jobs: BTreeMap::new(), clock }
     }
 
-    /// Reads everything; `own` adds the agent's own metrics.
-    pub(crate) fn read(&mut self, own: impl FnOnce(&mut Reading)) -> MetricsReading {
+    /// Reads everything; `own` adds the agent's own metrics, and is told how many samples
+    /// were ever cut off.
+    pub(crate) fn read(&mut self, own: impl FnOnce(&mut Reading, u64)) -> MetricsReading {
         let timestamp_ms = self.clock.now_ms();
         self.jobs.values_mut().for_each(|job| job.reading.begin());
         let mut outcomes = Vec::with_capacity(self.sources.len());
@@ -58,7 +59,8 @@ impl Ticker {
             let success = f64::from(u8::from(outcome.success));
             node.add("node_scrape_collector_success", &labels, success);
         }
-        own(&mut self.jobs.entry("agent").or_default().reading);
+        let surplus: u64 = self.jobs.values().map(|job| job.reading.surplus()).sum();
+        own(&mut self.jobs.entry("agent").or_default().reading, surplus);
         let columns = self.jobs.iter_mut().filter_map(|(name, job)| job.column(name)).collect();
         MetricsReading { timestamp_ms, columns }
     }
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn a_source_that_fails_or_panics_fails_alone_and_its_schema_comes_back() {
         let mut ticker = Ticker::new(vec![Box::new(Flaky(0)), Box::new(Steady)], Clock);
-        let mut tick = || ticker.read(|own| own.add("own", &[], 1.0));
+        let mut tick = || ticker.read(|own, _| own.add("own", &[], 1.0));
         let (first, second, third, fourth) = (tick(), tick(), tick(), tick());
         let both = [
             "half 1",

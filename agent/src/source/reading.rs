@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use agent_model::Labels;
 
+/// Series of one job in one reading: twenty times what a large host has. A source gone wild is cut off here.
+const SERIES_MAX: usize = 20_000;
+
 /// Series and values in the order in which the sources added them.
 #[derive(Debug, Default)]
 pub struct Reading {
@@ -13,6 +16,8 @@ pub struct Reading {
     values: Vec<f64>,
     /// Whether the series differ from those of the reading before.
     changed: bool,
+    /// Samples beyond the bound, since the start.
+    surplus: u64,
     /// Names and values that were seen, so that equal texts share their memory.
     texts: HashSet<Arc<str>>,
 }
@@ -35,6 +40,10 @@ impl Reading {
     /// Adds one sample. `labels` are without `host`, `job` and `instance`; empty values count as absent.
     pub fn add(&mut self, metric_name: &str, labels: &[(&str, &str)], value: f64) {
         let at = self.values.len();
+        if at == SERIES_MAX {
+            self.surplus += 1;
+            return;
+        }
         let expected = self.series.get(at).is_some_and(|series| same(series, metric_name, labels));
         if !expected {
             self.changed = true;
@@ -76,6 +85,11 @@ impl Reading {
 
     pub fn values(&self) -> &[f64] {
         &self.values
+    }
+
+    /// How many samples were cut off because a reading was full, since the start.
+    pub fn surplus(&self) -> u64 {
+        self.surplus
     }
 
     /// The samples that were added so far.
@@ -152,5 +166,16 @@ mod tests {
         assert_eq!(reading.texts.len(), 5);
         read(&mut reading, &[("b", &[])]);
         assert_eq!(reading.texts.len(), 2);
+    }
+
+    #[test]
+    fn a_source_gone_wild_is_cut_off_and_counted() {
+        let mut reading = Reading::new();
+        reading.begin();
+        for number in 0..SERIES_MAX + 3 {
+            reading.add("wild", &[("n", &number.to_string())], 1.0);
+        }
+        reading.finish();
+        assert_eq!((reading.series().len(), reading.surplus()), (SERIES_MAX, 3));
     }
 }

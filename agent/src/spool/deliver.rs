@@ -114,16 +114,6 @@ impl Spool {
         Ok(())
     }
 
-    /// Reports that wait for a collector: evidence, metrics.
-    pub(super) fn waiting(&self, collector: usize) -> (u64, u64) {
-        let cursor = &self.cursors[collector];
-        let count = |stream: Stream| {
-            let segments = logs_of(stream).iter().flat_map(|&log| self.logs[log].segments());
-            segments.map(|segment| segment.missing(cursor.held(stream))).sum()
-        };
-        (count(Stream::Evidence), count(Stream::Metrics))
-    }
-
     fn newest_metrics(
         &mut self,
         collector: usize,

@@ -29,10 +29,8 @@ impl Spool {
         // A gap record is what remains of what was dropped: it may go a little over the bound, and drops nothing.
         let is_gap = audience != EVERYBODY;
         let room = self.logs[log].room_for(record_bytes);
-        while !is_gap && self.bytes() + room > self.fill_max {
-            if !self.spare.give_back()? && !self.shed(log)? {
-                break;
-            }
+        if !is_gap {
+            self.shed_for(log, room)?;
         }
         // A gap record of this log may have made the room already.
         if self.logs[log].fits(record_bytes) {
@@ -50,6 +48,16 @@ impl Spool {
             return Ok(());
         }
         self.rotate(kind, record_bytes).map_err(|_| SpoolError::Full)
+    }
+
+    /// Drops what is less useful than `log`, or as useful, until so many bytes more are within the bound.
+    pub(super) fn shed_for(&mut self, log: usize, bytes: u64) -> Result<(), SpoolError> {
+        while self.bytes() + bytes > self.fill_max {
+            if !self.spare.give_back()? && !self.shed(log)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn rotate(&mut self, kind: Kind, record_bytes: u64) -> Result<(), SpoolError> {

@@ -80,7 +80,7 @@ fn play(bench: &mut Bench, steps: Vec<Step>) -> Made {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_without_a_word(steps in prop::collection::vec(step(), 1..150)) {
