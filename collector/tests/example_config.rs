@@ -1,0 +1,47 @@
+//! The example configurations that are shipped in `deploy/config` are ones that the collector takes.
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use collector::config::Config;
+    use collector_alerting::Routing;
+    use collector_inventory::InventoryConfig;
+
+    fn example(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config").join(name)
+    }
+
+    #[test]
+    fn the_collectors_example_is_taken_and_shows_the_defaults() {
+        let config =
+            Config::open(&example("collector.yml")).unwrap_or_else(|problems| panic!("{problems}"));
+        let defaults = Config::defaults(config.state_dir.clone()).unwrap();
+        let shown = |part: &dyn std::fmt::Debug| format!("{part:?}");
+        assert_eq!(shown(&config.agents), shown(&defaults.agents));
+        assert_eq!(shown(&config.journal), shown(&defaults.journal));
+        assert_eq!(shown(&config.retention), shown(&defaults.retention));
+        assert_eq!(config.web.listen, defaults.web.listen);
+        assert_eq!(config.web.session_lifetime_ms, defaults.web.session_lifetime_ms);
+        assert_eq!(config.rules.library, defaults.rules.library);
+        let interval = shown(&config.rules.evaluation_interval);
+        assert_eq!(interval, shown(&defaults.rules.evaluation_interval));
+        assert!(config.alerting_file.is_some() && config.inventory_file.is_some());
+    }
+
+    #[test]
+    fn the_alerting_example_is_taken() {
+        Routing::open(&example("alerting.yml")).unwrap_or_else(|problems| panic!("{problems}"));
+    }
+
+    #[test]
+    fn the_inventory_example_is_taken_and_its_services_name_known_hosts() {
+        let inventory = InventoryConfig::load(&example("inventory.yml"))
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let hosts: Vec<_> = inventory.hosts.iter().map(|place| &place.host).collect();
+        assert!(!inventory.services.is_empty());
+        for service in inventory.services.values() {
+            assert!(service.hosts.iter().all(|host| hosts.contains(&host)), "{}", service.name);
+        }
+    }
+}
