@@ -7,6 +7,7 @@ mod tests {
     use collector::config::Config;
     use collector_alerting::Routing;
     use collector_inventory::InventoryConfig;
+    use rules::backup_policy::BackupPolicy;
 
     fn example(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config").join(name)
@@ -42,6 +43,18 @@ mod tests {
         assert!(!inventory.services.is_empty());
         for service in inventory.services.values() {
             assert!(service.hosts.iter().all(|host| hosts.contains(&host)), "{}", service.name);
+        }
+    }
+
+    #[test]
+    fn the_backup_policy_example_is_taken_and_plans_for_hosts_of_the_inventory() {
+        let policy = BackupPolicy::load(&example("backup-policy.yml"))
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let inventory = InventoryConfig::load(&example("inventory.yml")).unwrap();
+        assert!(!policy.jobs.is_empty());
+        for job in &policy.jobs {
+            let known = inventory.hosts.iter().any(|place| place.host == job.host);
+            assert!(known, "{} is no host of inventory.yml", job.host);
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Plans of backups read, and mistakes in them told.
+
 use expect_test::{Expect, expect};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Drill plans read, and drills played from their first step to the signed minutes.
+
 use std::path::Path;
 use std::sync::Arc;
 

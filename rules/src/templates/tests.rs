@@ -1,3 +1,5 @@
+//! Annotations filled as Prometheus fills them.
+
 use agent_model::Labels;
 
 use super::{Template, TemplateData};
