@@ -1,0 +1,73 @@
+// The frame around every page: name, pages, freshness of the data, language, colours, sign-out.
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { signOut, VISITOR, type User } from "../api/session";
+import { useText, type Key } from "../i18n";
+import { useHashPath } from "../lib/address";
+import { Freshness } from "./Freshness";
+import { Refused } from "./Answer";
+import { Preferences } from "./Preferences";
+
+const PAGES: [path: string, text: Key][] = [
+  ["/", "nav.overview"],
+  ["/hosts", "nav.hosts"],
+  ["/alerts", "nav.alerts"],
+  ["/events", "nav.events"],
+  ["/backups", "nav.backups"],
+  ["/drills", "nav.drills"],
+];
+
+const isOn = (page: string, path: string) => (page === "/" ? path === "/" : path.startsWith(page));
+
+export function Shell({ user, children }: { user: User; children: ReactNode }) {
+  const { t } = useText();
+  const [path] = useHashPath();
+  const client = useQueryClient();
+  const leaving = useMutation({
+    mutationFn: signOut,
+    onSuccess: () => {
+      client.clear();
+      client.setQueryData(["session"], VISITOR);
+    },
+  });
+  const skip = () => document.getElementById("content")?.focus();
+  return (
+    <div className="shell">
+      <button type="button" className="skip" onClick={skip}>
+        {t("app.skip")}
+      </button>
+      <header className="top">
+        <a className="brand" href="#/">
+          <Lighthouse /> {t("app.name")}
+        </a>
+        <nav aria-label={t("app.menu")}>
+          {PAGES.map(([page, text]) => (
+            <a key={page} href={`#${page}`} aria-current={isOn(page, path) ? "page" : undefined}>
+              {t(text)}
+            </a>
+          ))}
+        </nav>
+        <div className="top-end">
+          <Preferences />
+          <span className="user">{user.name}</span>
+          <button type="button" className="plain" onClick={() => leaving.mutate()}>
+            {t("sign.out")}
+          </button>
+        </div>
+      </header>
+      <Freshness />
+      <main id="content" tabIndex={-1}>
+        <Refused error={leaving.error} />
+        {children}
+      </main>
+    </div>
+  );
+}
+
+export function Lighthouse() {
+  return (
+    <svg className="lighthouse" viewBox="0 0 24 24" aria-hidden="true">
+      <path d="M9 22h6l-1.2-12h-3.6ZM9.5 10V6h5v4M8.5 6 12 2.5 15.5 6ZM7 8 1.5 6.5M7 8l-5.5 2M17 8l5.5-1.5M17 8l5.5 2M9.5 17h5" />
+    </svg>
+  );
+}

@@ -1,0 +1,77 @@
+// Asks for a silence: conditions taken from the alert's labels, how long, and why.
+import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState, type FormEvent } from "react";
+import type { Session } from "../api/session";
+import { addSilence, type SilenceMatcher } from "../api/silences";
+import { useText } from "../i18n";
+import { collectorNowMs } from "../lib/live_state";
+import { Refused } from "./Answer";
+
+const DURATIONS_SECONDS = [3_600, 4 * 3_600, 8 * 3_600, 86_400, 3 * 86_400, 7 * 86_400];
+
+type Props = { labels: Record<string, string>; onDone: () => void };
+
+export function SilenceForm({ labels, onDone }: Props) {
+  const { t, format } = useText();
+  const client = useQueryClient();
+  const session = useQuery<Session>({ queryKey: ["session"] });
+  const [matchers, setMatchers] = useState<SilenceMatcher[]>(
+    Object.entries(labels).map(([name, value]) => ({ name, op: "=", value })),
+  );
+  const [seconds, setSeconds] = useState(DURATIONS_SECONDS[0] ?? 3_600);
+  const [comment, setComment] = useState("");
+  const adding = useMutation({
+    mutationFn: () => {
+      const now = collectorNowMs();
+      const created_by = session.data?.user?.name ?? "";
+      return addSilence({ matchers, starts_at_ms: now, ends_at_ms: now + seconds * 1000, created_by, comment: comment.trim() });
+    },
+    onSuccess: () => {
+      void client.invalidateQueries({ queryKey: ["silences"] });
+      void client.invalidateQueries({ queryKey: ["alerts"] });
+      onDone();
+    },
+  });
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    adding.mutate();
+  };
+  return (
+    <form className="stack section" onSubmit={submit} aria-label={t("silence.title")}>
+      <p className="dim">{t("silence.explain")}</p>
+      <fieldset>
+        <legend>{t("silence.matchers")}</legend>
+        <ul className="chips">
+          {matchers.map((matcher) => (
+            <li key={matcher.name} className="chip">
+              {matcher.name}{matcher.op}{matcher.value}{" "}
+              {matchers.length > 1 && (
+                <button
+                  type="button"
+                  className="plain small"
+                  aria-label={t("silence.remove", { name: matcher.name })}
+                  onClick={() => setMatchers(matchers.filter((other) => other !== matcher))}
+                >
+                  ×
+                </button>
+              )}
+            </li>
+          ))}
+        </ul>
+      </fieldset>
+      <div className="row">
+        <NativeSelect
+          label={t("silence.duration")}
+          value={seconds}
+          onChange={(event) => setSeconds(Number(event.currentTarget.value))}
+          data={DURATIONS_SECONDS.map((value) => ({ value: String(value), label: format.duration(value) }))}
+        />
+        <TextInput label={t("silence.comment")} required value={comment} onChange={(event) => setComment(event.currentTarget.value)} />
+        <Button type="submit" loading={adding.isPending}>{t("alerts.silence")}</Button>
+        <Button variant="default" onClick={onDone}>{t("app.cancel")}</Button>
+      </div>
+      <Refused error={adding.error} />
+    </form>
+  );
+}

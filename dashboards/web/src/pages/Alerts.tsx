@@ -1,0 +1,59 @@
+// Alerts: what is wrong now, what may become so, what is over; silences and what was sent to people.
+import { TextInput } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { getAlerts, type Alert, type AlertState } from "../api/alerts";
+import { AlertCard } from "../components/AlertCard";
+import { Answer } from "../components/Answer";
+import { Notifications } from "../components/Notifications";
+import { Page, Section } from "../components/Page";
+import { Silences } from "../components/Silences";
+import { useText, type Key } from "../i18n";
+import { matches } from "../lib/search";
+import { byUrgency } from "../lib/severity";
+
+const GROUPS: [AlertState, Key][] = [
+  ["firing", "alerts.firing"],
+  ["pending", "alerts.pending"],
+  ["resolved", "alerts.resolved"],
+];
+
+export default function Alerts() {
+  const { t } = useText();
+  const alerts = useQuery({ queryKey: ["alerts"], queryFn: getAlerts, refetchInterval: 15_000 });
+  const [wanted, setWanted] = useState("");
+  return (
+    <Page title={t("alerts.title")}>
+      <TextInput
+        className="search"
+        type="search"
+        label={t("alerts.search")}
+        value={wanted}
+        onChange={(event) => setWanted(event.currentTarget.value)}
+      />
+      <Answer query={alerts}>
+        {(all) => GROUPS.map(([state, title]) => (
+          <Group key={state} title={t(title)} state={state} alerts={all.filter((alert) => isWanted(alert, state, wanted))} />
+        ))}
+      </Answer>
+      <Silences />
+      <Notifications />
+    </Page>
+  );
+}
+
+function isWanted(alert: Alert, state: AlertState, wanted: string) {
+  if (alert.state !== state) return false;
+  return matches(wanted, alert.name, ...Object.values(alert.labels), ...Object.values(alert.annotations));
+}
+
+function Group({ title, state, alerts }: { title: string; state: AlertState; alerts: Alert[] }) {
+  const { t } = useText();
+  const ordered = state === "resolved" ? alerts.toSorted((one, other) => (other.ends_at_ms ?? 0) - (one.ends_at_ms ?? 0)) : alerts.toSorted(byUrgency);
+  return (
+    <Section title={`${title} (${alerts.length})`}>
+      {alerts.length === 0 && <p className="dim">{t(state === "firing" ? "alerts.none_firing" : "alerts.none")}</p>}
+      {ordered.map((alert) => <AlertCard key={alert.fingerprint} alert={alert} />)}
+    </Section>
+  );
+}
