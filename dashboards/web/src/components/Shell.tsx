@@ -26,8 +26,9 @@ export function Shell({ user, children }: { user: User; children: ReactNode }) {
   const leaving = useMutation({
     mutationFn: signOut,
     onSuccess: () => {
-      client.clear();
       client.setQueryData(["session"], VISITOR);
+      // Nothing that this person saw stays for the next one.
+      client.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
     },
   });
   const skip = () => document.getElementById("content")?.focus();

@@ -5,6 +5,7 @@ import { useState } from "react";
 import { getAlerts, type Alert, type AlertState } from "../api/alerts";
 import { AlertCard } from "../components/AlertCard";
 import { Answer } from "../components/Answer";
+import { useStaleClass } from "../components/Freshness";
 import { Notifications } from "../components/Notifications";
 import { Page, Section } from "../components/Page";
 import { Silences } from "../components/Silences";
@@ -22,6 +23,7 @@ export default function Alerts() {
   const { t } = useText();
   const alerts = useQuery({ queryKey: ["alerts"], queryFn: getAlerts, refetchInterval: 15_000 });
   const [wanted, setWanted] = useState("");
+  const stale = useStaleClass();
   return (
     <Page title={t("alerts.title")}>
       <TextInput
@@ -32,9 +34,13 @@ export default function Alerts() {
         onChange={(event) => setWanted(event.currentTarget.value)}
       />
       <Answer query={alerts}>
-        {(all) => GROUPS.map(([state, title]) => (
-          <Group key={state} title={t(title)} state={state} alerts={all.filter((alert) => isWanted(alert, state, wanted))} />
-        ))}
+        {(all) => (
+          <div className={stale}>
+            {GROUPS.map(([state, title]) => (
+              <Group key={state} title={t(title)} state={state} alerts={all.filter((alert) => isWanted(alert, state, wanted))} />
+            ))}
+          </div>
+        )}
       </Answer>
       <Silences />
       <Notifications />

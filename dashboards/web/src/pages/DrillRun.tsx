@@ -44,7 +44,7 @@ function Progress({ run, rtoSeconds }: { run: Run; rtoSeconds: number | null }) 
   return (
     <>
       <dl className="facts section">
-        <div><dt>{t("drill.elapsed")}</dt><dd><span className="number-value" role="timer">{format.duration(elapsed)}</span></dd></div>
+        <div><dt>{t("drill.elapsed")}</dt><dd><span className="timer" role="timer">{format.duration(elapsed)}</span></dd></div>
         <div><dt>{t("drills.rto")}</dt><dd>{format.duration(rtoSeconds)}</dd></div>
         <div><dt>{t("drills.rto_measured")}</dt><dd>{format.duration(run.rto_seconds)}</dd></div>
         <div><dt>{t("drills.verdict")}</dt><dd>{run.verdict ? word("verdict", run.verdict) : "–"}</dd></div>

@@ -23,16 +23,18 @@ export default function Overview() {
   const province = overview.data?.province;
   return (
     <Page title={province ? `${t("overview.title")} – ${province}` : t("overview.title")}>
-      <Answer query={overview}>
-        {(data) => (
-          <div className={stale}>
-            <BigNumbers data={data} />
-            <Services services={data.services} />
-          </div>
-        )}
-      </Answer>
-      <UrgentAlerts />
-      <Health overview={overview.data} />
+      <div className={stale}>
+        <Answer query={overview}>
+          {(data) => (
+            <>
+              <BigNumbers data={data} />
+              <Services services={data.services} />
+            </>
+          )}
+        </Answer>
+        <UrgentAlerts />
+        <Health overview={overview.data} />
+      </div>
     </Page>
   );
 }
@@ -88,15 +90,17 @@ function UrgentAlerts() {
 function Health({ overview }: { overview: OverviewData | undefined }) {
   const { t, pick, format } = useText();
   const status = useQuery({ queryKey: ["status"], queryFn: getStatus, refetchInterval: ASK_EVERY_MS });
+  // The list of problems says these too; said here only while it is not there or is silent.
+  const quiet = overview !== undefined && !status.data?.problems.length;
   return (
     <Section title={t("overview.health")}>
       {overview && !overview.collector.ready && overview.collector.reasons.map((reason) => (
         <p key={reason}><Mark tone="bad">{reason}</Mark></p>
       ))}
-      {overview && !overview.notifications.configured && (
+      {quiet && !overview.notifications.configured && (
         <p><Mark tone="caution">{t("overview.unconfigured")}</Mark></p>
       )}
-      {overview && overview.notifications.failed_24h > 0 && (
+      {quiet && overview.notifications.failed_24h > 0 && (
         <p><Mark tone="bad">{t("overview.notifications_failed", { count: overview.notifications.failed_24h })}</Mark></p>
       )}
       {overview && overview.notifications.outbox > 0 && (
