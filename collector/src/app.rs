@@ -1,7 +1,6 @@
 //! The collector as a whole: builds every part, joins them, runs until it is told to stop.
-//! The only file that knows all the parts; nothing is decided here.
+//! The only file that knows all the parts, and long for that reason; nothing is decided here.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +22,7 @@ use crate::feed::{Feed, FeedError, Follower};
 use crate::health::Health;
 use crate::http::{Gate, WebApi};
 use crate::ingest::{Ingest, Limits};
+use crate::province::Province;
 use crate::query::Query;
 use crate::rulebook::Rulebook;
 use crate::schemas::Schemas;
@@ -115,6 +115,7 @@ pub async fn run(
         Some(file) => Routing::open(file).map_err(AppError::Config)?,
         None => Routing::nobody(),
     };
+    let province = Province::load(&config).map_err(AppError::Config)?;
     let metrics = SelfMetrics::new()?;
     let stores = Stores::open(&config, routing).await?;
     let (schemas, ledger) = stores.take_up().await?;
@@ -122,6 +123,7 @@ pub async fn run(
     for problem in &rulebook.problems.0 {
         tracing::error!("a rule is not in force: {problem}");
     }
+    let rule_problems = rulebook.problems.0.iter().map(ToString::to_string).collect();
     let mut parts = Parts::new(config, options, stores, schemas, metrics, stop);
     let feed = parts.follow(&rulebook).await?;
     let ingest = Arc::new(Ingest::new(
@@ -134,11 +136,12 @@ pub async fn run(
     ));
     parts.watch_health();
     parts.keep_house();
-    parts.derive(&ingest, now_ms)?;
+    parts.keep_places(&province);
+    parts.derive(&ingest, &province, now_ms)?;
     parts.evaluate(rulebook, &ingest, now_ms)?;
     parts.alert();
     parts.listen_for_agents(&ingest, &authority).await?;
-    parts.listen_for_people(&authority).await?;
+    parts.listen_for_people(&authority, province, rule_problems).await?;
     parts.until_the_end().await
 }
 
@@ -267,14 +270,27 @@ impl Parts {
         });
     }
 
-    fn derive(&mut self, ingest: &Arc<Ingest>, now_ms: i64) -> Result<(), AppError> {
+    fn keep_places(&mut self, province: &Province) {
+        let (province, query, stop) = (province.clone(), self.query.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            province.keep_places(query, stop).await;
+            Ok(())
+        });
+    }
+
+    fn derive(
+        &mut self,
+        ingest: &Arc<Ingest>,
+        province: &Province,
+        now_ms: i64,
+    ) -> Result<(), AppError> {
         let deriver = Deriver {
             stores: self.stores.clone(),
             ingest: Arc::clone(ingest),
             metrics: self.metrics.clone(),
             health: self.health.subscribe(),
             reserve_bytes: self.config.journal.free_reserve.0,
-            expected_seconds: BTreeMap::new(),
+            policy: Arc::clone(&province.backups),
             reporter: Reporter::new(now_ms, "collector")?,
             changed: self.changed.subscribe(),
         };
@@ -349,10 +365,25 @@ impl Parts {
         Ok(())
     }
 
-    async fn listen_for_people(&mut self, authority: &Arc<Authority>) -> Result<(), AppError> {
+    async fn listen_for_people(
+        &mut self,
+        authority: &Arc<Authority>,
+        province: Province,
+        rule_problems: Vec<String>,
+    ) -> Result<(), AppError> {
         let web = self.config.web.clone();
         let api = WebApi {
             inventory: self.stores.inventory.clone(),
+            alerting: self.stores.alerting.clone(),
+            events: Arc::clone(&self.stores.events),
+            province,
+            rule_problems,
+            pictures: http::Pictures::default(),
+            streams: http::stream_places(),
+            seen: self.seen.clone(),
+            arrived: self.arrived.subscribe(),
+            started_ms: clock::now_ms(),
+            stop: self.stop.clone(),
             authority: Arc::clone(authority),
             query: self.query.clone(),
             gate: self.gate().await?,

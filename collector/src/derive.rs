@@ -1,10 +1,9 @@
 //! The loop that writes derived metrics: at an interval, and soon after something happened that they tell of.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_model::HostId;
+use rules::backup_policy::BackupPolicy;
 use tokio::sync::{broadcast, watch};
 
 use crate::app::SILENT_AFTER_MS;
@@ -34,7 +33,7 @@ pub struct Deriver {
     pub metrics: SelfMetrics,
     pub health: watch::Receiver<Health>,
     pub reserve_bytes: u64,
-    pub expected_seconds: BTreeMap<(HostId, String), f64>,
+    pub policy: Arc<BackupPolicy>,
     pub reporter: Reporter,
     /// Turns when backups, gaps or facts arrived.
     pub changed: broadcast::Receiver<()>,
@@ -72,7 +71,7 @@ impl Deriver {
             hosts: &hosts,
             backups: &backups,
             gaps: &gaps,
-            expected_seconds: &self.expected_seconds,
+            policy: &self.policy,
             health: &health,
             reserve_bytes: self.reserve_bytes,
             own: &self.metrics.registry.gather(),

@@ -9,6 +9,7 @@ use agent_model::{
     BackupOutcome, Column, Epoch, HostId, Labels, Millis, Report, ReportKey, Schema, Stream,
 };
 use collector_inventory::{BackupJob, HostGap, HostState, HostSummary};
+use rules::backup_policy::BackupPolicy;
 
 use crate::authority::COLLECTOR_NAME;
 use crate::health::Health;
@@ -18,8 +19,7 @@ pub struct Sources<'a> {
     pub hosts: &'a [HostSummary],
     pub backups: &'a [BackupJob],
     pub gaps: &'a [HostGap],
-    /// Seconds between two runs of a backup job, from the backup policy, by host and job.
-    pub expected_seconds: &'a BTreeMap<(HostId, String), f64>,
+    pub policy: &'a BackupPolicy,
     pub health: &'a Health,
     pub reserve_bytes: u64,
     pub own: &'a [prometheus::proto::MetricFamily],
@@ -36,9 +36,8 @@ pub fn readings(sources: &Sources<'_>, now_ms: Millis, silent_after_ms: Millis) 
     for job in sources.backups {
         backup_readings(job, &mut out);
     }
-    for ((host, backup), seconds) in sources.expected_seconds {
-        let labels = [("host", host.as_str()), ("backup", backup.as_str())];
-        out.push((series("haidang_backup_expected_interval_seconds", &labels), *seconds));
+    for (labels, value) in sources.policy.metrics() {
+        out.push((labels.with("job", "collector"), value));
     }
     gap_readings(sources.gaps, &mut out);
     let health = sources.health;

@@ -4,12 +4,22 @@
 //! request that changes something from a browser carries the header `X-Haidang`; every error is JSON `{"error": …}`.
 //! Leaves to others: connections and TLS (`serve`), and what the answers are made from.
 
+mod alerts;
+mod backups;
 mod error;
+mod events;
+mod gauges;
+mod hosts;
+mod live;
+mod overview;
 mod pages;
 mod passwords;
+mod picture;
 mod prometheus;
 mod sign_in;
+mod status;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -17,14 +27,18 @@ use agent_model::Millis;
 use axum::http::StatusCode;
 use axum::routing::{any, get, post};
 use axum::{Router, middleware};
+use collector_alerting::Alerting;
+use collector_event_store::EventStore;
 use collector_inventory::Inventory;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, broadcast, watch};
 
 pub use error::ApiError;
+pub use picture::Pictures;
 pub use sign_in::{Gate, Who};
 
 use crate::authority::Authority;
 use crate::health::Health;
+use crate::province::Province;
 use crate::query::Query;
 use crate::self_metrics::SelfMetrics;
 
@@ -34,6 +48,21 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// What the web port works with.
 pub struct WebApi {
     pub inventory: Inventory,
+    pub alerting: Alerting,
+    pub events: Arc<EventStore>,
+    pub province: Province,
+    /// What is wrong with rule files, a sentence each.
+    pub rule_problems: Vec<String>,
+    pub pictures: Pictures,
+    /// Places for live streams.
+    pub streams: Arc<Semaphore>,
+    /// How many security events became searchable.
+    pub seen: broadcast::Sender<usize>,
+    /// The time of receipt of the newest column.
+    pub arrived: watch::Receiver<Millis>,
+    /// When this collector began to listen.
+    pub started_ms: Millis,
+    pub stop: watch::Receiver<bool>,
     pub authority: Arc<Authority>,
     pub query: Query,
     pub gate: Gate,
@@ -46,9 +75,22 @@ pub struct WebApi {
     pub agents_port: u16,
 }
 
+/// Places for live streams, see `live`.
+pub fn stream_places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(live::STREAMS_MAX))
+}
+
 pub fn router(api: Arc<WebApi>) -> Router {
     let guarded = Router::new()
         .merge(prometheus::routes())
+        .merge(hosts::routes())
+        .merge(alerts::routes())
+        .merge(users::routes())
+        .route("/api/overview", get(overview::overview))
+        .route("/api/status", get(overview::status))
+        .route("/api/backups", get(backups::list))
+        .route("/api/events", get(events::search))
+        .route("/api/live", get(live::stream))
         .route("/api/tokens", post(tokens::create))
         .route("/metrics", get(prometheus::own_metrics))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), sign_in::guard));

@@ -17,6 +17,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod http;
 pub mod ingest;
+pub mod province;
 pub mod query;
 pub mod record;
 pub mod rulebook;

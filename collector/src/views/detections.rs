@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_model::Millis;
 use collector_alerting::{Alerting, AlertingError, DetectionAlert};
 use rules_sigma::{CorrelationState, Detection, SigmaRules};
 
@@ -16,10 +15,7 @@ use crate::self_metrics::SelfMetrics;
 use crate::views::events::host_events;
 use crate::views::wait_after_failure;
 
-/// How long a detection's alert fires after the last event of its kind.
-const HOLD_MS: Millis = 15 * 60_000;
-
-/// Records that brought no event are committed together at this interval: their position is all there is to store.
+/// Records that changed nothing here are committed together at this interval: their position is all there is to store.
 const QUIET_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Follows the feed into alerting.
@@ -33,15 +29,17 @@ pub struct DetectionsView {
 impl DetectionsView {
     pub async fn run(mut self, mut follower: Follower) -> Result<(), FeedError> {
         let mut committed = clock::instant();
+        let mut saved = self.state.revision();
         while let Some(batch) = follower.next_batch().await? {
             let Some(last) = batch.last() else { continue };
             let detections = self.judge(&batch);
-            let quiet = batch.iter().all(|decoded| decoded.report.events.is_empty());
+            let quiet = detections.is_empty() && self.state.revision() == saved;
             if quiet && committed.elapsed() < QUIET_COMMIT_INTERVAL {
                 continue;
             }
             self.commit(last.position.0, detections).await;
             committed = clock::instant();
+            saved = self.state.revision();
         }
         Ok(())
     }
@@ -80,6 +78,6 @@ fn alert(detection: Detection) -> DetectionAlert {
         labels: detection.labels,
         annotations: detection.annotations,
         time_ms: detection.time_ms,
-        hold_ms: HOLD_MS,
+        hold_ms: detection.hold_ms,
     }
 }

@@ -1,0 +1,299 @@
+//! What is wrong, the worst first, each with what to do: the page's status and `haidang status`.
+//! Pure. An empty list means that everything was looked at and is in order.
+
+use collector_inventory::config::{InventoryConfig, ServiceStatus};
+
+use crate::http::alerts::severity;
+use crate::http::backups::BackupState;
+use crate::http::picture::{Picture, Shown, is_loud};
+
+/// Names told in one sentence; the page has the others.
+const NAMES_MAX: usize = 5;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StatusProblem {
+    /// `critical`, `high`, `medium` or `low`.
+    pub severity: &'static str,
+    pub what: Words,
+    pub what_to_do: Words,
+    /// A route of the pages.
+    pub link: &'static str,
+}
+
+/// A sentence in both languages.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    pub vi: String,
+    pub en: String,
+}
+
+fn words(vi: impl Into<String>, en: impl Into<String>) -> Words {
+    Words { vi: vi.into(), en: en.into() }
+}
+
+pub(super) fn problems(
+    picture: &Picture,
+    inventory: &InventoryConfig,
+    rule_problems: &[String],
+) -> Vec<StatusProblem> {
+    let mut found = Vec::new();
+    collector(picture, &mut found);
+    alerts(picture, &mut found);
+    services(picture, inventory, &mut found);
+    hosts(picture, &mut found);
+    backups(picture, &mut found);
+    notifications(picture, &mut found);
+    rules(rule_problems, &mut found);
+    found.sort_by_key(|problem| {
+        ["critical", "high", "medium", "low"].iter().position(|one| *one == problem.severity)
+    });
+    found
+}
+
+fn collector(picture: &Picture, found: &mut Vec<StatusProblem>) {
+    for reason in &picture.health.reasons {
+        found.push(StatusProblem {
+            severity: "critical",
+            what: words(
+                format!("Bộ thu thập chưa sẵn sàng: {reason}"),
+                format!("the collector is not ready: {reason}"),
+            ),
+            what_to_do: words(
+                "Giải phóng dung lượng đĩa của bộ thu thập; nó tự chạy tiếp khi đủ chỗ.",
+                "Free space on the collector's disk; it goes on by itself when there is room.",
+            ),
+            link: "#/",
+        });
+    }
+    if !picture.health.ready && picture.health.reasons.is_empty() {
+        found.push(StatusProblem {
+            severity: "medium",
+            what: words("Bộ thu thập đang khởi động", "the collector is starting"),
+            what_to_do: words("Chờ vài giây rồi xem lại.", "Wait some seconds and look again."),
+            link: "#/",
+        });
+    }
+}
+
+fn alerts(picture: &Picture, found: &mut Vec<StatusProblem>) {
+    let loud = || picture.alerts.iter().filter(|status| is_loud(status));
+    let open = loud().filter(|status| status.alert.acknowledgement.is_none());
+    for grade in ["critical", "high", "medium", "low"] {
+        let of_grade =
+            open.clone().filter(|status| severity(&status.alert.labels) == grade).map(|status| {
+                let labels = &status.alert.labels;
+                let name = labels.get("alertname").unwrap_or("?");
+                labels
+                    .get("host")
+                    .map_or_else(|| name.to_owned(), |host| format!("{name} ({host})"))
+            });
+        let Some((count, names)) = told(of_grade) else { continue };
+        found.push(StatusProblem {
+            severity: grade,
+            what: words(
+                format!("{count} cảnh báo chưa có người nhận xử lý: {names}"),
+                format!("{count} firing alert(s) that nobody has taken: {names}"),
+            ),
+            what_to_do: words(
+                "Mở trang Cảnh báo, làm theo các bước đầu tiên và xác nhận.",
+                "Open the alerts, take the first steps, and acknowledge them.",
+            ),
+            link: "#/alerts",
+        });
+    }
+}
+
+fn services(picture: &Picture, inventory: &InventoryConfig, found: &mut Vec<StatusProblem>) {
+    let kinds = [
+        (ServiceStatus::Down, "critical", "ngừng hoạt động", "down"),
+        (ServiceStatus::Degraded, "medium", "hoạt động không đầy đủ", "degraded"),
+        (ServiceStatus::Unknown, "low", "chưa rõ tình trạng", "of unknown state"),
+    ];
+    for (status, grade, vi, en) in kinds {
+        let such = picture.services.iter().filter(|(_, report)| report.status == status);
+        let names = such.map(|(id, _)| {
+            inventory.services.get(id).map_or_else(|| id.clone(), |service| service.name.clone())
+        });
+        let Some((count, names)) = told(names) else { continue };
+        found.push(StatusProblem {
+            severity: grade,
+            what: words(
+                format!("{count} hệ thống {vi}: {names}"),
+                format!("{count} service(s) {en}: {names}"),
+            ),
+            what_to_do: words(
+                "Mở trang Tổng quan và xem lý do của từng hệ thống.",
+                "Open the overview: it has the reasons of each service.",
+            ),
+            link: "#/",
+        });
+    }
+}
+
+fn hosts(picture: &Picture, found: &mut Vec<StatusProblem>) {
+    if picture.hosts.is_empty() {
+        found.push(StatusProblem {
+            severity: "medium",
+            what: words("Chưa có máy chủ nào được giám sát", "no host is watched yet"),
+            what_to_do: words(
+                "Tạo mã ghi danh bằng \"haidang token create\" rồi cài tác nhân lên máy chủ.",
+                "Make a token with \"haidang token create\" and enrol a host with it.",
+            ),
+            link: "#/hosts",
+        });
+    }
+    let kinds = [
+        (Shown::Down, "high", "ngừng báo cáo", "silent"),
+        (Shown::Unknown, "medium", "chưa có báo cáo nào", "of unknown state"),
+    ];
+    for (state, grade, vi, en) in kinds {
+        let such = picture.hosts.iter().filter(|host| host.state == state);
+        let Some((count, names)) = told(such.map(|host| host.id.as_str().to_owned())) else {
+            continue;
+        };
+        found.push(StatusProblem {
+            severity: grade,
+            what: words(
+                format!("{count} máy chủ {vi}: {names}"),
+                format!("{count} host(s) {en}: {names}"),
+            ),
+            what_to_do: words(
+                "Kiểm tra nguồn điện và mạng, rồi xem \"systemctl status haidang-agent\" trên máy chủ.",
+                "Check power and network, then \"systemctl status haidang-agent\" on the host.",
+            ),
+            link: "#/hosts",
+        });
+    }
+}
+
+fn backups(picture: &Picture, found: &mut Vec<StatusProblem>) {
+    let kinds = [
+        (BackupState::Failed, "high", "thất bại", "failed"),
+        (BackupState::Empty, "high", "không có dữ liệu", "empty"),
+        (BackupState::Late, "high", "quá hạn", "late"),
+        (BackupState::Unproven, "medium", "chưa được chứng minh", "unproven"),
+        (BackupState::Unknown, "medium", "chưa thấy lần chạy nào", "never seen"),
+    ];
+    for (state, grade, vi, en) in kinds {
+        let such = picture.backups.iter().filter(|backup| backup.state == state);
+        let names = such.map(|backup| format!("{} ({})", backup.backup, backup.host));
+        let Some((count, names)) = told(names) else { continue };
+        found.push(StatusProblem {
+            severity: grade,
+            what: words(
+                format!("{count} sao lưu {vi}: {names}"),
+                format!("{count} backup(s) {en}: {names}"),
+            ),
+            what_to_do: words(
+                "Mở trang Sao lưu, đọc dòng lỗi cuối cùng, sửa rồi chạy lại ngay một lần.",
+                "Open the backups, read the last error line, mend it, and run it once now.",
+            ),
+            link: "#/backups",
+        });
+    }
+}
+
+fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
+    if !picture.notifications.configured {
+        found.push(StatusProblem {
+            severity: "high",
+            what: words(
+                "Chưa có ai được báo khi có cảnh báo",
+                "nobody is told when an alert fires",
+            ),
+            what_to_do: words(
+                "Khai báo nơi nhận trong alerting.yml rồi khởi động lại bộ thu thập.",
+                "Name a receiver in alerting.yml and start the collector again.",
+            ),
+            link: "#/notifications",
+        });
+    }
+    let failed = picture.notifications.failed_24h;
+    if failed > 0 {
+        found.push(StatusProblem {
+            severity: "high",
+            what: words(
+                format!("{failed} thông báo chưa gửi được"),
+                format!("{failed} notification(s) could not be delivered"),
+            ),
+            what_to_do: words(
+                "Mở trang Thông báo và đọc lỗi; hệ thống vẫn tiếp tục gửi lại.",
+                "Open the notifications and read the error; they are tried again meanwhile.",
+            ),
+            link: "#/notifications",
+        });
+    }
+}
+
+fn rules(problems: &[String], found: &mut Vec<StatusProblem>) {
+    let Some(first) = problems.first() else { return };
+    let count = problems.len();
+    found.push(StatusProblem {
+        severity: "medium",
+        what: words(
+            format!("{count} lỗi trong các tệp luật; lỗi đầu tiên: {first}"),
+            format!("{count} problem(s) in rule files; the first: {first}"),
+        ),
+        what_to_do: words(
+            "Sửa tệp, thử bằng \"haidang rules check\", rồi khởi động lại bộ thu thập.",
+            "Mend the file, try it with \"haidang rules check\", and start the collector again.",
+        ),
+        link: "#/",
+    });
+}
+
+/// How many there are, and the first few; `None` when there is none.
+fn told(names: impl Iterator<Item = String>) -> Option<(usize, String)> {
+    let names: Vec<String> = names.collect();
+    if names.is_empty() {
+        return None;
+    }
+    let mut text = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMES_MAX {
+        text.push_str(", …");
+    }
+    Some((names.len(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::health::Health;
+    use crate::http::picture::Notifications;
+
+    fn picture() -> Picture {
+        Picture {
+            now_ms: 0,
+            hosts: Vec::new(),
+            alerts: Vec::new(),
+            backups: Vec::new(),
+            services: BTreeMap::new(),
+            notifications: Notifications { configured: true, outbox: 0, failed_24h: 0 },
+            health: Health { ready: true, reasons: Vec::new(), free_bytes: 9 },
+            newest_report_ms: None,
+        }
+    }
+
+    fn told_of(picture: &Picture, rule_problems: &[String]) -> Vec<(&'static str, String)> {
+        let found = problems(picture, &InventoryConfig::default(), rule_problems);
+        found.into_iter().map(|problem| (problem.severity, problem.what.en)).collect()
+    }
+
+    #[test]
+    fn an_empty_collector_is_not_in_order() {
+        assert_eq!(told_of(&picture(), &[]), [("medium", "no host is watched yet".to_owned())]);
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_nothing_hides_the_rest() {
+        let mut picture = picture();
+        picture.health = Health { ready: false, reasons: vec!["full".to_owned()], free_bytes: 0 };
+        picture.notifications = Notifications { configured: false, outbox: 2, failed_24h: 2 };
+        let found = told_of(&picture, &["a.yml:3: no".to_owned()]);
+        let grades: Vec<_> = found.iter().map(|(grade, _)| *grade).collect();
+        assert_eq!(grades, ["critical", "high", "high", "medium", "medium"]);
+        assert!(found[0].1.contains("full"));
+    }
+}

@@ -1,0 +1,191 @@
+//! `/api/users` and `/api/audit`: who may sign in, and who did what.
+//! Promises: only administrators change users; the last of them stays; a deleted user's deeds keep their name, because
+//! users are disabled and never removed.
+
+use std::sync::Arc;
+
+use axum::extract::{Json, Path, Query, State};
+use axum::http::StatusCode;
+use axum::{Extension, Router, routing};
+use collector_inventory::{InventoryError, User};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::http::{ApiError, WebApi, Who, passwords, sign_in};
+
+/// What a user may be: administrators do all, operators and security officers act, the others look.
+const ROLES: [&str; 5] = ["admin", "operator", "security", "viewer", "auditor"];
+
+/// Audit entries in one answer.
+const ENTRIES_MAX: u32 = 1_000;
+
+pub(super) fn routes() -> Router<Arc<WebApi>> {
+    Router::new()
+        .route("/api/users", routing::get(list).post(create))
+        .route("/api/users/{name}", routing::delete(disable))
+        .route("/api/users/{name}/password", routing::post(set_password))
+        .route("/api/audit", routing::get(audit))
+}
+
+fn wrong(error: InventoryError) -> ApiError {
+    ApiError::internal("users cannot be read or stored", &error)
+}
+
+fn admin(who: &Who) -> Result<(), ApiError> {
+    if who.is_admin() {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("only an administrator may see and change users"))
+}
+
+async fn list(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Value>, ApiError> {
+    admin(&who)?;
+    let users = api.inventory.users().await.map_err(wrong)?;
+    let shown = users.into_iter().map(|user| {
+        json!({
+            "name": user.name, "display_name": user.display_name, "role": user.role,
+            "disabled": user.disabled, "created_ms": user.created_ms,
+            "password_changed_ms": user.password_changed_ms,
+        })
+    });
+    Ok(Json(shown.collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewUser {
+    name: String,
+    password: String,
+    role: String,
+}
+
+async fn create(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Json(given): Json<NewUser>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    admin(&who)?;
+    if !ROLES.contains(&given.role.as_str()) {
+        let text = format!("`role` is one of {}", ROLES.join(", "));
+        return Err(ApiError::bad_request(text));
+    }
+    let user = sign_in::new_user(given.name, given.password, given.role).await?;
+    if !api.inventory.user_create(&user, clock::now_ms()).await.map_err(wrong)? {
+        let text = format!("the name {} is taken, perhaps by a disabled user", user.name);
+        return Err(ApiError::conflict(text));
+    }
+    let object = format!("{} ({})", user.name, user.role);
+    sign_in::audit(&api, &who.name, "user.create", &object, "done").await;
+    Ok((StatusCode::CREATED, Json(json!({ "name": user.name, "role": user.role }))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPassword {
+    password: String,
+}
+
+/// Ends every session of the user, also the one that asks.
+async fn set_password(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    Json(given): Json<NewPassword>,
+) -> Result<StatusCode, ApiError> {
+    if who.name != name {
+        admin(&who)?;
+    }
+    if let Some(problem) = passwords::problem_with(&given.password) {
+        return Err(ApiError::bad_request(problem));
+    }
+    let Some(hash) = passwords::hash(given.password).await else {
+        let text = "the password cannot be hashed: the system gives no random bytes";
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text));
+    };
+    let done = api.inventory.user_set_password(&name, &hash, clock::now_ms()).await;
+    if !done.map_err(wrong)? {
+        return Err(ApiError::not_found(format!("there is no user {name}")));
+    }
+    sign_in::audit(&api, &who.name, "user.password", &name, "done").await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn disable(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    admin(&who)?;
+    let users = api.inventory.users().await.map_err(wrong)?;
+    if is_last_admin(&users, &name) {
+        let text = "the last administrator stays; make another one first";
+        return Err(ApiError::conflict(text));
+    }
+    if !api.inventory.user_set_disabled(&name, true).await.map_err(wrong)? {
+        return Err(ApiError::not_found(format!("there is no user {name}")));
+    }
+    sign_in::audit(&api, &who.name, "user.disable", &name, "done").await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn is_last_admin(users: &[User], name: &str) -> bool {
+    let mut admins = users.iter().filter(|user| user.role == "admin" && !user.disabled);
+    let first = admins.next();
+    first.is_some_and(|user| user.name == name) && admins.next().is_none()
+}
+
+#[derive(Deserialize)]
+struct Page {
+    limit: Option<u32>,
+    before: Option<u64>,
+}
+
+async fn audit(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, ApiError> {
+    if !who.is_admin() && who.role != "auditor" {
+        return Err(ApiError::forbidden("only administrators and auditors see the audit log"));
+    }
+    let limit = page.limit.unwrap_or(100).clamp(1, ENTRIES_MAX);
+    let entries = api.inventory.audit(page.before, limit).await;
+    let entries =
+        entries.map_err(|error| ApiError::internal("the audit log cannot be read", &error))?;
+    let shown = entries.into_iter().map(|numbered| {
+        let entry = numbered.entry;
+        json!({
+            "number": numbered.number, "time_ms": entry.time_ms, "who": entry.who,
+            "action": entry.action, "object": entry.object, "outcome": entry.outcome,
+        })
+    });
+    Ok(Json(shown.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_administrator_is_known() {
+        let user = |name: &str, role: &str, disabled| User {
+            name: name.to_owned(),
+            display_name: name.to_owned(),
+            role: role.to_owned(),
+            password_hash: String::new(),
+            disabled,
+            created_ms: 0,
+            password_changed_ms: 0,
+        };
+        let mut users =
+            vec![user("a", "admin", false), user("b", "admin", true), user("c", "viewer", false)];
+        assert!(is_last_admin(&users, "a"));
+        assert!(!is_last_admin(&users, "c"));
+        users[1].disabled = false;
+        assert!(!is_last_admin(&users, "a"));
+    }
+}
