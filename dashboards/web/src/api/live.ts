@@ -5,7 +5,7 @@ import { retryDelayMs, SILENT_AFTER_SECONDS } from "../lib/staleness";
 import type { Host, HostDetails } from "./hosts";
 import type { Overview } from "./overview";
 
-type Tick = { now_ms: number; newest_sample_ms: number | null; overview?: Overview };
+type Tick = { now_ms: number; newest_sample_ms?: number | null; overview?: Overview };
 type HostNews = Pick<Host, "id"> & Partial<Host>;
 
 /** Listens until the returned function is called. */
@@ -68,7 +68,8 @@ function handlers(client: QueryClient): Record<string, (data: unknown) => void> 
     tick: (data) => {
       const tick = data as Tick;
       clock(tick.now_ms);
-      setLiveState({ newestSampleMs: tick.newest_sample_ms });
+      // A tick without it says that the collector could not look: what is known grows old by itself.
+      if (tick.newest_sample_ms !== undefined) setLiveState({ newestSampleMs: tick.newest_sample_ms });
       if (tick.overview) client.setQueryData(["overview"], tick.overview);
     },
     hosts: (data) => mergeHosts(client, data as HostNews[]),
