@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agent_model::{Labels, Millis};
 use rules::backup_policy::BackupPolicy;
 use tokio::sync::{broadcast, watch};
 
 use crate::app::SILENT_AFTER_MS;
 use crate::clock;
-use crate::derived::{Reporter, Sources, readings};
+use crate::derived::{Readings, Reporter, Sources, readings};
 use crate::health::Health;
 use crate::ingest::Ingest;
 use crate::self_metrics::SelfMetrics;
@@ -77,8 +78,22 @@ impl Deriver {
             own: &self.metrics.registry.gather(),
         };
         let readings = readings(&sources, now_ms, SILENT_AFTER_MS);
-        let report = self.reporter.report(readings, now_ms);
-        self.ingest.store_derived(report, now_ms).await?;
-        Ok(())
+        self.store(readings, now_ms).await
+    }
+
+    /// At the reserve the journal takes nothing, and just then rules must see it: the readings go to memory only, to be
+    /// made anew after a crash.
+    async fn store(
+        &mut self,
+        readings: Readings,
+        now_ms: Millis,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let report = self.reporter.report(readings.clone(), now_ms);
+        let Err(error) = self.ingest.store_derived(report, now_ms).await else { return Ok(()) };
+        self.reporter.forget_schema();
+        let (labels, values): (Vec<Labels>, Vec<f64>) = readings.into_iter().unzip();
+        let series = self.stores.metrics.series_refs(&labels)?;
+        self.stores.metrics.append(&series, now_ms, &values)?;
+        Err(error.into())
     }
 }

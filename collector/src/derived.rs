@@ -153,6 +153,11 @@ impl Reporter {
         Ok(Self { epoch, sequence: 0, host, last: None, job })
     }
 
+    /// To be called when a report was not stored: the next one attaches its schema again.
+    pub fn forget_schema(&mut self) {
+        self.last = None;
+    }
+
     pub fn report(&mut self, readings: Readings, at_ms: Millis) -> Report {
         self.sequence += 1;
         let key = ReportKey { epoch: self.epoch, stream: Stream::Metrics, sequence: self.sequence };

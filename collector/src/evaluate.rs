@@ -112,6 +112,7 @@ impl Evaluator {
         if !recorded.is_empty() {
             let report = self.reporter.report(recorded, at_ms);
             if let Err(error) = self.ingest.store_derived(report, at_ms).await {
+                self.reporter.forget_schema();
                 tracing::error!(error = %crate::describe(&error), "recorded series are missing");
             }
         }

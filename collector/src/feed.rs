@@ -89,28 +89,25 @@ impl Feed {
 }
 
 impl Follower {
-    /// The next records, at least one, in order and without a hole; `None` when the collector is stopping.
+    /// The next records in order and without a hole; none of them after [`LOOK_INTERVAL`] without news, so that a view can
+    /// do what time asks of it. `None` when the collector is stopping.
     pub async fn next_batch(&mut self) -> Result<Option<Vec<Arc<Decoded>>>, FeedError> {
-        loop {
-            let received = tokio::time::timeout(LOOK_INTERVAL, self.receiver.recv()).await;
-            let mut batch = Vec::new();
-            match received {
-                Ok(None) => return Ok(None),
-                Ok(Some(first)) => self.take(first, &mut batch),
-                Err(_) => {}
-            }
-            while batch.len() < BATCH_RECORDS_MAX
-                && let Ok(more) = self.receiver.try_recv()
-            {
-                self.take(more, &mut batch);
-            }
-            if batch.is_empty() && self.journal.durable() >= self.next {
-                batch = self.read_journal().await?;
-            }
-            if !batch.is_empty() {
-                return Ok(Some(batch));
-            }
+        let received = tokio::time::timeout(LOOK_INTERVAL, self.receiver.recv()).await;
+        let mut batch = Vec::new();
+        match received {
+            Ok(None) => return Ok(None),
+            Ok(Some(first)) => self.take(first, &mut batch),
+            Err(_) => {}
         }
+        while batch.len() < BATCH_RECORDS_MAX
+            && let Ok(more) = self.receiver.try_recv()
+        {
+            self.take(more, &mut batch);
+        }
+        if batch.is_empty() && self.journal.durable() >= self.next {
+            batch = self.read_journal().await?;
+        }
+        Ok(Some(batch))
     }
 
     /// The position of the record before the next one: what the view has been given.

@@ -25,7 +25,7 @@ pub async fn run(
     arrived: broadcast::Sender<usize>,
 ) -> Result<(), FeedError> {
     let mut committed = clock::instant();
-    let mut waiting = 0;
+    let (mut waiting, mut stored) = (0, store.position());
     while let Some(batch) = follower.next_batch().await? {
         let events: Arc<Vec<HostEvent>> =
             Arc::new(batch.iter().flat_map(|decoded| host_events(decoded)).collect());
@@ -37,13 +37,10 @@ pub async fn run(
             };
             until_done(&store, &metrics, append).await;
         }
-        let due = committed.elapsed() >= COMMIT_INTERVAL;
-        if let Some(last) = batch.last()
-            && due
-        {
-            let position = last.position.0;
+        let position = follower.position().0;
+        if committed.elapsed() >= COMMIT_INTERVAL && position > stored {
             until_done(&store, &metrics, |store| move || store.commit(position).map(drop)).await;
-            committed = clock::instant();
+            (committed, stored) = (clock::instant(), position);
             if waiting > 0 {
                 // Nobody listening is no failure: pages come and go.
                 drop(arrived.send(std::mem::take(&mut waiting)));

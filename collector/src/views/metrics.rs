@@ -10,6 +10,7 @@ use agent_model::{Column, HostId, Labels, Millis, SchemaId, stale_marker};
 use agent_wire::SchemaSource;
 use collector_metric_store::{MetricStore, MetricStoreError, SeriesRef};
 
+use crate::clock;
 use crate::evaluate::RECORDED_JOB;
 use crate::feed::{Decoded, Follower};
 use crate::schemas::Schemas;
@@ -69,9 +70,7 @@ impl MetricsView {
                 }
                 self.store.advance(decoded.position.0);
             }
-            if let Some(last) = batch.last() {
-                self.mark_silent(last.record.received_ms);
-            }
+            self.mark_silent(clock::now_ms());
             if let Some(received_ms) = newest {
                 self.arrived.send_replace(received_ms);
             }

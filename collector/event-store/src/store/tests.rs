@@ -1,4 +1,5 @@
 //! Events in, searches out, and restarts in between.
+//! Longer than 400 lines because one helper and one small store serve every case of a crash.
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,239 @@
+//! `haidang up` in a directory of its own, with a log that is shown when the story fails.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::deadline::eventually;
+
+/// A collector, an agent, and everything they own.
+pub struct House {
+    pub state_dir: PathBuf,
+    /// The log that the agent follows.
+    pub auth_log: PathBuf,
+    web: String,
+    agents: String,
+    agent_web: String,
+    supervisor: Option<Child>,
+    log: PathBuf,
+    http: reqwest::Client,
+    /// Removed at the end, unless the state lies elsewhere.
+    _directory: tempfile::TempDir,
+}
+
+impl House {
+    /// A house that is not started yet; `alerting_yml` and the like may be written into its state directory first.
+    pub fn new() -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let state_dir = directory.path().join("state");
+        Self::at(directory, state_dir)
+    }
+
+    /// The same with the state in a directory that the story has prepared, a small file system mostly.
+    pub fn at(directory: tempfile::TempDir, state_dir: PathBuf) -> anyhow::Result<Self> {
+        fs::create_dir_all(&state_dir)?;
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let auth_log = directory.path().join("auth.log");
+        File::create(&auth_log)?;
+        let house = Self {
+            auth_log,
+            web: free_address()?,
+            agents: free_address()?,
+            agent_web: free_address()?,
+            supervisor: None,
+            log: directory.path().join("log"),
+            http: reqwest::Client::builder().timeout(std::time::Duration::from_secs(20)).build()?,
+            state_dir,
+            _directory: directory,
+        };
+        house.write("agent.yml", &house.agent_yml(""))?;
+        Ok(house)
+    }
+
+    /// An agent configuration with a fast tick that follows the story's own log.
+    pub fn agent_yml(&self, more: &str) -> String {
+        let (collector, log) = (&self.agents, self.auth_log.display());
+        format!(
+            "collectors:\n  - address: {collector}\ninterval: 1s\nsecurity:\n  auth_log:\n    \
+             files: [{log}]\n  journald:\n    read: never\n{more}"
+        )
+    }
+
+    /// Alerts go to this webhook at once.
+    pub fn notify(&self, webhook: &crate::webhook::Webhook) -> anyhow::Result<()> {
+        let address = webhook.address;
+        let routing = format!(
+            "route:\n  receiver: story\n  group_by: [alertname]\n  group_wait: 0s\n  \
+             group_interval: 1s\n  repeat_interval: 1h\nreceivers:\n  - name: story\n    \
+             webhook_configs:\n      - url: http://{address}/\n        send_resolved: true\n"
+        );
+        self.write("alerting.yml", &routing)
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+        let path = self.state_dir.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(&self.state_dir))?;
+        fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+    }
+
+    /// Starts both daemons and waits until this machine is seen.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let child = Command::new(binary("haidang")?)
+            .args(["up", "--state-dir"])
+            .arg(&self.state_dir)
+            .args(["--web-listen", &self.web, "--agent-listen", &self.agents])
+            .args(["--agent-web-listen", &self.agent_web])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.supervisor = Some(child);
+        self.eventually_sees("up{job=\"node\"} == 1").await
+    }
+
+    /// Waits until a PromQL expression has a result.
+    pub async fn eventually_sees(&self, expression: &str) -> anyhow::Result<()> {
+        let seen = eventually(expression, || async {
+            match self.query(expression).await?.as_array() {
+                Some(result) if !result.is_empty() => Ok(()),
+                other => bail!("the result is {other:?}"),
+            }
+        });
+        seen.await.with_context(|| self.last_log_lines())
+    }
+
+    /// The result of an instant query.
+    pub async fn query(&self, expression: &str) -> anyhow::Result<Value> {
+        let mut url = reqwest::Url::parse(&format!("http://{}/api/v1/query", self.web))?;
+        url.query_pairs_mut().append_pair("query", expression);
+        let answer = self.send(self.http.get(url)).await?;
+        Ok(answer["data"]["result"].clone())
+    }
+
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.send(self.http.get(format!("http://{}{path}", self.web))).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(self.http.post(format!("http://{}{path}", self.web)).json(body)).await
+    }
+
+    /// A request without any proof of who asks.
+    pub async fn status_without_sign_in(&self, path: &str) -> anyhow::Result<u16> {
+        let answer = self.http.get(format!("http://{}{path}", self.web)).send().await?;
+        Ok(answer.status().as_u16())
+    }
+
+    pub fn web_address(&self) -> &str {
+        &self.web
+    }
+
+    pub fn agents_address(&self) -> &str {
+        &self.agents
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let token = fs::read_to_string(self.state_dir.join("admin.token"))?;
+        let answer = request.bearer_auth(token.trim()).send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            bail!("{status}: {text}");
+        }
+        serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
+    }
+
+    /// Appends lines to the log that the agent follows.
+    pub fn log_in_auth(&self, lines: &[String]) -> anyhow::Result<()> {
+        let mut file = OpenOptions::new().append(true).open(&self.auth_log)?;
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        file.write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Kills one of the two daemons as a power cut would; `up` ends with it.
+    pub async fn kill_daemon(&mut self, name: &str) -> anyhow::Result<()> {
+        let pid = eventually("the daemon to kill", || async { self.daemon(name) }).await?;
+        kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+        self.wait()
+    }
+
+    /// Stops a daemon from running without ending it: to the other side it has fallen silent.
+    pub fn freeze(&self, name: &str) -> anyhow::Result<()> {
+        Ok(kill(Pid::from_raw(self.daemon(name)?), Signal::SIGSTOP)?)
+    }
+
+    pub fn thaw(&self, name: &str) -> anyhow::Result<()> {
+        Ok(kill(Pid::from_raw(self.daemon(name)?), Signal::SIGCONT)?)
+    }
+
+    /// Asks everything to stop, and waits; whether it ended well.
+    pub fn stop(&mut self) -> anyhow::Result<bool> {
+        let Some(mut supervisor) = self.supervisor.take() else { return Ok(true) };
+        kill(Pid::from_raw(i32::try_from(supervisor.id())?), Signal::SIGTERM)?;
+        Ok(supervisor.wait()?.success())
+    }
+
+    fn wait(&mut self) -> anyhow::Result<()> {
+        if let Some(mut supervisor) = self.supervisor.take() {
+            supervisor.wait()?;
+        }
+        Ok(())
+    }
+
+    /// The process id of a daemon, found among the children of `up`.
+    fn daemon(&self, name: &str) -> anyhow::Result<i32> {
+        let supervisor = self.supervisor.as_ref().context("the house is not started")?.id();
+        let children =
+            fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"))?;
+        for pid in children.split_whitespace() {
+            let line = fs::read(format!("/proc/{pid}/cmdline"))?;
+            if line.split(|byte| *byte == 0).any(|word| word == name.as_bytes()) {
+                return Ok(pid.parse()?);
+            }
+        }
+        bail!("`haidang up` has no child {name}")
+    }
+
+    /// The end of the daemons' log, for the message of a failed story.
+    pub fn last_log_lines(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        format!("the daemons said:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"))
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if self.stop().is_err()
+            && let Some(mut supervisor) = self.supervisor.take()
+        {
+            drop(supervisor.kill());
+            drop(supervisor.wait());
+        }
+    }
+}
+
+/// A binary that the workspace has built, beside the test's own directory.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let target = test.parent().and_then(Path::parent).context("the test lies nowhere")?;
+    let path = target.join(name);
+    if !path.exists() {
+        bail!("{} is not built: cargo build --workspace", path.display());
+    }
+    Ok(path)
+}
+
+fn free_address() -> anyhow::Result<String> {
+    // Free now; another program may take it before the daemon does, which the daemon then says.
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}

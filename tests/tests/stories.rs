@@ -1,0 +1,10 @@
+//! Stories with the real binaries: each is one thing that a person would see happen. One binary, so that it links once.
+
+mod stories {
+    mod backups;
+    mod disk_full;
+    mod first_start;
+    mod hosts;
+    mod killed;
+    mod security;
+}
