@@ -99,7 +99,7 @@ function Canvas({ unit, max, times, lines, withDay, strokes, ink }: CanvasProps)
         height: HEIGHT,
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
-        scales: { y: { range: (_, __, most) => [0, max ?? Math.max(most * 1.1, Number.EPSILON)] } },
+        scales: { y: { range: (_, __, most) => [0, max ?? (most > 0 ? most * 1.1 : 1)] } },
         axes: [
           { ...axis, values: (_, ticks) => ticks.map((tick) => formatShortTime(tick * 1000, withDay)), space: withDay ? 90 : 55 },
           { ...axis, size: 84, values: (_, ticks) => ticks.map((tick) => write.current(tick)) },

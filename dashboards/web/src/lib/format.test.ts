@@ -22,6 +22,7 @@ describe("figures", () => {
     expect(formatBytes(999_960, "vi")).toBe("1 MB");
     expect(formatBytes(142_800_000_000_000, "vi")).toBe("142,8 TB");
   });
+  it("are never minus zero", () => expect(formatNumber(-0.002, "vi")).toBe("0"));
   it("are shares in percent", () => expect(formatRatio(0.4214, "vi")).toBe("42,1 %"));
 });
 

@@ -19,7 +19,7 @@ const absent = (value: Value): value is null | undefined =>
 
 export function formatNumber(value: Value, language: Language, digits = 1): string {
   if (absent(value)) return NONE;
-  return new Intl.NumberFormat(LOCALES[language], { maximumFractionDigits: digits }).format(value);
+  return new Intl.NumberFormat(LOCALES[language], { maximumFractionDigits: digits, signDisplay: "negative" }).format(value);
 }
 
 /** 0.421 is `42,1 %`. */
