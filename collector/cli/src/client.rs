@@ -41,6 +41,26 @@ impl Client {
         Ok(Self { http, url, token: token.trim().to_owned(), runtime })
     }
 
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.send(self.http.get(format!("{}{path}", self.url)))
+    }
+
+    /// With parameters in the address.
+    pub(crate) fn get_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &[(&str, &String)],
+    ) -> anyhow::Result<T> {
+        let pairs = parameters.iter().map(|(name, value)| format!("{name}={}", segment(value)));
+        let query = pairs.collect::<Vec<_>>().join("&");
+        self.send(self.http.get(format!("{}{path}?{query}", self.url)))
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let _: Value = self.send(self.http.delete(format!("{}{path}", self.url)))?;
+        Ok(())
+    }
+
     pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
         self.send(self.http.post(format!("{}{path}", self.url)).json(body))
     }
@@ -57,12 +77,34 @@ impl Client {
                 let text = error.as_ref().and_then(|error| error["error"].as_str());
                 bail!("the collector says {status}: {}", text.unwrap_or("no reason given"));
             }
-            serde_json::from_slice(&bytes).context("the collector's answer is not understood")
+            let bytes = if bytes.is_empty() { b"null".as_slice() } else { &bytes };
+            serde_json::from_slice(bytes).context("the collector's answer is not understood")
         })
     }
+}
+
+/// Text as one part of an address (RFC 3986, 2.1).
+pub(crate) fn segment(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    });
+    encoded.collect()
 }
 
 /// Where `haidang up` leaves its token when nobody says otherwise.
 fn default_token_file() -> anyhow::Result<PathBuf> {
     Ok(up::default_state_dir()?.join(up::ADMIN_TOKEN_FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_within_its_part_of_an_address() {
+        assert_eq!(segment("a/b?c=đ&up"), "a%2Fb%3Fc%3D%C4%91%26up");
+    }
 }

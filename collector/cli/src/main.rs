@@ -1,9 +1,16 @@
 //! `haidang`: every task of a person, from starting the whole on one machine to asking what is wrong.
 //! This file has flags and exit codes only; each command is a file of its own.
 
+mod alert;
 mod client;
+mod host;
+mod query;
+mod rules;
+mod status;
+mod table;
 mod token;
 mod up;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +29,22 @@ struct Cli {
 enum Command {
     /// Start a collector and an agent for this machine, with dashboards.
     Up(up::Flags),
+    /// Show what is wrong and what to do; exit code 1 while something is.
+    Status(status::Flags),
+    /// List hosts, or revoke one.
+    Host(host::Flags),
+    /// List alerts, or take one.
+    Alert(alert::Flags),
+    /// Silence alerts for a while.
+    Silence(alert::SilenceFlags),
+    /// List backups.
+    Backup(host::BackupFlags),
+    /// Evaluate a PromQL expression.
+    Query(query::Flags),
+    /// Check and test rule files.
+    Rules(rules::Flags),
+    /// Make users, list them, set passwords.
+    User(user::Flags),
     /// Make enrolment tokens.
     Token(token::Flags),
     /// One of the two daemons of `haidang up`; started by it, not by people.
@@ -43,17 +66,26 @@ struct Connection {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Status(flags) => return ended(status::run(&flags)),
+        Command::Rules(flags) => return rules::run(&flags),
+        Command::Host(flags) => host::run(flags),
+        Command::Alert(flags) => alert::run(flags),
+        Command::Silence(flags) => alert::silences(flags),
+        Command::Backup(flags) => host::backups(&flags),
+        Command::Query(flags) => query::run(&flags),
+        Command::User(flags) => user::run(flags),
         Command::Up(flags) => up::run(flags),
         Command::Token(flags) => token::run(flags),
         Command::Daemon(flags) => up::daemon(flags),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("haidang: {error:#}"));
-            ExitCode::from(1)
-        }
-    }
+    ended(done.map(|()| ExitCode::SUCCESS))
+}
+
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        complain(&format!("haidang: {error:#}"));
+        ExitCode::from(1)
+    })
 }
 
 #[allow(clippy::print_stderr, reason = "a command line tool speaks on standard error")]

@@ -1,0 +1,92 @@
+//! `haidang host list|revoke` and `haidang backup list`: what is watched, and what is kept of it.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::client::{Client, segment};
+use crate::table::{cell, percent, rows, table, time};
+use crate::{Connection, say};
+
+#[derive(clap::Args)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the hosts and whether they report.
+    List,
+    /// Refuse a host's certificates from now on.
+    Revoke {
+        host: String,
+        /// Stands in the audit log.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct BackupFlags {
+    #[command(subcommand)]
+    command: BackupCommand,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Subcommand)]
+enum BackupCommand {
+    /// List the backups and whether they can be relied on.
+    List,
+}
+
+pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
+    let client = Client::open(&flags.connection)?;
+    match flags.command {
+        Command::List => {
+            let hosts: Value = client.get("/api/hosts")?;
+            let heading = ["HOST", "STATE", "SITE", "LAST REPORT", "ALERTS", "CPU", "MEM", "DISK"];
+            let rows = rows(&hosts, |host| {
+                vec![
+                    cell(&host["id"]),
+                    cell(&host["state"]),
+                    cell(&host["site"]),
+                    time(&host["last_report_ms"]),
+                    cell(&host["alerts"]),
+                    percent(&host["cpu_ratio"]),
+                    percent(&host["memory_ratio"]),
+                    percent(&host["disk_ratio"]),
+                ]
+            });
+            say(&table(&heading, &rows));
+        }
+        Command::Revoke { host, reason } => {
+            let path = format!("/api/hosts/{}/revoke", segment(&host));
+            let done: Value = client.post(&path, &json!({ "reason": reason }))?;
+            say(&format!("{host} is revoked; certificates refused: {}", done["certificates"]));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn backups(flags: &BackupFlags) -> anyhow::Result<()> {
+    let BackupCommand::List = flags.command;
+    let backups: Value = Client::open(&flags.connection)?.get("/api/backups")?;
+    let heading = ["HOST", "BACKUP", "STATE", "LAST SUCCESS", "BYTES", "LAST RUN", "DETAIL"];
+    let rows = rows(&backups, |backup| {
+        let detail = cell(&backup["last_run"]["detail"]);
+        vec![
+            cell(&backup["host"]),
+            cell(&backup["backup"]),
+            cell(&backup["state"]),
+            time(&backup["last_success_ms"]),
+            cell(&backup["last_success_bytes"]),
+            time(&backup["last_run"]["finished_ms"]),
+            detail.lines().last().unwrap_or("-").chars().take(60).collect(),
+        ]
+    });
+    say(&table(&heading, &rows));
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! `haidang rules check|test`: what is wrong with rule files, without a collector. Exit code 1 when something is.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::{complain, say};
+
+#[derive(clap::Args)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check files of metric rules (Prometheus' format).
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Run files of tests of metric rules (promtool's format).
+    Test {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+pub(crate) fn run(flags: &Flags) -> ExitCode {
+    let sound = match &flags.command {
+        Command::Check { files } => check(files),
+        Command::Test { files } => test(files),
+    };
+    ExitCode::from(u8::from(!sound))
+}
+
+fn check(files: &[PathBuf]) -> bool {
+    let report = ::rules::check::check_rule_files(files);
+    for problem in &report.problems.0 {
+        complain(&problem.to_string());
+    }
+    let (alerts, recordings) = (report.alerts(), report.recordings());
+    say(&format!("{alerts} alerts and {recordings} recordings can be used"));
+    report.is_sound()
+}
+
+fn test(files: &[PathBuf]) -> bool {
+    let mut sound = true;
+    for (file, report) in ::rules::check::test_rule_files(files) {
+        let name = file.display();
+        match report {
+            Ok(report) if report.failures.is_empty() => {
+                say(&format!("{name}: {} expectations are met", report.expectations));
+            }
+            Ok(report) => {
+                sound = false;
+                report.failures.iter().for_each(|failure| complain(&failure.to_string()));
+            }
+            Err(problems) => {
+                sound = false;
+                complain(&problems.to_string());
+            }
+        }
+    }
+    sound
+}
