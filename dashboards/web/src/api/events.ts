@@ -18,6 +18,8 @@ export type EventsPage = {
   total: number;
   next: string | null;
   histogram: { at_ms: number; count: number }[];
+  /** Days whose events could not be searched. */
+  days_missing?: (string | number)[];
 };
 
 export type EventsQuery = {

@@ -340,4 +340,5 @@ export const en: Record<Key, string> = {
   "drill.minutes": "Minutes",
   "events.how_bad": "Severity",
   "fresh.label": "Freshness of the data",
+  "events.days_missing": "These days could not be searched, there may be more events: {{days}}",
 };

@@ -338,6 +338,7 @@ export const vi = {
   "drill.minutes": "Biên bản diễn tập",
   "events.how_bad": "Mức độ",
   "fresh.label": "Độ mới của dữ liệu",
+  "events.days_missing": "Không tìm được trong các ngày sau, có thể còn sự kiện: {{days}}",
 } as const;
 
 export type Key = keyof typeof vi;

@@ -60,6 +60,9 @@ export default function Events() {
       {!first && !pages.isError && <Loading />}
       {first && (
         <Section title={t("events.total", { total: format.number(first.total, 0) })}>
+          {first.days_missing && first.days_missing.length > 0 && (
+            <p role="alert"><Mark tone="bad">{t("events.days_missing", { days: first.days_missing.join(", ") })}</Mark></p>
+          )}
           <Histogram bars={first.histogram} />
           {events.length === 0 ? <p className="dim">{t("events.none")}</p> : <EventTable events={events} />}
           {pages.hasNextPage && (
