@@ -68,6 +68,7 @@ impl Deriver {
         let backups = inventory.backups(now_ms - BACKUPS_MS).await?;
         let health = self.health.borrow().clone();
         self.metrics.note_alerting(&self.stores.alerting.stats(now_ms).await?);
+        self.metrics.note_failures(&self.stores.alerting.failed_by_receiver(now_ms).await?);
         let sources = Sources {
             hosts: &hosts,
             backups: &backups,

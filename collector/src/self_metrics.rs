@@ -18,6 +18,7 @@ pub struct SelfMetrics {
     pub evaluation_failures: IntCounterVec,
     pub sign_ins: IntCounterVec,
     alerting: IntGaugeVec,
+    notifications_failed: IntCounterVec,
 }
 
 /// What came in.
@@ -84,6 +85,11 @@ impl SelfMetrics {
                 &["group"],
             )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
+            notifications_failed: make.counters(
+                "notifications_failed_total",
+                "Attempts to notify a receiver that failed; each is tried again.",
+                &["receiver"],
+            )?,
             alerting: make.gauges(
                 "alerting",
                 "Alerts and notifications: what was sent, failed, retried or replaced, and what waits.",
@@ -95,6 +101,14 @@ impl SelfMetrics {
 }
 
 impl SelfMetrics {
+    /// Takes over the failures that alerting counts by receiver.
+    pub fn note_failures(&self, failed: &std::collections::BTreeMap<std::sync::Arc<str>, u64>) {
+        for (receiver, count) in failed {
+            let counter = self.notifications_failed.with_label_values(&[receiver.as_ref()]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
+
     /// Takes over the counters that alerting keeps by itself.
     pub fn note_alerting(&self, stats: &collector_alerting::Stats) {
         let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);

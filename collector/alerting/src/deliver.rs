@@ -133,7 +133,8 @@ impl Alerting {
             log_failure(&failed, "the outcome of a notification is not recorded yet");
             tokio::time::sleep(DATABASE_RETRY).await;
         }
-        self.inner.counters.attempted(outcome.number, outcome.failure.is_none());
+        let (number, delivered) = (outcome.number, outcome.failure.is_none());
+        self.inner.counters.attempted(&row.notification.receiver, number, delivered);
     }
 
     async fn record(&self, outcome: &Outcome) -> Result<(), AlertingError> {

@@ -1,6 +1,8 @@
 //! Counters for `/metrics`: what was sent, what failed, what waits, what was refused.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_model::Millis;
 
@@ -47,10 +49,16 @@ pub(crate) struct Counters {
     alerts_refused: AtomicU64,
     findings_disputed: AtomicU64,
     outbox_full: AtomicU64,
+    /// Failed attempts by receiver; there are as many as `alerting.yml` names.
+    failed_by_receiver: Mutex<BTreeMap<Arc<str>, u64>>,
 }
 
 impl Counters {
-    pub(crate) fn attempted(&self, number: u32, delivered: bool) {
+    pub(crate) fn attempted(&self, receiver: &Arc<str>, number: u32, delivered: bool) {
+        if !delivered {
+            let mut failed = self.failed_by_receiver.lock().unwrap_or_else(PoisonError::into_inner);
+            *failed.entry(Arc::clone(receiver)).or_default() += 1;
+        }
         let counter = if delivered { &self.sent } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         if number > 1 {
@@ -68,6 +76,16 @@ impl Counters {
         ] {
             counter.fetch_add(more, Ordering::Relaxed);
         }
+    }
+
+    /// Every receiver there is, also those that never failed: a counter begins at 0.
+    pub(crate) fn failed_by_receiver(&self, state: &State) -> BTreeMap<Arc<str>, u64> {
+        let failed = self.failed_by_receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = failed.clone();
+        for receiver in state.routing.receivers() {
+            all.entry(Arc::clone(&receiver.name)).or_default();
+        }
+        all
     }
 
     pub(crate) fn stats(&self, state: &State, now_ms: Millis) -> Stats {

@@ -1,5 +1,8 @@
 //! The questions that pages and APIs ask. None of them changes anything.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use agent_model::Millis;
 
 use crate::alert::Alert;
@@ -86,6 +89,14 @@ impl Alerting {
     /// The routing in force.
     pub async fn routing(&self, now_ms: Millis) -> Result<Routing, AlertingError> {
         self.look(now_ms, |state| state.routing.clone()).await
+    }
+
+    /// Attempts that failed since the start of the process, by receiver; those that never failed have 0.
+    pub async fn failed_by_receiver(
+        &self,
+        now_ms: Millis,
+    ) -> Result<BTreeMap<Arc<str>, u64>, AlertingError> {
+        self.look(now_ms, |state| self.inner.counters.failed_by_receiver(state)).await
     }
 
     pub async fn stats(&self, now_ms: Millis) -> Result<Stats, AlertingError> {

@@ -33,6 +33,8 @@ async fn a_failed_notification_is_repeated_with_its_key_until_it_is_taken() {
     assert_eq!(world.pass_to(START + 5 * MINUTE, START + 6 * MINUTE).await, []);
     let stats = world.alerting.stats(now).await.unwrap();
     assert_eq!((stats.sent, stats.failed, stats.retried, stats.outbox_length), (1, 3, 3, 0));
+    let failed = world.alerting.failed_by_receiver(now).await.unwrap();
+    assert_eq!(failed.values().copied().collect::<Vec<_>>(), [3]);
     let record = world.alerting.notifications(10).await.unwrap().remove(0);
     assert_eq!((record.state, record.attempts), (OutboxState::Sent, 4));
 }
