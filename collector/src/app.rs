@@ -295,6 +295,8 @@ impl Parts {
             health: self.health.subscribe(),
             reserve_bytes: self.config.journal.free_reserve.0,
             policy: Arc::clone(&province.backups),
+            inventory: Arc::clone(&province.inventory),
+            query: self.query.clone(),
             reporter: Reporter::new(now_ms, "collector")?,
             changed: self.changed.subscribe(),
         };

@@ -1,17 +1,22 @@
 //! The loop that writes derived metrics: at an interval, and soon after something happened that they tell of.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_model::{Labels, Millis};
+use agent_model::{Labels, Millis, Sample};
+use collector_inventory::config::{ServiceInputs, ServiceReport};
+use collector_inventory::{HostSummary, InventoryConfig};
 use rules::backup_policy::BackupPolicy;
+use rules_promql::{Limits, PromqlError, Value};
 use tokio::sync::{broadcast, watch};
 
 use crate::app::SILENT_AFTER_MS;
 use crate::clock;
-use crate::derived::{Readings, Reporter, Sources, readings};
+use crate::derived::{Readings, Reporter, Sources, is_up, readings};
 use crate::health::Health;
 use crate::ingest::Ingest;
+use crate::query::Query;
 use crate::self_metrics::SelfMetrics;
 use crate::stores::Stores;
 
@@ -27,6 +32,9 @@ const GAPS_MAX: u32 = 10_000;
 /// Backup runs older than this are history too.
 const BACKUPS_MS: i64 = 400 * 86_400_000;
 
+/// Whether a probe succeeds from any host; what is too old to count is not there.
+const PROBES: &str = "max by (probe) (probe_success)";
+
 /// Makes derived metrics from the stores.
 pub struct Deriver {
     pub stores: Stores,
@@ -35,6 +43,8 @@ pub struct Deriver {
     pub health: watch::Receiver<Health>,
     pub reserve_bytes: u64,
     pub policy: Arc<BackupPolicy>,
+    pub inventory: Arc<InventoryConfig>,
+    pub query: Query,
     pub reporter: Reporter,
     /// Turns when backups, gaps or facts arrived.
     pub changed: broadcast::Receiver<()>,
@@ -61,6 +71,33 @@ impl Deriver {
         }
     }
 
+    /// What the probes and the hosts tell of each service of `inventory.yml`.
+    async fn services(
+        &self,
+        hosts: &[HostSummary],
+        now_ms: Millis,
+    ) -> Result<BTreeMap<String, ServiceReport>, Box<dyn std::error::Error + Send + Sync>> {
+        if self.inventory.services.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let query = self.query.clone();
+        let evaluation = move || -> Result<Value, PromqlError> {
+            let expression = rules_promql::parse(PROBES)?;
+            rules_promql::evaluate_instant(&expression, now_ms, &query, &Limits::default())
+        };
+        let mut inputs = ServiceInputs::default();
+        if let Value::Vector(probes) = tokio::task::spawn_blocking(evaluation).await?? {
+            let named = |(labels, sample): (Labels, Sample)| {
+                Some((labels.get("probe")?.to_owned(), sample.value > 0.0))
+            };
+            inputs.probes = probes.into_iter().filter_map(named).collect();
+        }
+        let reporting =
+            |host: &HostSummary| (host.host.clone(), is_up(host, now_ms, SILENT_AFTER_MS));
+        inputs.hosts = hosts.iter().map(reporting).collect();
+        Ok(self.inventory.service_statuses(&inputs))
+    }
+
     async fn round(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let now_ms = clock::now_ms();
         let inventory = &self.stores.inventory;
@@ -69,8 +106,10 @@ impl Deriver {
         let health = self.health.borrow().clone();
         self.metrics.note_alerting(&self.stores.alerting.stats(now_ms).await?);
         self.metrics.note_failures(&self.stores.alerting.failed_by_receiver(now_ms).await?);
+        let services = self.services(&hosts, now_ms).await?;
         let sources = Sources {
             hosts: &hosts,
+            services: &services,
             backups: &backups,
             gaps: &gaps,
             policy: &self.policy,

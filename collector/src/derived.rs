@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use agent_model::{
     BackupOutcome, Column, Epoch, HostId, Labels, Millis, Report, ReportKey, Schema, Stream,
 };
+use collector_inventory::config::{ServiceReport, ServiceStatus};
 use collector_inventory::{BackupJob, HostGap, HostState, HostSummary};
 use rules::backup_policy::BackupPolicy;
 
@@ -20,6 +21,7 @@ pub struct Sources<'a> {
     pub backups: &'a [BackupJob],
     pub gaps: &'a [HostGap],
     pub policy: &'a BackupPolicy,
+    pub services: &'a BTreeMap<String, ServiceReport>,
     pub health: &'a Health,
     pub reserve_bytes: u64,
     pub own: &'a [prometheus::proto::MetricFamily],
@@ -40,6 +42,7 @@ pub fn readings(sources: &Sources<'_>, now_ms: Millis, silent_after_ms: Millis) 
         out.push((labels.with("job", "collector"), value));
     }
     gap_readings(sources.gaps, &mut out);
+    service_readings(sources.services, &mut out);
     let health = sources.health;
     out.push((series("haidang_collector_ready", &[]), f64::from(u8::from(health.ready))));
     out.push((series("haidang_collector_free_bytes", &[]), float(health.free_bytes)));
@@ -115,6 +118,18 @@ fn gap_readings(gaps: &[HostGap], out: &mut Readings) {
     for ((host, stream, reason), reports) in counts {
         let labels = [("host", host), ("stream", stream), ("reason", reason)];
         out.push((series("haidang_gap_reports_total", &labels), float(reports)));
+    }
+}
+
+/// A service of which nothing is known has no reading: neither up nor down.
+fn service_readings(services: &BTreeMap<String, ServiceReport>, out: &mut Readings) {
+    for (service, report) in services {
+        let up = match report.status {
+            ServiceStatus::Up | ServiceStatus::Degraded => 1.0,
+            ServiceStatus::Down => 0.0,
+            ServiceStatus::Unknown => continue,
+        };
+        out.push((series("haidang_service_up", &[("service", service)]), up));
     }
 }
 
