@@ -140,7 +140,19 @@ impl House {
         &self.agents
     }
 
+    /// A metric of the collector itself, named with its labels as `/metrics` writes it.
+    pub async fn own_metric(&self, name: &str) -> anyhow::Result<f64> {
+        let text = self.text(self.http.get(format!("http://{}/metrics", self.web))).await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("/metrics has no {name}"))?.parse()?)
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+        let text = self.text(request).await?;
+        serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
+    }
+
+    async fn text(&self, request: reqwest::RequestBuilder) -> anyhow::Result<String> {
         let token = fs::read_to_string(self.state_dir.join("admin.token"))?;
         let answer = request.bearer_auth(token.trim()).send().await?;
         let status = answer.status();
@@ -148,7 +160,7 @@ impl House {
         if !status.is_success() {
             bail!("{status}: {text}");
         }
-        serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
+        Ok(text)
     }
 
     /// Appends lines to the log that the agent follows.

@@ -1,8 +1,10 @@
-//! What the stories share: the real binaries in a directory of their own, a webhook that remembers, deadlines.
+//! What the stories share: the real binaries in a directory of their own, a webhook that remembers, small disks, deadlines.
 //!
 //! Promises: a story that waits says for what, and fails at its deadline with the daemons' log; nothing is left running.
 //! Leaves to others: the stories themselves (`tests/stories/`), one a file.
 
 pub mod deadline;
 pub mod house;
+pub mod mounted;
+pub mod outsider;
 pub mod webhook;

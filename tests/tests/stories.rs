@@ -2,9 +2,13 @@
 
 mod stories {
     mod backups;
+    mod certificate;
     mod disk_full;
+    mod filesystem;
     mod first_start;
     mod hosts;
     mod killed;
+    mod page;
+    mod refused;
     mod security;
 }

@@ -6,7 +6,12 @@ use tests::house::{House, binary};
 use tests::webhook::Webhook;
 
 /// Runs a command as `haidang-agent backup run` would be run by cron; the exit code is the command's.
-fn back_up(house: &House, job: &str, output: Option<&str>, command: &str) -> anyhow::Result<i32> {
+pub(super) fn back_up(
+    house: &House,
+    job: &str,
+    output: Option<&str>,
+    command: &str,
+) -> anyhow::Result<i32> {
     let mut wrapper = Command::new(binary("haidang-agent")?);
     wrapper.args(["backup", "run", "--drop-box"]).arg(house.state_dir.join("agent/drop-box"));
     wrapper.args(["--job", job]);
