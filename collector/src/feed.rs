@@ -89,7 +89,7 @@ impl Feed {
 }
 
 impl Follower {
-    /// The next records in order and without a hole; none of them after [`LOOK_INTERVAL`] without news, so that a view can
+    /// The next records in order and without a hole; none of them after `LOOK_INTERVAL` without news, so that a view can
     /// do what time asks of it. `None` when the collector is stopping.
     pub async fn next_batch(&mut self) -> Result<Option<Vec<Arc<Decoded>>>, FeedError> {
         let received = tokio::time::timeout(LOOK_INTERVAL, self.receiver.recv()).await;

@@ -1,5 +1,5 @@
 //! Housekeeping: what has to be done again and again so that a restart is quick and the disk stays within its bounds.
-//! Promises: the metric head is on disk at least every [`CUT_INTERVAL`]; the journal is released up to the slowest view;
+//! Promises: the metric head is on disk at least every `CUT_INTERVAL`; the journal is released up to the slowest view;
 //! retention runs although ingest has stopped at the reserve; a failure is logged and tried again.
 
 use std::sync::Arc;
