@@ -8,6 +8,7 @@ mod stories {
     mod first_start;
     mod hosts;
     mod killed;
+    mod outage;
     mod page;
     mod refused;
     mod security;
