@@ -1,5 +1,6 @@
 // The pages in a real Chromium, as a person meets them: first-run setup, this host with moving figures, an alert that
-// appears by itself, and no page that axe finds fault with. Run by the story `page`: node page.mjs BASE_URL SETUP_CODE SHOTS
+// appears by itself, and no page that axe finds fault with, on light and on dark ground.
+// Run by the story `page`: node page.mjs BASE_URL SETUP_CODE SCREENSHOT_DIRECTORY
 // Says `cause an alert` when it waits for one about the backup "csdl"; exits with 0 only when everything was seen.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -34,7 +35,10 @@ try {
   await movingFigures(page, host);
   await alertByItself(page);
   const violations = [];
-  for (const name of PAGES) violations.push(...(await examine(page, name, host)));
+  for (const ground of ["light", "dark"]) {
+    if (ground === "dark") await page.getByRole("button", { name: "Nền tối" }).click();
+    for (const name of PAGES) violations.push(...(await examine(page, name, ground, host)));
+  }
   for (const fault of [...faults, ...violations]) console.log(fault);
   process.exitCode = faults.length + violations.length > 0 ? 1 : 0;
 } finally {
@@ -96,16 +100,17 @@ async function alertByItself(page) {
   console.log("the alert appeared by itself");
 }
 
-async function examine(page, name, host) {
+async function examine(page, name, ground, host) {
   const path = { overview: "", host: `hosts/${encodeURIComponent(host)}` }[name] ?? name;
   await page.goto(`${base}/#/${path}`);
   await page.getByRole("heading", { level: 1 }).waitFor();
   await page.waitForFunction(() => !document.body.innerText.includes("Đang tải…"));
-  await shoot(page, name);
+  await shoot(page, `${name}-${ground}`);
   await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  console.log(`axe: ${name}: ${violations.length}`);
-  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) => `${name}: ${id} (${help}) at ${target}: ${failureSummary}`));
+  const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  if (passes.length === 0) throw new Error(`axe examined nothing on ${name}`);
+  console.log(`axe: ${name}, ${ground}: ${violations.length}`);
+  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) => `${name}, ${ground}: ${id} (${help}) at ${target}: ${failureSummary}`));
 }
 
 async function shoot(page, name) {
