@@ -202,7 +202,7 @@ impl House {
     }
 
     /// The process id of a daemon, found among the children of `up`.
-    fn daemon(&self, name: &str) -> anyhow::Result<i32> {
+    pub fn daemon(&self, name: &str) -> anyhow::Result<i32> {
         let supervisor = self.supervisor.as_ref().context("the house is not started")?.id();
         let children =
             fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"))?;
@@ -234,18 +234,22 @@ impl Drop for House {
     }
 }
 
-/// A binary that the workspace has built, beside the test's own directory.
+/// A binary that the workspace has built with the same profile, beside the test's own directory.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let target = test.parent().and_then(Path::parent).context("the test lies nowhere")?;
     let path = target.join(name);
     if !path.exists() {
-        bail!("{} is not built: cargo build --workspace", path.display());
+        bail!(
+            "{} is not built: cargo build --workspace (--release for benchmarks)",
+            path.display()
+        );
     }
     Ok(path)
 }
 
-fn free_address() -> anyhow::Result<String> {
+/// A loopback address that nobody listens on.
+pub fn free_address() -> anyhow::Result<String> {
     // Free now; another program may take it before the daemon does, which the daemon then says.
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

@@ -15,5 +15,8 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<bool> {
     if !succeeds("cargo build --release --workspace --bins", root)? {
         return Ok(false);
     }
-    succeeds(&format!("cargo bench --package tests -- {}", arguments.join(" ")), root)
+    succeeds(
+        &format!("cargo bench --package tests --bench figures -- {}", arguments.join(" ")),
+        root,
+    )
 }

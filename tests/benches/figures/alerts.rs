@@ -1,0 +1,201 @@
+//! How long it takes until a person is told: from the log line, and from the value that crosses a threshold.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use tests::deadline::{eventually, now};
+use tests::house::House;
+use tests::webhook::Webhook;
+
+use crate::process;
+use crate::table::{Table, spread};
+
+const LOGIN_REPETITIONS: u32 = 50;
+const THRESHOLD_REPETITIONS: u32 = 20;
+/// One repetition takes up to two ticks of 15 s.
+const DEFAULT_REPETITIONS: u32 = 5;
+
+/// Each alert goes out alone and at once, so that what is measured is the way and not the grouping.
+fn routing(webhook: &Webhook) -> String {
+    let address = webhook.address;
+    format!(
+        "route:\n  receiver: bench\n  group_by: ['...']\n  group_wait: 0s\n  group_interval: 1s\n\
+         receivers:\n  - name: bench\n    webhook_configs:\n      - url: http://{address}/\n        \
+         send_resolved: true\n"
+    )
+}
+
+/// The agent reads every second.
+pub(crate) async fn quick(table: &mut Table) -> anyhow::Result<()> {
+    let (webhook, mut house, small) = prepare(Some("interval: 1s"))?.start().await?;
+    let mut times = Vec::new();
+    for repetition in 0..LOGIN_REPETITIONS {
+        times.push(login(&house, &webhook, repetition).await?);
+    }
+    let fail2ban = "fail2ban, measured earlier: p50 0.56 s, max 0.74 s";
+    table.row("log line written → webhook, burst of 13 lines", spread(times), fail2ban);
+    let times = threshold(&webhook, &small, THRESHOLD_REPETITIONS).await?;
+    let tightest =
+        "Prometheus + Alertmanager at their tightest, measured earlier: p50 1.02 s, max 1.75 s";
+    table.row("value crosses a threshold → webhook, agent at 1 s", spread(times.0), tightest);
+    table.row("value returns → resolved at the webhook, agent at 1 s", spread(times.1), "–");
+    house.stop()?;
+    Ok(())
+}
+
+/// Every default of the agent, 15 s among them.
+pub(crate) async fn as_installed(table: &mut Table) -> anyhow::Result<()> {
+    let (webhook, mut house, small) = prepare(None)?.start().await?;
+    let times = threshold(&webhook, &small, DEFAULT_REPETITIONS).await?;
+    let default = "Prometheus + Alertmanager as installed, measured earlier: p50 45.8 s, max 56 s";
+    table.row("value crosses a threshold → webhook, agent at 15 s", spread(times.0), default);
+    let (agent, collector) =
+        (process::memory(house.daemon("agent")?)?, process::memory(house.daemon("collector")?)?);
+    let series = house.query("count({__name__!=\"\"})").await?[0]["value"][1].clone();
+    let whole = format!(
+        "{:.1} MiB RSS: collector {:.1} ({:.1} anonymous), agent {:.1} ({:.1} anonymous); {series} \
+         series",
+        agent.0 + collector.0,
+        collector.0,
+        collector.1,
+        agent.0,
+        agent.1,
+    );
+    let peer = "Prometheus + Alertmanager + two exporters, measured earlier: 123 MiB";
+    table.row("the whole on one host", whole, peer);
+    wire(table, &house).await?;
+    process::beside(table, &house, 6).await?;
+    house.stop()?;
+    Ok(())
+}
+
+/// Bytes of request bodies per sample of this house's own agent so far.
+async fn wire(table: &mut Table, house: &House) -> anyhow::Result<()> {
+    let samples = house.own_counter("haidang_collector_samples_total").await?;
+    let bytes = house.own_counter("haidang_collector_body_bytes_total").await?;
+    let figure = format!("{:.2} B/sample ({bytes} B, {samples} samples)", bytes / samples);
+    table.row("on the wire, a real agent at 15 s, first minutes with schemas", figure, "–");
+    Ok(())
+}
+
+/// A house and a small file system that can be filled; not started yet.
+struct Prepared {
+    house: House,
+    small: Small,
+}
+
+fn prepare(interval: Option<&str>) -> anyhow::Result<Prepared> {
+    let house = House::new()?;
+    let small = Small::mount(house.auth_log.with_file_name("small"))?;
+    let at = small.0.display();
+    house.write(
+        "rules.d/threshold.yml",
+        &format!(
+            "groups:\n  - name: bench\n    rules:\n      - alert: BenchFileSystemFull\n        \
+             expr: node_filesystem_avail_bytes{{mountpoint=\"{at}\"}} / \
+             node_filesystem_size_bytes{{mountpoint=\"{at}\"}} < 0.5\n        \
+             labels: {{severity: critical}}\n"
+        ),
+    )?;
+    if interval.is_none() {
+        fs::remove_file(house.state_dir.join("agent.yml"))?;
+    }
+    Ok(Prepared { house, small })
+}
+
+impl Prepared {
+    async fn start(mut self) -> anyhow::Result<(Webhook, House, Small)> {
+        let webhook = Webhook::start().await?;
+        self.house.write("alerting.yml", &routing(&webhook))?;
+        self.house.start().await?;
+        let at = self.small.0.display().to_string();
+        let seen = format!("node_filesystem_avail_bytes{{mountpoint=\"{at}\"}}");
+        self.house.eventually_sees(&seen).await?;
+        Ok((webhook, self.house, self.small))
+    }
+}
+
+/// Twelve failed log-ins and a success from an address that was not seen before.
+async fn login(house: &House, webhook: &Webhook, repetition: u32) -> anyhow::Result<Duration> {
+    let source = format!("198.51.100.{}", repetition + 1);
+    let timestamp = jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string();
+    let line = |outcome: &str, port: u32| {
+        format!(
+            "{timestamp} dc1 sshd[4711]: {outcome} password for root from {source} port {port} ssh2"
+        )
+    };
+    let mut lines: Vec<String> = (0..12).map(|at| line("Failed", 50_000 + at)).collect();
+    lines.push(line("Accepted", 50_999));
+    let written = now();
+    house.log_in_auth(&lines)?;
+    let told = eventually("the alert at the webhook", || async {
+        for (name, status, labels, at) in webhook.alerts() {
+            if name == "SshBruteForceSucceeded"
+                && status == "firing"
+                && labels["source_ip"] == source.as_str()
+            {
+                return Ok(at);
+            }
+        }
+        bail!("{} alerts came, not that of {source}", webhook.alerts().len())
+    });
+    Ok(told.await?.duration_since(written))
+}
+
+/// Fills and empties the file system; the times until `firing` and until `resolved` came.
+async fn threshold(
+    webhook: &Webhook,
+    small: &Small,
+    repetitions: u32,
+) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
+    let (mut fired, mut resolved) = (Vec::new(), Vec::new());
+    let ballast = small.0.join("ballast");
+    for repetition in 0..repetitions {
+        // Another moment of the tick each time, and long enough for the group to be forgotten.
+        tokio::time::sleep(Duration::from_millis(1_500 + u64::from(repetition * 137 % 1_000)))
+            .await;
+        let written = now();
+        fs::write(&ballast, vec![1; 6 << 20])?;
+        fired.push(told(webhook, "firing", written).await?);
+        let removed = now();
+        fs::remove_file(&ballast)?;
+        resolved.push(told(webhook, "resolved", removed).await?);
+    }
+    Ok((fired, resolved))
+}
+
+/// The time from `since` to the first notification after it.
+async fn told(webhook: &Webhook, wanted: &str, since: Instant) -> anyhow::Result<Duration> {
+    eventually(&format!("the threshold's alert, {wanted}"), || async {
+        for (name, status, _, at) in webhook.alerts() {
+            if name == "BenchFileSystemFull" && status == wanted && at >= since {
+                return Ok(at.duration_since(since));
+            }
+        }
+        bail!("{} alerts came so far", webhook.alerts().len())
+    })
+    .await
+}
+
+/// A file system of eight megabytes in memory; unmounted when dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: PathBuf) -> anyhow::Result<Self> {
+        fs::create_dir_all(&at)?;
+        let mount = |at: &Path| {
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(at).status()
+        };
+        ensure!(mount(&at)?.success(), "a tmpfs cannot be mounted: run the benchmark as root");
+        Ok(Self(at))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}

@@ -1,0 +1,169 @@
+//! Simulated agents in this one process: each enrolled for real, with its own certificate and its own HTTP/2 connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_model::{
+    Column, Epoch, HostId, Labels, Millis, Report, ReportKey, Schema, SchemaId, Stream,
+};
+use agent_wire::{Acknowledgement, Envelope, ReportOutcome, SchemaSource};
+use anyhow::{Context, ensure};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tests::deadline::now;
+use tests::house::House;
+
+use crate::table::present;
+
+/// The name in every collector's certificate.
+const COLLECTOR: &str = "haidang-collector";
+
+/// Series of one agent: about what a server with some disks has.
+pub(crate) const SERIES: u32 = 500;
+
+/// The time between two readings.
+pub(crate) const INTERVAL_MS: Millis = 15_000;
+
+pub(crate) struct Agent {
+    number: u32,
+    host: HostId,
+    http: reqwest::Client,
+    url: String,
+    epoch: Epoch,
+    sequence: u64,
+    schema: Arc<Shared>,
+}
+
+/// All agents have the same series: what differs between hosts, the collector adds.
+pub(crate) struct Shared {
+    schema: Arc<Schema>,
+    id: SchemaId,
+}
+
+impl SchemaSource for Shared {
+    fn schema(&self, id: &SchemaId) -> Option<Arc<Schema>> {
+        (*id == self.id).then(|| Arc::clone(&self.schema))
+    }
+}
+
+impl Shared {
+    pub(crate) fn new() -> Arc<Self> {
+        let series = (0..SERIES).map(|at| {
+            let device = format!("device{}", at % 10);
+            Labels::metric(format!("bench_{:02}", at / 10), [("device", device)])
+        });
+        let base = (0..SERIES).map(|at| value(0, at, 0)).collect();
+        let schema = Schema { job: "bench".to_owned(), series: series.collect(), base };
+        Arc::new(Self { id: schema.id(), schema: Arc::new(schema) })
+    }
+}
+
+/// Half of a host's values hardly ever change, a quarter are counters, a quarter gauges.
+fn value(agent: u32, series: u32, tick: u32) -> f64 {
+    match series % 4 {
+        0 => f64::from(series * 1_048_576),
+        1 => f64::from(tick) * f64::from((agent + series) % 97 + 1) + f64::from(tick * 7919 % 13),
+        2 => f64::from((agent * 31 + series * 17 + tick * 7_919) % 1_000) / 10.0,
+        _ => f64::from(series % 2),
+    }
+}
+
+/// What became of one request.
+pub(crate) struct Sent {
+    pub(crate) took: Duration,
+    pub(crate) body_bytes: usize,
+    pub(crate) stored: usize,
+    pub(crate) refused: usize,
+}
+
+impl Agent {
+    /// A token from the collector's API, a key, a certificate: as `haidang-agent enrol` does it.
+    pub(crate) async fn enrol(
+        house: &House,
+        number: u32,
+        epoch: Epoch,
+        schema: Arc<Shared>,
+    ) -> anyhow::Result<Self> {
+        let address: SocketAddr = house.agents_address().parse()?;
+        let host = HostId::new(&format!("bench-{number:05}"))?;
+        let invitation = serde_json::json!({ "host": host.as_str(), "lifetime_seconds": 600 });
+        let token = house.post("/api/tokens", &invitation).await?["token"].clone();
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+        let mut request = rcgen::CertificateParams::new(Vec::new())?;
+        request.distinguished_name = rcgen::DistinguishedName::new();
+        request.distinguished_name.push(rcgen::DnType::CommonName, host.as_str());
+        let csr_pem = request.serialize_request(&key)?.pem()?;
+        let url = format!("https://{COLLECTOR}:{}", address.port());
+        // The agent pins the authority by the token; here the collector is our own child.
+        let stranger = reqwest::Client::builder()
+            .resolve(COLLECTOR, address)
+            .tls_danger_accept_invalid_certs(true)
+            .build()?;
+        let asked =
+            serde_json::json!({ "token": token, "host": host.as_str(), "csr_pem": csr_pem });
+        let answer = stranger.post(format!("{url}/v1/enrol")).json(&asked).send().await?;
+        let granted: serde_json::Value = answer.error_for_status()?.json().await?;
+        let text = |key: &str| granted[key].as_str().context("an answer without certificates");
+        let tls = tls(text("certificate_pem")?, text("ca_pem")?, &key.serialize_pem())?;
+        let http = reqwest::Client::builder()
+            .resolve(COLLECTOR, address)
+            .tls_backend_preconfigured(tls)
+            .http2_prior_knowledge()
+            .timeout(Duration::from_secs(120))
+            .build()?;
+        let url = format!("{url}/v1/reports");
+        Ok(Self { number, host, http, url, epoch, sequence: 0, schema })
+    }
+
+    /// A body of reports, one a tick; the first report of an agent brings the schema.
+    pub(crate) fn body(&mut self, ticks: &[(u32, Millis)]) -> anyhow::Result<Vec<u8>> {
+        let mut reports = Vec::new();
+        for (tick, timestamp_ms) in ticks.iter().copied() {
+            self.sequence += 1;
+            let key =
+                ReportKey { epoch: self.epoch, stream: Stream::Metrics, sequence: self.sequence };
+            let mut report = Report::empty(self.host.clone(), key, timestamp_ms);
+            if self.sequence == 1 {
+                report.schemas.push(self.schema.schema.as_ref().clone());
+            }
+            let values = (0..SERIES).map(|at| value(self.number, at, tick)).collect();
+            report.columns.push(Column { schema: self.schema.id, timestamp_ms, values });
+            reports.push(agent_wire::encode_report(&report, self.schema.as_ref())?);
+        }
+        let sent_ms = present().as_millisecond();
+        let envelope = Envelope { agent_version: "bench".to_owned(), sent_ms, reports };
+        Ok(agent_wire::encode_envelope(&envelope)?)
+    }
+
+    /// Sends a body and waits until the collector has it on its disk.
+    pub(crate) async fn send(&self, body: Vec<u8>) -> anyhow::Result<Sent> {
+        let body_bytes = body.len();
+        let started = now();
+        let answer = self.http.post(&self.url).body(body).send().await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?;
+        let took = now().duration_since(started);
+        if !status.is_success() {
+            return Ok(Sent { took, body_bytes, stored: 0, refused: 1 });
+        }
+        let results = Acknowledgement::decode(&bytes)?.results;
+        ensure!(!results.is_empty(), "an acknowledgement of nothing");
+        let stored = results.iter().filter(|it| matches!(it, ReportOutcome::Stored)).count();
+        Ok(Sent { took, body_bytes, stored, refused: results.len() - stored })
+    }
+}
+
+fn tls(certificate: &str, authority: &str, key: &str) -> anyhow::Result<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(authority.as_bytes()) {
+        roots.add(root?)?;
+    }
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+    let mut config = rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain?, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
