@@ -154,7 +154,8 @@ async fn threshold(
     let (mut fired, mut resolved) = (Vec::new(), Vec::new());
     let ballast = small.0.join("ballast");
     for repetition in 0..repetitions {
-        // Another moment of the tick each time, and long enough for the group to be forgotten.
+        // Long enough for the group to be forgotten, and another moment of a tick of 1 s each time. Of a tick of 15 s it is
+        // always the first part, because `resolved` has just come with one: nearly the whole tick is waited for.
         tokio::time::sleep(Duration::from_millis(1_500 + u64::from(repetition * 137 % 1_000)))
             .await;
         let written = now();

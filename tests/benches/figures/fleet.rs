@@ -59,14 +59,27 @@ impl Shared {
     }
 }
 
-/// Half of a host's values hardly ever change, a quarter are counters, a quarter gauges.
+/// Half of a host's values hardly ever change, a quarter are counters, a quarter gauges. What changes must be as chance
+/// has it: a remainder that repeats would be packed into nothing, and bytes per sample would mean nothing.
 fn value(agent: u32, series: u32, tick: u32) -> f64 {
+    let chance = noise(agent, series, tick + 1);
     match series % 4 {
-        0 => f64::from(series * 1_048_576),
-        1 => f64::from(tick) * f64::from((agent + series) % 97 + 1) + f64::from(tick * 7919 % 13),
-        2 => f64::from((agent * 31 + series * 17 + tick * 7_919) % 1_000) / 10.0,
-        _ => f64::from(series % 2),
+        1 => {
+            let rate = noise(agent, series, 0) % 100_000 + 1;
+            f64::from(tick) * f64::from(rate) + f64::from(chance % rate)
+        }
+        2 => f64::from(chance % 1_000) / 10.0,
+        _ => f64::from(series * 1_024),
     }
+}
+
+/// Evenly spread and the same in every run (the finaliser of splitmix64).
+fn noise(agent: u32, series: u32, tick: u32) -> u32 {
+    let mut bits = (u64::from(agent) << 42) ^ (u64::from(series) << 21) ^ u64::from(tick);
+    bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    u32::try_from((bits ^ (bits >> 31)) >> 32).unwrap_or_default()
 }
 
 /// What became of one request.

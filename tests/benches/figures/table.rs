@@ -19,7 +19,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "| what | measured | peer, same run |\n|---|---|---|")?;
+        writeln!(formatter, "| what | measured | peer |\n|---|---|---|")?;
         for [what, here, peer] in &self.rows {
             writeln!(formatter, "| {what} | {here} | {peer} |")?;
         }
