@@ -1,13 +1,13 @@
 //! How long it takes until a person is told: from the log line, and from the value that crosses a threshold.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use tests::deadline::{eventually, now};
 use tests::house::House;
+use tests::mounted::Mounted;
 use tests::webhook::Webhook;
 
 use crate::process;
@@ -74,8 +74,8 @@ pub(crate) async fn as_installed(table: &mut Table) -> anyhow::Result<()> {
 
 /// Bytes of request bodies per sample of this house's own agent so far.
 async fn wire(table: &mut Table, house: &House) -> anyhow::Result<()> {
-    let samples = house.own_counter("haidang_collector_samples_total").await?;
-    let bytes = house.own_counter("haidang_collector_body_bytes_total").await?;
+    let samples = house.own_metric("haidang_collector_samples_total").await?;
+    let bytes = house.own_metric("haidang_collector_body_bytes_total").await?;
     let figure = format!("{:.2} B/sample ({bytes} B, {samples} samples)", bytes / samples);
     table.row("on the wire, a real agent at 15 s, first minutes with schemas", figure, "–");
     Ok(())
@@ -89,8 +89,9 @@ struct Prepared {
 
 fn prepare(interval: Option<&str>) -> anyhow::Result<Prepared> {
     let house = House::new()?;
-    let small = Small::mount(house.auth_log.with_file_name("small"))?;
-    let at = small.0.display();
+    let path = house.auth_log.with_file_name("small");
+    let small = Small { _mounted: Mounted::tmpfs(&path, 8)?, path };
+    let at = small.path.display();
     house.write(
         "rules.d/threshold.yml",
         &format!(
@@ -111,7 +112,7 @@ impl Prepared {
         let webhook = Webhook::start().await?;
         self.house.write("alerting.yml", &routing(&webhook))?;
         self.house.start().await?;
-        let at = self.small.0.display().to_string();
+        let at = self.small.path.display().to_string();
         let seen = format!("node_filesystem_avail_bytes{{mountpoint=\"{at}\"}}");
         self.house.eventually_sees(&seen).await?;
         Ok((webhook, self.house, self.small))
@@ -152,7 +153,7 @@ async fn threshold(
     repetitions: u32,
 ) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
     let (mut fired, mut resolved) = (Vec::new(), Vec::new());
-    let ballast = small.0.join("ballast");
+    let ballast = small.path.join("ballast");
     for repetition in 0..repetitions {
         // Long enough for the group to be forgotten, and another moment of a tick of 1 s each time. Of a tick of 15 s it is
         // always the first part, because `resolved` has just come with one: nearly the whole tick is waited for.
@@ -181,22 +182,8 @@ async fn told(webhook: &Webhook, wanted: &str, since: Instant) -> anyhow::Result
     .await
 }
 
-/// A file system of eight megabytes in memory; unmounted when dropped.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(at: PathBuf) -> anyhow::Result<Self> {
-        fs::create_dir_all(&at)?;
-        let mount = |at: &Path| {
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(at).status()
-        };
-        ensure!(mount(&at)?.success(), "a tmpfs cannot be mounted: run the benchmark as root");
-        Ok(Self(at))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).status());
-    }
+/// A file system of eight megabytes in memory and where it is mounted.
+struct Small {
+    path: PathBuf,
+    _mounted: Mounted,
 }

@@ -66,7 +66,7 @@ pub(crate) async fn hours(table: &mut Table) -> anyhow::Result<()> {
     house.start().await?;
     let agents = enrol(&house, HOURS_HOSTS).await?;
     drop(burst(table, &house, agents, HOURS).await?);
-    let samples = house.own_counter("haidang_collector_samples_total").await?;
+    let samples = house.own_metric("haidang_collector_samples_total").await?;
     // Stopping writes what is still in memory.
     house.stop()?;
     let bytes = bytes_below(&house.state_dir.join("collector").join("metrics"))?;
