@@ -8,6 +8,7 @@ use std::sync::Arc;
 use agent_model::Problems;
 use collector_alerting::Routing;
 use collector_journal::Position;
+use rules::drill::DrillPlan;
 use rules_sigma::CorrelationState;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -18,6 +19,7 @@ use crate::authority::{self, Authority, AuthorityError};
 use crate::config::Config;
 use crate::derive::Deriver;
 use crate::derived::Reporter;
+use crate::drills::{Checker, Drills};
 use crate::evaluate::{Evaluator, RECORDED_JOB};
 use crate::feed::{Feed, FeedError, Follower};
 use crate::health::Health;
@@ -81,6 +83,8 @@ pub enum AppError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the HTTP client for the probes of drills cannot be made")]
+    Probes(#[from] reqwest::Error),
     #[error("the journal can no longer be read")]
     Feed(#[from] FeedError),
     #[error("a part of the collector broke off")]
@@ -100,6 +104,9 @@ pub fn start_log() {
 pub fn check(config: &Config) -> Result<(), Problems> {
     let mut problems = Rulebook::load(&config.rules).problems;
     if let Some(Err(wrong)) = config.alerting_file.as_deref().map(Routing::open) {
+        problems.0.extend(wrong.0);
+    }
+    if let Some((_, wrong)) = config.drills_dir.as_deref().map(DrillPlan::load_directory) {
         problems.0.extend(wrong.0);
     }
     if problems.0.is_empty() { Ok(()) } else { Err(problems) }
@@ -331,6 +338,20 @@ impl Parts {
         Ok(())
     }
 
+    /// Takes up the drills that were running.
+    fn drill(&mut self) -> Result<Arc<Drills>, AppError> {
+        let checker = Checker::new(self.query.clone())?;
+        let (directory, inventory) =
+            (self.config.drills_dir.as_deref(), self.stores.inventory.clone());
+        let drills = Arc::new(Drills::load(directory, inventory, checker));
+        let (running, stop) = (Arc::clone(&drills), self.stop.clone());
+        self.tasks.spawn(async move {
+            running.run(stop).await;
+            Ok(())
+        });
+        Ok(drills)
+    }
+
     /// Sends what alerting has to send.
     fn alert(&mut self) {
         let (alerting, mut stop) = (self.stores.alerting.clone(), self.stop.clone());
@@ -383,6 +404,7 @@ impl Parts {
             alerting: self.stores.alerting.clone(),
             events: Arc::clone(&self.stores.events),
             province,
+            drills: self.drill()?,
             rule_problems,
             pictures: http::Pictures::default(),
             streams: http::stream_places(),

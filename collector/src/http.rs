@@ -6,6 +6,7 @@
 
 mod alerts;
 mod backups;
+mod drills;
 mod error;
 mod events;
 mod gauges;
@@ -37,6 +38,7 @@ pub use picture::Pictures;
 pub use sign_in::{Gate, Who};
 
 use crate::authority::Authority;
+use crate::drills::Drills;
 use crate::health::Health;
 use crate::province::Province;
 use crate::query::Query;
@@ -51,6 +53,7 @@ pub struct WebApi {
     pub alerting: Alerting,
     pub events: Arc<EventStore>,
     pub province: Province,
+    pub drills: Arc<Drills>,
     /// What is wrong with rule files, a sentence each.
     pub rule_problems: Vec<String>,
     pub pictures: Pictures,
@@ -86,6 +89,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(hosts::routes())
         .merge(alerts::routes())
         .merge(users::routes())
+        .merge(drills::routes())
         .route("/api/overview", get(overview::overview))
         .route("/api/status", get(overview::status))
         .route("/api/backups", get(backups::list))

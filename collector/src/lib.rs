@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod derive;
 pub mod derived;
+pub mod drills;
 pub mod evaluate;
 pub mod feed;
 pub mod health;

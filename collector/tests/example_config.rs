@@ -8,6 +8,7 @@ mod tests {
     use collector_alerting::Routing;
     use collector_inventory::InventoryConfig;
     use rules::backup_policy::BackupPolicy;
+    use rules::drill::DrillPlan;
 
     fn example(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config").join(name)
@@ -44,6 +45,15 @@ mod tests {
         for service in inventory.services.values() {
             assert!(service.hosts.iter().all(|host| hosts.contains(&host)), "{}", service.name);
         }
+    }
+
+    #[test]
+    fn the_drill_example_is_taken_and_its_site_is_one_of_the_inventory() {
+        let (plans, problems) = DrillPlan::load_directory(&example("drills"));
+        assert!(problems.0.is_empty(), "{problems}");
+        assert_eq!(plans.len(), 1);
+        let inventory = InventoryConfig::load(&example("inventory.yml")).unwrap();
+        assert!(plans.iter().all(|plan| inventory.sites.contains_key(&plan.site)));
     }
 
     #[test]

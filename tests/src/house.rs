@@ -132,6 +132,11 @@ impl House {
         Ok(answer.status().as_u16())
     }
 
+    /// A page that is no JSON.
+    pub async fn get_text(&self, path: &str) -> anyhow::Result<String> {
+        self.text(self.http.get(format!("http://{}{path}", self.web))).await
+    }
+
     pub fn web_address(&self) -> &str {
         &self.web
     }

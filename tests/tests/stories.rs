@@ -4,6 +4,7 @@ mod stories {
     mod backups;
     mod certificate;
     mod disk_full;
+    mod drills;
     mod filesystem;
     mod first_start;
     mod hosts;

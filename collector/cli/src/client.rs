@@ -45,6 +45,12 @@ impl Client {
         self.send(self.http.get(format!("{}{path}", self.url)))
     }
 
+    /// An answer that is no JSON, a page to print.
+    pub(crate) fn get_text(&self, path: &str) -> anyhow::Result<String> {
+        let bytes = self.send_for_bytes(self.http.get(format!("{}{path}", self.url)))?;
+        String::from_utf8(bytes).context("the collector's answer is no text")
+    }
+
     /// With parameters in the address.
     pub(crate) fn get_with<T: DeserializeOwned>(
         &self,
@@ -66,6 +72,12 @@ impl Client {
     }
 
     fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
+        let bytes = self.send_for_bytes(request)?;
+        let bytes = if bytes.is_empty() { b"null".as_slice() } else { &bytes };
+        serde_json::from_slice(bytes).context("the collector's answer is not understood")
+    }
+
+    fn send_for_bytes(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
         let request = request.bearer_auth(&self.token).header("X-Haidang", "1");
         self.runtime.block_on(async {
             let answer = request.send().await;
@@ -77,8 +89,7 @@ impl Client {
                 let text = error.as_ref().and_then(|error| error["error"].as_str());
                 bail!("the collector says {status}: {}", text.unwrap_or("no reason given"));
             }
-            let bytes = if bytes.is_empty() { b"null".as_slice() } else { &bytes };
-            serde_json::from_slice(bytes).context("the collector's answer is not understood")
+            Ok(bytes.to_vec())
         })
     }
 }

@@ -3,6 +3,7 @@
 
 mod alert;
 mod client;
+mod drill;
 mod host;
 mod query;
 mod rules;
@@ -39,6 +40,8 @@ enum Command {
     Silence(alert::SilenceFlags),
     /// List backups.
     Backup(host::BackupFlags),
+    /// List, start, confirm, abort drills; print their minutes.
+    Drill(drill::Flags),
     /// Evaluate a PromQL expression.
     Query(query::Flags),
     /// Check and test rule files.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Alert(flags) => alert::run(flags),
         Command::Silence(flags) => alert::silences(flags),
         Command::Backup(flags) => host::backups(&flags),
+        Command::Drill(flags) => drill::run(flags),
         Command::Query(flags) => query::run(&flags),
         Command::User(flags) => user::run(flags),
         Command::Up(flags) => up::run(flags),

@@ -38,6 +38,7 @@ enum Turn {
     Tick,
     Alert(Change),
     Events(usize),
+    Drill(u64),
     Lagged,
     End,
 }
@@ -59,6 +60,7 @@ struct Live {
     ends: Instant,
     alerts: broadcast::Receiver<Change>,
     events: broadcast::Receiver<usize>,
+    drills: broadcast::Receiver<u64>,
     arrived: watch::Receiver<i64>,
     stop: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
@@ -83,6 +85,7 @@ pub(super) async fn stream(
         ends: Instant::now() + STREAM_TIME_MAX,
         alerts: api.alerting.subscribe(),
         events: api.seen.subscribe(),
+        drills: api.drills.subscribe(),
         arrived,
         stop: api.stop.clone(),
         _place: place,
@@ -107,12 +110,17 @@ impl Live {
                 _ = self.ticks.tick() => Turn::Tick,
                 change = self.alerts.recv() => change.map_or_else(Turn::missed, Turn::Alert),
                 seen = self.events.recv() => seen.map_or_else(Turn::missed, Turn::Events),
+                drill = self.drills.recv() => drill.map_or_else(Turn::missed, Turn::Drill),
             };
             match turn {
                 Turn::Tick => self.tick().await,
                 Turn::Alert(change) => self.tell_alerts(change),
                 Turn::Events(count) => {
                     self.waiting.push_back(message("events", &json!({ "count": count })));
+                }
+                Turn::Drill(drill) => {
+                    let drill = json!({ "id": drill.to_string() });
+                    self.waiting.push_back(message("drill", &drill));
                 }
                 Turn::Lagged => self.waiting.push_back(lagged()),
                 Turn::End => return None,

@@ -51,6 +51,7 @@ fn general(html: &mut String, run: &DrillRun) {
     html.push_str("<h2>I. Thông tin chung</h2>\n<table>\n");
     let plan = run.plan();
     row(html, "Kịch bản", &plan.id);
+    row(html, "Địa điểm", &plan.site);
     row(html, "Phạm vi", or_dash(&plan.scope.vi));
     row(html, "Người khởi động", run.started_by());
     row(html, "Bắt đầu", &time(run.begun_ms()));

@@ -11,6 +11,8 @@ use super::raw;
 pub struct DrillPlan {
     pub id: String,
     pub title: Title,
+    /// Whoever starts the drill types its name.
+    pub site: String,
     /// What is touched and what is not.
     pub scope: Title,
     pub objectives: Objectives,
@@ -18,7 +20,12 @@ pub struct DrillPlan {
     pub preconditions: Vec<Precondition>,
     /// At least one; ids differ.
     pub steps: Vec<Step>,
+    /// The file as it was read: kept with a run, so that minutes written years later show what was run.
+    pub text: String,
 }
+
+/// A plan's file: its text is stored with every run.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Text in the two languages people read.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -99,12 +106,21 @@ pub enum Measure {
 
 impl DrillPlan {
     pub fn load(file: &Path) -> Result<Self, Problems> {
-        raw::check(&Document::open(file)?)
+        let refuse =
+            |message| Problems(vec![Problem { file: file.to_owned(), line: None, message }]);
+        let unreadable = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
+        let bytes = std::fs::metadata(file).map_err(unreadable)?.len();
+        if bytes > FILE_BYTES_MAX {
+            let text = format!("has {bytes} bytes; a drill plan has at most {FILE_BYTES_MAX}");
+            return Err(refuse(text));
+        }
+        Self::parse(file, &std::fs::read_to_string(file).map_err(unreadable)?)
     }
 
     /// Checks text, such as the one stored with a run; `file` only names it in problems.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
-        raw::check(&Document::parse(file, text)?)
+        let plan = raw::check(&Document::parse(file, text)?)?;
+        Ok(Self { text: text.to_owned(), ..plan })
     }
 
     /// Every `*.yml` of a directory, in order of their names; a bad file never hides the others.

@@ -19,6 +19,7 @@ struct RawPlan {
     id: At<String>,
     title_vi: String,
     title_en: String,
+    site: At<String>,
     #[deserr(default)]
     scope_vi: String,
     #[deserr(default)]
@@ -120,6 +121,9 @@ pub(super) fn check(document: &Document) -> Result<DrillPlan, Problems> {
     let raw: RawPlan = document.read()?;
     let mut checker = Checker { document, problems: Vec::new() };
     checker.id("drill", &raw.id);
+    if raw.site.value.trim().is_empty() {
+        checker.say(&raw.site, "the site is what whoever starts the drill types; name it");
+    }
     if raw.steps.value.is_empty() || raw.steps.value.len() > STEPS_MAX {
         checker.say(&raw.steps, format!("a drill has 1 to {STEPS_MAX} steps"));
     }
@@ -147,6 +151,7 @@ pub(super) fn check(document: &Document) -> Result<DrillPlan, Problems> {
     Ok(DrillPlan {
         id: raw.id.value,
         title: Title { vi: raw.title_vi, en: raw.title_en },
+        site: raw.site.value.trim().to_owned(),
         scope: Title { vi: raw.scope_vi, en: raw.scope_en },
         objectives: Objectives {
             rto_ms: raw.objectives.rto.map(|rto| rto.value.as_millis()),
@@ -157,6 +162,7 @@ pub(super) fn check(document: &Document) -> Result<DrillPlan, Problems> {
             .collect(),
         preconditions,
         steps: steps.into_iter().flatten().collect(),
+        text: String::new(),
     })
 }
 

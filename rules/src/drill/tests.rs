@@ -11,6 +11,7 @@ const PLAN: &str = "\
 id: restore-mot-cua-db
 title_vi: Phục hồi CSDL <một cửa>
 title_en: Restore the one-stop database
+site: cmu-dc1
 scope_vi: Máy chủ thử, không đụng hệ thống thật
 objectives: {rto: 30m, rpo: 24h}
 participants:
@@ -195,6 +196,7 @@ steps:
   - {id: b, title_vi: a, title_en: a, probe: {http: 'ftp://x', expect: 99}}
   - {id: c, title_vi: a, title_en: a, probe: {}, measures: rpo_seconds}
   - {id: d, title_vi: a, title_en: a, query: {expr: '1 +'}, manual: {instruction_vi: a}}
+site: ' '
 ",
         expect![[r#"
             drill.yml:1: a drill id is made of a-z, 0-9 and '-', not "Restore DB"
@@ -208,10 +210,11 @@ steps:
             drill.yml:10: an http target begins with http:// or https://
             drill.yml:11: `rpo_seconds` is measured by a `query` step only
             drill.yml:11: a probe has exactly one of `http` and `tcp`
-            drill.yml:12: a step is exactly one of `manual`, `probe` and `query`"#]],
+            drill.yml:12: a step is exactly one of `manual`, `probe` and `query`
+            drill.yml:13: the site is what whoever starts the drill types; name it"#]],
     );
     check(
-        "id: a\ntitle_vi: a\ntitle_en: a\nsteps: []\n",
+        "id: a\ntitle_vi: a\ntitle_en: a\nsteps: []\nsite: dc1\n",
         expect!["drill.yml:4: a drill has 1 to 200 steps"],
     );
 }
