@@ -1,5 +1,5 @@
 //! The words of a notification for people, in Vietnamese: what, since when, whom it hits, what to do first.
-//! The pattern: [Mức] Đối tượng – hiện tượng. Từ HH:mm (đã X phút). Ảnh hưởng: … Nguyên nhân nghi ngờ: … Cần làm gì: …
+//! The pattern: `[Mức]` Đối tượng – hiện tượng. Từ HH:mm (đã X phút). Ảnh hưởng: … Nguyên nhân nghi ngờ: … Cần làm gì: …
 
 use agent_model::{Labels, Millis};
 use jiff::tz::{Offset, TimeZone};
