@@ -27,6 +27,37 @@ impl Mounted {
         Self::mount(at, &["-t", "ext4", "-o", "loop", image])
     }
 
+    /// An XFS on an image, whose power can be cut; 300 MB is the least that mkfs.xfs makes.
+    pub fn xfs(at: &Path) -> anyhow::Result<Self> {
+        let image = at.with_extension("img");
+        File::create(&image)?.set_len(320 << 20)?;
+        let made = Command::new("mkfs.xfs").arg("-q").arg(&image).status();
+        let made = made.context("mkfs.xfs is missing: apt-get install xfsprogs")?;
+        ensure!(made.success(), "mkfs.xfs failed");
+        Self::mount(
+            at,
+            &["-t", "xfs", "-o", "loop", image.to_str().context("the path is no text")?],
+        )
+    }
+
+    /// From now on nothing reaches the disk, not even what the kernel had still to write: a power cut of an XFS.
+    pub fn cut_power(&self) -> anyhow::Result<()> {
+        let cut = Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&self.0).status();
+        let cut = cut.context("xfs_io is missing: apt-get install xfsprogs")?;
+        ensure!(cut.success(), "xfs_io could not shut the file system down");
+        Ok(())
+    }
+
+    /// The same disk after the power is back. Whoever used it must have ended.
+    pub fn power_on(&self) -> anyhow::Result<()> {
+        let status = Command::new("umount").arg(&self.0).status()?;
+        ensure!(status.success(), "{} is still in use", self.0.display());
+        let image = self.0.with_extension("img");
+        let status = Command::new("mount").args(["-o", "loop"]).arg(image).arg(&self.0).status()?;
+        ensure!(status.success(), "the disk cannot be mounted again");
+        Ok(())
+    }
+
     fn mount(at: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(at)?;
         let status = Command::new("mount").args(arguments).arg(at).status()?;

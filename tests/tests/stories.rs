@@ -11,6 +11,7 @@ mod stories {
     mod killed;
     mod outage;
     mod page;
+    mod power_cut;
     mod refused;
     mod security;
 }
