@@ -20,6 +20,9 @@ use crate::source::{Evidence, MetricSource, Reading, SourceContext, SourceError,
 /// How long to wait before a file that could not be read is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long a stop waits for the spool to take the batch under way; on a full disk it takes none.
+const LAST_BATCH_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// What one followed log tells about itself.
 #[derive(Debug, Default)]
 pub(super) struct Status {
@@ -75,9 +78,14 @@ pub(super) async fn follow(
 ) {
     let shutdown = context.shutdown.clone();
     let follow = follow_until_stopping(&log, &context, clock, &status);
+    // A stop waits for the batch under way: lines that are spooled and whose cursor is not saved would come again.
+    let too_late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(LAST_BATCH_TIME_MAX).await;
+    };
     tokio::select! {
-        () = shutdown.cancelled() => {}
         Stopping = follow => {}
+        () = too_late => {}
     }
 }
 
@@ -87,6 +95,7 @@ async fn follow_until_stopping(
     clock: Clock,
     status: &Status,
 ) -> Stopping {
+    let shutdown = context.shutdown.clone();
     let directory = log.parent().unwrap_or(Path::new("/")).to_owned();
     let name = log.file_name().map(std::ffi::OsStr::to_owned);
     let watch = Watch::directory(&directory, move |path| path.file_name() == name.as_deref());
@@ -99,7 +108,10 @@ async fn follow_until_stopping(
             Ok(()) => {
                 status.readable.store(true, Ordering::Relaxed);
                 told = false;
-                watch.wait().await;
+                tokio::select! {
+                    () = shutdown.cancelled() => return Stopping,
+                    _ = watch.wait() => {}
+                }
             }
             Err(ReadError::Stopping) => return Stopping,
             Err(ReadError::Tail(error)) => {
@@ -110,7 +122,10 @@ async fn follow_until_stopping(
                     told = true;
                 }
                 follower.tail = None;
-                tokio::time::sleep(RETRY_INTERVAL).await;
+                tokio::select! {
+                    () = shutdown.cancelled() => return Stopping,
+                    () = tokio::time::sleep(RETRY_INTERVAL) => {}
+                }
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Killed at any moment, by an operator's mistake or by the kernel: nothing is lost. Lines that were on their way into the
-//! agent's spool may come twice; how many did is printed.
+//! Killed at any moment, by an operator's mistake or by the kernel: nothing acknowledged is lost, and what the collector
+//! holds it holds once. The agent promises less: lines that were on their way into its spool may come twice.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -52,6 +52,21 @@ async fn held(house: &House) -> anyhow::Result<Vec<usize>> {
             None => return Ok(found),
         }
     }
+}
+
+#[tokio::test]
+async fn every_event_is_there_exactly_once_after_thirty_kills_of_the_collector()
+-> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let written = kill_again_and_again(&mut house, "collector").await?;
+    let once = eventually("every event, once", || async {
+        let mut found = held(&house).await?;
+        found.sort_unstable();
+        ensure!(found == (0..written).collect::<Vec<_>>(), "{} of {written}", found.len());
+        Ok(())
+    });
+    once.await.map_err(|error| error.context(house.last_log_lines()))
 }
 
 #[tokio::test]
