@@ -1,0 +1,134 @@
+//! The two doors: agents' and people's, and the secrets and addresses that a start leaves in files.
+//! Promises: a file with a secret has mode 0600; an address is written once somebody listens there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::{AGENTS_ADDRESS_FILE, AppError, Parts, SETUP_CODE_FILE, WEB_ADDRESS_FILE};
+use crate::agents_api::AgentsApi;
+use crate::authority::{self, Authority};
+use crate::http::{Gate, WebApi};
+use crate::ingest::Ingest;
+use crate::province::Province;
+use crate::serve::Listener;
+use crate::stores::StoresError;
+use crate::{agents_api, clock, http, tls, token};
+
+/// Browsers and tools at once; a further one waits in the kernel's queue.
+const WEB_CONNECTIONS_MAX: usize = 1_000;
+
+impl Parts {
+    pub(super) async fn listen_for_agents(
+        &mut self,
+        ingest: &Arc<Ingest>,
+        authority: &Arc<Authority>,
+    ) -> Result<(), AppError> {
+        let agents = &self.config.agents;
+        let bodies = usize::try_from(agents.bodies_bytes_max.0 / 1024).unwrap_or(usize::MAX);
+        let api = AgentsApi {
+            ingest: Arc::clone(ingest),
+            authority: Arc::clone(authority),
+            inventory: self.stores.inventory.clone(),
+            certificate_lifetime_ms: agents.certificate_lifetime.as_millis(),
+            bodies: Arc::new(Semaphore::new(bodies.min(Semaphore::MAX_PERMITS))),
+            metrics: self.metrics.clone(),
+        };
+        let socket = listen("agents", agents.listen.0).await?;
+        let listener = Listener {
+            tls: Some(tls::for_agents(authority, clock::now_ms())?),
+            router: agents_api::router(Arc::new(api)),
+            connections_max: agents.connections_max,
+            refused: self.metrics.connections_refused.clone(),
+            name: "agents",
+            socket,
+        };
+        self.announce(&listener.socket, AGENTS_ADDRESS_FILE)?;
+        self.serve(listener);
+        Ok(())
+    }
+
+    pub(super) async fn listen_for_people(
+        &mut self,
+        authority: &Arc<Authority>,
+        province: Province,
+        rule_problems: Vec<String>,
+    ) -> Result<(), AppError> {
+        let web = self.config.web.clone();
+        let api = WebApi {
+            inventory: self.stores.inventory.clone(),
+            alerting: self.stores.alerting.clone(),
+            events: Arc::clone(&self.stores.events),
+            province,
+            drills: self.drill()?,
+            rule_problems,
+            pictures: http::Pictures::default(),
+            streams: http::stream_places(),
+            seen: self.seen.clone(),
+            arrived: self.arrived.subscribe(),
+            started_ms: clock::now_ms(),
+            stop: self.stop.clone(),
+            authority: Arc::clone(authority),
+            query: self.query.clone(),
+            gate: self.gate().await?,
+            metrics: self.metrics.clone(),
+            health: self.health.subscribe(),
+            session_lifetime_ms: web.session_lifetime_ms,
+            secure_cookies: web.tls.is_some(),
+            agents_port: self.config.agents.listen.0.port(),
+        };
+        let socket = listen("browsers", web.listen).await?;
+        let tls = web.tls.as_ref().map(|(chain, key)| tls::for_people(chain, key)).transpose()?;
+        let listener = Listener {
+            socket,
+            tls,
+            router: http::router(Arc::new(api)),
+            connections_max: WEB_CONNECTIONS_MAX,
+            refused: self.metrics.connections_refused.clone(),
+            name: "web",
+        };
+        self.announce(&listener.socket, WEB_ADDRESS_FILE)?;
+        self.serve(listener);
+        Ok(())
+    }
+
+    /// Makes the admin token and, while there is no user, the setup code, and leaves each in its file.
+    async fn gate(&self) -> Result<Gate, AppError> {
+        let secret_file = |path: &Path| -> Result<String, AppError> {
+            let secret = token::random_secret()?;
+            authority::write_secret(path, &secret)?;
+            Ok(secret)
+        };
+        let admin = self.options.admin_token_file.as_deref().map(secret_file).transpose()?;
+        let code_file = self.config.state_dir.join(SETUP_CODE_FILE);
+        let nobody = self.stores.inventory.has_no_users().await.map_err(StoresError::from)?;
+        let code = nobody.then(|| secret_file(&code_file)).transpose()?;
+        Ok(Gate::new(admin.as_deref(), code.as_deref(), code_file))
+    }
+
+    fn announce(&self, socket: &TcpListener, file: &str) -> Result<(), AppError> {
+        if let Ok(address) = socket.local_addr() {
+            tracing::info!(%address, "listening: {file}");
+            authority::write_secret(&self.config.state_dir.join(file), &address.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, listener: Listener) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            listener.run(stop).await;
+            Ok(())
+        });
+    }
+}
+
+async fn listen(
+    what: &'static str,
+    address: std::net::SocketAddr,
+) -> Result<TcpListener, AppError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| AppError::Listen { what, address, source })
+}

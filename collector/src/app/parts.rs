@@ -1,0 +1,239 @@
+//! The parts while they are joined, each started by one function here.
+//! Leaves to others: in which order (`app`), the doors (`listeners`), and the end (`shutdown`).
+
+use std::sync::Arc;
+
+use collector_journal::Position;
+use rules_sigma::CorrelationState;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
+
+use super::{AppError, Options, SILENT_AFTER_MS};
+use crate::config::Config;
+use crate::derive::Deriver;
+use crate::derived::Reporter;
+use crate::drills::{Checker, Drills};
+use crate::evaluate::{Evaluator, RECORDED_JOB};
+use crate::feed::{Feed, FeedError, Follower};
+use crate::health::Health;
+use crate::ingest::{Ingest, Limits};
+use crate::province::Province;
+use crate::query::Query;
+use crate::rulebook::Rulebook;
+use crate::schemas::Schemas;
+use crate::self_metrics::SelfMetrics;
+use crate::stores::{Stores, StoresError};
+use crate::views::detections::DetectionsView;
+use crate::views::metrics::MetricsView;
+use crate::{clock, health, housekeeping, views};
+
+/// Changes that a slow page may miss before it is told to fetch everything again.
+const CHANGES_MAX: usize = 256;
+
+/// What the parts share, and the tasks that they are.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) options: Options,
+    pub(super) stores: Stores,
+    pub(super) schemas: Schemas,
+    pub(super) metrics: SelfMetrics,
+    pub(super) query: Query,
+    pub(super) health: watch::Sender<Health>,
+    /// The time of receipt of the newest column.
+    pub(super) arrived: watch::Sender<i64>,
+    /// Turns when backups, gaps or probe results arrived.
+    pub(super) changed: broadcast::Sender<()>,
+    /// How many security events became searchable.
+    pub(super) seen: broadcast::Sender<usize>,
+    pub(super) tasks: JoinSet<Result<(), FeedError>>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Parts {
+    pub(super) fn new(
+        config: Config,
+        options: Options,
+        stores: Stores,
+        schemas: Schemas,
+        metrics: SelfMetrics,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let query = Query::new(Arc::clone(&stores.metrics));
+        let (health, arrived) = (watch::Sender::new(Health::default()), watch::Sender::new(0));
+        let (changed, seen) =
+            (broadcast::Sender::new(CHANGES_MAX), broadcast::Sender::new(CHANGES_MAX));
+        let tasks = JoinSet::new();
+        Self {
+            config,
+            options,
+            stores,
+            schemas,
+            metrics,
+            query,
+            health,
+            arrived,
+            changed,
+            seen,
+            tasks,
+            stop,
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        let agents = &self.config.agents;
+        Limits {
+            series_per_host_max: agents.series_per_host_max,
+            future_max_ms: agents.future_max.as_millis(),
+            past_max_ms: agents.past_max.as_millis(),
+        }
+    }
+
+    /// Starts the views, each from the position it has stored.
+    pub(super) async fn follow(&mut self, rulebook: &Rulebook) -> Result<Feed, AppError> {
+        let positions = self.stores.positions().await?;
+        let mut feed = Feed::default();
+        let mut follower = |position: u64| -> Follower {
+            feed.follow(self.stores.journal.clone(), self.schemas.clone(), Position(position))
+        };
+        let (metrics, events) = (follower(positions.metrics), follower(positions.events));
+        let (records, detections) = (follower(positions.records), follower(positions.detections));
+        let view = MetricsView::new(
+            Arc::clone(&self.stores.metrics),
+            self.schemas.clone(),
+            self.metrics.clone(),
+            SILENT_AFTER_MS,
+            self.arrived.clone(),
+        );
+        self.tasks.spawn(view.run(metrics));
+        let store = Arc::clone(&self.stores.events);
+        self.tasks.spawn(views::events::run(
+            store,
+            self.metrics.clone(),
+            events,
+            self.seen.clone(),
+        ));
+        let inventory = self.stores.inventory.clone();
+        let changed = self.changed.clone();
+        self.tasks.spawn(views::records::run(inventory, self.metrics.clone(), records, changed));
+        let view = self.detections_view(rulebook).await?;
+        self.tasks.spawn(view.run(detections));
+        Ok(feed)
+    }
+
+    async fn detections_view(&self, rulebook: &Rulebook) -> Result<DetectionsView, AppError> {
+        let (_, saved) =
+            self.stores.alerting.detections_position().await.map_err(StoresError::from)?;
+        let state = saved.map(|bytes| CorrelationState::from_bytes(&bytes)).transpose();
+        let state = state.unwrap_or_else(|error| {
+            tracing::error!(error = %crate::describe(&error), "correlations begin anew");
+            None
+        });
+        Ok(DetectionsView {
+            alerting: self.stores.alerting.clone(),
+            rules: Arc::clone(&rulebook.detections),
+            state: state.unwrap_or_default(),
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    pub(super) fn watch_health(&mut self) {
+        let (state_dir, reserve) =
+            (self.config.state_dir.clone(), self.config.journal.free_reserve.0);
+        let (health, stop) = (self.health.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            health::watch(state_dir, reserve, health, stop).await;
+            Ok(())
+        });
+    }
+
+    pub(super) fn keep_house(&mut self) {
+        let (stores, metrics, stop) =
+            (self.stores.clone(), self.metrics.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            housekeeping::run(stores, metrics, stop).await;
+            Ok(())
+        });
+    }
+
+    pub(super) fn keep_places(&mut self, province: &Province) {
+        let (province, query, stop) = (province.clone(), self.query.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            province.keep_places(query, stop).await;
+            Ok(())
+        });
+    }
+
+    pub(super) fn derive(
+        &mut self,
+        ingest: &Arc<Ingest>,
+        province: &Province,
+        now_ms: i64,
+    ) -> Result<(), AppError> {
+        let deriver = Deriver {
+            stores: self.stores.clone(),
+            ingest: Arc::clone(ingest),
+            metrics: self.metrics.clone(),
+            health: self.health.subscribe(),
+            reserve_bytes: self.config.journal.free_reserve.0,
+            policy: Arc::clone(&province.backups),
+            inventory: Arc::clone(&province.inventory),
+            query: self.query.clone(),
+            reporter: Reporter::new(now_ms, "collector")?,
+            changed: self.changed.subscribe(),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            deriver.run(stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    pub(super) fn evaluate(
+        &mut self,
+        rulebook: Rulebook,
+        ingest: &Arc<Ingest>,
+        now_ms: i64,
+    ) -> Result<(), AppError> {
+        let evaluator = Evaluator {
+            query: self.query.clone(),
+            alerting: self.stores.alerting.clone(),
+            ingest: Arc::clone(ingest),
+            metrics: self.metrics.clone(),
+            reporter: Reporter::new(now_ms, RECORDED_JOB)?,
+            interval: self.config.rules.evaluation_interval.0,
+            arrived: self.arrived.subscribe(),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            evaluator.run(rulebook.metrics, stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Takes up the drills that were running.
+    pub(super) fn drill(&mut self) -> Result<Arc<Drills>, AppError> {
+        let checker = Checker::new(self.query.clone())?;
+        let (directory, inventory) =
+            (self.config.drills_dir.as_deref(), self.stores.inventory.clone());
+        let drills = Arc::new(Drills::load(directory, inventory, checker));
+        let (running, stop) = (Arc::clone(&drills), self.stop.clone());
+        self.tasks.spawn(async move {
+            running.run(stop).await;
+            Ok(())
+        });
+        Ok(drills)
+    }
+
+    /// Sends what alerting has to send.
+    pub(super) fn alert(&mut self) {
+        let (alerting, mut stop) = (self.stores.alerting.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            alerting
+                .run(clock::now_ms, async move { drop(stop.wait_for(|stop| *stop).await) })
+                .await;
+            Ok(())
+        });
+    }
+}
