@@ -85,6 +85,12 @@ impl House {
 
     /// Starts both daemons and waits until this machine is seen.
     pub async fn start(&mut self) -> anyhow::Result<()> {
+        self.launch()?;
+        self.eventually_sees("up{job=\"node\"} == 1").await
+    }
+
+    /// Starts both daemons and waits for nothing.
+    pub fn launch(&mut self) -> anyhow::Result<()> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let child = Command::new(binary("haidang")?)
             .args(["up", "--state-dir"])
@@ -96,7 +102,7 @@ impl House {
             .stderr(log)
             .spawn()?;
         self.supervisor = Some(child);
-        self.eventually_sees("up{job=\"node\"} == 1").await
+        Ok(())
     }
 
     /// Waits until a PromQL expression has a result.
@@ -120,6 +126,23 @@ impl House {
 
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.send(self.http.get(format!("http://{}{path}", self.web))).await
+    }
+
+    /// The messages of all events that a search finds, oldest first.
+    pub async fn messages(&self, search: &str) -> anyhow::Result<Vec<String>> {
+        let (mut found, mut before) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/api/events?{search}&limit=1000{before}")).await?;
+            let events = page["events"].as_array().context("no events")?.iter();
+            let message = |event: &Value| event["message"].as_str().unwrap_or_default().to_owned();
+            found.extend(events.map(message));
+            match page["next"].as_str() {
+                Some(next) => before = format!("&before={next}"),
+                None => break,
+            }
+        }
+        found.reverse();
+        Ok(found)
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {

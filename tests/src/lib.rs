@@ -1,10 +1,15 @@
-//! What the stories share: the real binaries in a directory of their own, a webhook that remembers, small disks, deadlines.
+//! What the stories share: the real binaries in a directory of their own, a webhook that remembers, small disks, a fleet of
+//! simulated agents, deadlines.
 //!
 //! Promises: a story that waits says for what, and fails at its deadline with the daemons' log; nothing is left running.
 //! Leaves to others: the stories themselves (`tests/stories/`), one a file.
 
+pub mod chance;
 pub mod deadline;
+pub mod fleet;
 pub mod house;
+pub mod load;
+pub mod logins;
 pub mod mounted;
 pub mod outsider;
 pub mod webhook;

@@ -122,7 +122,8 @@ pub fn packed(report: &Report) -> anyhow::Result<Vec<u8>> {
 }
 
 pub fn now_ms() -> Millis {
-    time::OffsetDateTime::now_utc().unix_timestamp() * 1_000
+    let now = time::OffsetDateTime::now_utc();
+    now.unix_timestamp() * 1_000 + Millis::from(now.millisecond())
 }
 
 fn client(

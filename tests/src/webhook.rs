@@ -8,6 +8,7 @@ use anyhow::bail;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::routing::post;
 use serde_json::Value;
 
@@ -17,6 +18,8 @@ use crate::deadline::{eventually, now};
 #[derive(Clone, Debug)]
 pub struct Received {
     pub payload: Value,
+    /// Its `Idempotency-Key`: the same key is the same notification.
+    pub key: String,
     pub at: Instant,
 }
 
@@ -44,7 +47,7 @@ impl Webhook {
     /// Every alert of every notification, as (name, status, labels, when).
     pub fn alerts(&self) -> Vec<(String, String, Value, Instant)> {
         let mut found = Vec::new();
-        for Received { payload, at } in self.received() {
+        for Received { payload, at, .. } in self.received() {
             for alert in payload["alerts"].as_array().into_iter().flatten() {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let name = text(&alert["labels"]["alertname"]);
@@ -73,8 +76,10 @@ impl Webhook {
     }
 }
 
-async fn take(State(received): State<Arc<Mutex<Vec<Received>>>>, body: Bytes) {
+async fn take(State(received): State<Arc<Mutex<Vec<Received>>>>, headers: HeaderMap, body: Bytes) {
+    let key = headers.get("Idempotency-Key").and_then(|key| key.to_str().ok());
+    let key = key.unwrap_or_default().to_owned();
     let payload = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let mut received = received.lock().unwrap_or_else(PoisonError::into_inner);
-    received.push(Received { payload, at: now() });
+    received.push(Received { payload, key, at: now() });
 }

@@ -7,9 +7,9 @@ use agent_model::{Epoch, Millis};
 use anyhow::ensure;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tests::deadline::{eventually, now};
+use tests::fleet::{Agent, INTERVAL_MS, SERIES, Sent, Shared};
 use tests::house::House;
 
-use crate::fleet::{Agent, INTERVAL_MS, SERIES, Sent, Shared};
 use crate::process;
 use crate::table::{Table, present, spread};
 
@@ -76,7 +76,7 @@ pub(crate) async fn hours(table: &mut Table) -> anyhow::Result<()> {
 }
 
 async fn enrol(house: &House, hosts: u32) -> anyhow::Result<Vec<Agent>> {
-    let schema = Shared::new();
+    let schema = Shared::new(SERIES);
     let epoch = Epoch(u64::try_from(present().as_millisecond())?);
     let enrolled = (0..hosts).map(|number| Agent::enrol(house, number, epoch, schema.clone()));
     stream::iter(enrolled).buffer_unordered(ENROLMENTS_AT_ONCE).try_collect().await

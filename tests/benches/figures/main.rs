@@ -5,7 +5,6 @@
 #![allow(clippy::print_stdout, reason = "a benchmark: what it prints is its result")]
 
 mod alerts;
-mod fleet;
 mod ingest;
 mod process;
 mod table;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
-use serde_json::Value;
+use anyhow::ensure;
 use tests::deadline::{eventually, now};
 use tests::house::House;
+use tests::logins::{held, line};
 
 /// How long nobody answers: thirty of the agent's ticks.
 const OUTAGE: Duration = Duration::from_secs(30);
@@ -13,24 +13,6 @@ const OUTAGE: Duration = Duration::from_secs(30);
 /// Between two batches more than a second passes, so that their times tell them apart: a log's times are whole seconds.
 const BATCHES: usize = 20;
 const BATCH: usize = 10;
-
-fn line(number: usize) -> String {
-    let at = jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string();
-    format!(
-        "{at} dc1 sshd[{number}]: Accepted publickey for story{number:03} from 203.0.113.9 port 22 ssh2"
-    )
-}
-
-/// The numbers of the story's events in the order in which the collector holds them, oldest first.
-async fn held(house: &House) -> anyhow::Result<Vec<usize>> {
-    let page = house.get("/api/events?text=Accepted&limit=500").await?;
-    let events = page["events"].as_array().context("no events")?;
-    let number = |event: &Value| {
-        let message = event["message"].as_str()?;
-        message.split("story").nth(1)?.get(..3)?.parse().ok()
-    };
-    Ok(events.iter().rev().filter_map(number).collect())
-}
 
 #[tokio::test]
 async fn what_happens_while_the_collector_is_silent_arrives_afterwards_in_order_and_once()

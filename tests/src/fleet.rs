@@ -5,38 +5,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::{
-    Column, Epoch, HostId, Labels, Millis, Report, ReportKey, Schema, SchemaId, Stream,
+    Column, Epoch, Event, HostId, Labels, Millis, Report, ReportKey, Schema, SchemaId, Stream,
 };
 use agent_wire::{Acknowledgement, Envelope, ReportOutcome, SchemaSource};
 use anyhow::{Context, ensure};
+use bytes::Bytes;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tests::deadline::now;
-use tests::house::House;
 
-use crate::table::present;
+use crate::deadline::now;
+use crate::house::House;
+use crate::outsider::now_ms;
 
 /// The name in every collector's certificate.
 const COLLECTOR: &str = "haidang-collector";
 
 /// Series of one agent: about what a server with some disks has.
-pub(crate) const SERIES: u32 = 500;
+pub const SERIES: u32 = 500;
 
 /// The time between two readings.
-pub(crate) const INTERVAL_MS: Millis = 15_000;
+pub const INTERVAL_MS: Millis = 15_000;
 
-pub(crate) struct Agent {
+pub struct Agent {
     number: u32,
     host: HostId,
     http: reqwest::Client,
     url: String,
     epoch: Epoch,
-    sequence: u64,
+    /// Reports numbered so far: metrics, evidence.
+    metrics: u64,
+    evidence: u64,
     schema: Arc<Shared>,
 }
 
 /// All agents have the same series: what differs between hosts, the collector adds.
-pub(crate) struct Shared {
+pub struct Shared {
     schema: Arc<Schema>,
     id: SchemaId,
 }
@@ -48,20 +51,21 @@ impl SchemaSource for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new() -> Arc<Self> {
-        let series = (0..SERIES).map(|at| {
+    /// So many series, at most [`SERIES`].
+    pub fn new(count: u32) -> Arc<Self> {
+        let series = (0..count).map(|at| {
             let device = format!("device{}", at % 10);
             Labels::metric(format!("bench_{:02}", at / 10), [("device", device)])
         });
-        let base = (0..SERIES).map(|at| value(0, at, 0)).collect();
+        let base = (0..count).map(|at| value(0, at, 0)).collect();
         let schema = Schema { job: "bench".to_owned(), series: series.collect(), base };
         Arc::new(Self { id: schema.id(), schema: Arc::new(schema) })
     }
 }
 
-/// Half of a host's values hardly ever change, a quarter are counters, a quarter gauges. What changes must be as chance
+/// What an agent says of a series at a tick. Half of a host's values hardly ever change, a quarter are counters, a quarter gauges. What changes must be as chance
 /// has it: a remainder that repeats would be packed into nothing, and bytes per sample would mean nothing.
-fn value(agent: u32, series: u32, tick: u32) -> f64 {
+pub fn value(agent: u32, series: u32, tick: u32) -> f64 {
     let chance = noise(agent, series, tick + 1);
     match series % 4 {
         1 => {
@@ -83,16 +87,18 @@ fn noise(agent: u32, series: u32, tick: u32) -> u32 {
 }
 
 /// What became of one request.
-pub(crate) struct Sent {
-    pub(crate) took: Duration,
-    pub(crate) body_bytes: usize,
-    pub(crate) stored: usize,
-    pub(crate) refused: usize,
+pub struct Sent {
+    pub took: Duration,
+    pub body_bytes: usize,
+    pub stored: usize,
+    /// Reports that the collector had already.
+    pub repeated: usize,
+    pub refused: usize,
 }
 
 impl Agent {
     /// A token from the collector's API, a key, a certificate: as `haidang-agent enrol` does it.
-    pub(crate) async fn enrol(
+    pub async fn enrol(
         house: &House,
         number: u32,
         epoch: Epoch,
@@ -126,31 +132,45 @@ impl Agent {
             .timeout(Duration::from_secs(120))
             .build()?;
         let url = format!("{url}/v1/reports");
-        Ok(Self { number, host, http, url, epoch, sequence: 0, schema })
+        Ok(Self { number, host, http, url, epoch, metrics: 0, evidence: 0, schema })
+    }
+
+    pub fn host(&self) -> &str {
+        self.host.as_str()
     }
 
     /// A body of reports, one a tick; the first report of an agent brings the schema.
-    pub(crate) fn body(&mut self, ticks: &[(u32, Millis)]) -> anyhow::Result<Vec<u8>> {
-        let mut reports = Vec::new();
-        for (tick, timestamp_ms) in ticks.iter().copied() {
-            self.sequence += 1;
-            let key =
-                ReportKey { epoch: self.epoch, stream: Stream::Metrics, sequence: self.sequence };
-            let mut report = Report::empty(self.host.clone(), key, timestamp_ms);
-            if self.sequence == 1 {
-                report.schemas.push(self.schema.schema.as_ref().clone());
-            }
-            let values = (0..SERIES).map(|at| value(self.number, at, tick)).collect();
-            report.columns.push(Column { schema: self.schema.id, timestamp_ms, values });
-            reports.push(agent_wire::encode_report(&report, self.schema.as_ref())?);
+    pub fn body(&mut self, ticks: &[(u32, Millis)]) -> anyhow::Result<Vec<u8>> {
+        let readings = ticks.iter().map(|(tick, timestamp_ms)| self.reading(*tick, *timestamp_ms));
+        enveloped(readings.collect::<anyhow::Result<_>>()?)
+    }
+
+    /// A report with one value of each series.
+    pub fn reading(&mut self, tick: u32, timestamp_ms: Millis) -> anyhow::Result<Bytes> {
+        self.metrics += 1;
+        let key = ReportKey { epoch: self.epoch, stream: Stream::Metrics, sequence: self.metrics };
+        let mut report = Report::empty(self.host.clone(), key, timestamp_ms);
+        if self.metrics == 1 {
+            report.schemas.push(self.schema.schema.as_ref().clone());
         }
-        let sent_ms = present().as_millisecond();
-        let envelope = Envelope { agent_version: "bench".to_owned(), sent_ms, reports };
-        Ok(agent_wire::encode_envelope(&envelope)?)
+        let series = u32::try_from(self.schema.schema.series.len())?;
+        let values = (0..series).map(|at| value(self.number, at, tick)).collect();
+        report.columns.push(Column { schema: self.schema.id, timestamp_ms, values });
+        Ok(agent_wire::encode_report(&report, self.schema.as_ref())?)
+    }
+
+    /// A report with events.
+    pub fn events(&mut self, events: Vec<Event>, created_ms: Millis) -> anyhow::Result<Bytes> {
+        self.evidence += 1;
+        let key =
+            ReportKey { epoch: self.epoch, stream: Stream::Evidence, sequence: self.evidence };
+        let mut report = Report::empty(self.host.clone(), key, created_ms);
+        report.events = events;
+        Ok(agent_wire::encode_report(&report, self.schema.as_ref())?)
     }
 
     /// Sends a body and waits until the collector has it on its disk.
-    pub(crate) async fn send(&self, body: Vec<u8>) -> anyhow::Result<Sent> {
+    pub async fn send(&self, body: Vec<u8>) -> anyhow::Result<Sent> {
         let body_bytes = body.len();
         let started = now();
         let answer = self.http.post(&self.url).body(body).send().await?;
@@ -158,13 +178,22 @@ impl Agent {
         let bytes = answer.bytes().await?;
         let took = now().duration_since(started);
         if !status.is_success() {
-            return Ok(Sent { took, body_bytes, stored: 0, refused: 1 });
+            return Ok(Sent { took, body_bytes, stored: 0, repeated: 0, refused: 1 });
         }
         let results = Acknowledgement::decode(&bytes)?.results;
         ensure!(!results.is_empty(), "an acknowledgement of nothing");
-        let stored = results.iter().filter(|it| matches!(it, ReportOutcome::Stored)).count();
-        Ok(Sent { took, body_bytes, stored, refused: results.len() - stored })
+        let count = |wanted: &ReportOutcome| results.iter().filter(|it| *it == wanted).count();
+        let (stored, repeated) = (count(&ReportOutcome::Stored), count(&ReportOutcome::Duplicate));
+        let refused = results.len() - stored - repeated;
+        Ok(Sent { took, body_bytes, stored, repeated, refused })
     }
+}
+
+/// Reports as they travel together.
+pub fn enveloped(reports: Vec<Bytes>) -> anyhow::Result<Vec<u8>> {
+    let agent_version = "fleet".to_owned();
+    let envelope = Envelope { agent_version, sent_ms: now_ms(), reports };
+    Ok(agent_wire::encode_envelope(&envelope)?)
 }
 
 fn tls(certificate: &str, authority: &str, key: &str) -> anyhow::Result<rustls::ClientConfig> {
