@@ -2,6 +2,7 @@
 
 mod count_values;
 mod fold;
+mod limit_ratio;
 mod ranked;
 
 use std::collections::HashMap;
@@ -19,6 +20,14 @@ use crate::track::{Track, absent, is_present};
 pub(crate) struct Group {
     pub(crate) labels: Labels,
     pub(crate) members: Vec<usize>,
+    /// As the first of its series.
+    pub(crate) drops_name: bool,
+}
+
+impl Group {
+    pub(crate) fn track(&self, values: Vec<f64>) -> Track {
+        Track { labels: self.labels.clone(), values, drops_name: self.drops_name }
+    }
 }
 
 impl Evaluation<'_> {
@@ -29,24 +38,31 @@ impl Evaluation<'_> {
     ) -> Result<Vec<Track>, PromqlError> {
         // The parameter is checked even where the vector turns out empty.
         let parameter = match &plan.operation {
-            Aggregation::Quantile(scalar)
-            | Aggregation::Top(scalar)
-            | Aggregation::Bottom(scalar)
-            | Aggregation::Limit(scalar) => self.scalar(scalar, steps)?,
+            Aggregation::Quantile(scalar, place) => {
+                let quantiles = self.scalar(scalar, steps)?;
+                for quantile in quantiles.iter().filter(|one| !(0.0..=1.0).contains(*one)) {
+                    self.annotations.invalid_quantile(*quantile, *place);
+                }
+                quantiles
+            }
+            Aggregation::Top(scalar) | Aggregation::Bottom(scalar) | Aggregation::Limit(scalar) => {
+                ranked::checked_counts(self.scalar(scalar, steps)?)?
+            }
+            Aggregation::LimitRatio(scalar, place) => {
+                limit_ratio::checked(self.scalar(scalar, steps)?, &self.annotations, *place)?
+            }
             Aggregation::Fold(_) | Aggregation::CountValues(_) => Vec::new(),
         };
-        if !matches!(plan.operation, Aggregation::Quantile(_)) {
-            ranked::check_count(&parameter)?;
-        }
         let tracks = self.vector(&plan.vector, steps)?;
         let groups = groups(&tracks, &plan.grouping);
         self.spend(groups.len().saturating_mul(steps.count))?;
         match &plan.operation {
             Aggregation::Fold(kind) => Ok(fold::fold(*kind, &tracks, groups, steps.count)),
-            Aggregation::Quantile(_) => Ok(quantile(&parameter, &tracks, groups, steps.count)),
+            Aggregation::Quantile(..) => Ok(quantile(&parameter, &tracks, groups, steps.count)),
             Aggregation::Top(_) => Ok(ranked::top(tracks, &groups, &parameter, true)),
             Aggregation::Bottom(_) => Ok(ranked::top(tracks, &groups, &parameter, false)),
             Aggregation::Limit(_) => Ok(ranked::limit(tracks, &groups, &parameter)),
+            Aggregation::LimitRatio(..) => Ok(limit_ratio::sample(tracks, &parameter)),
             Aggregation::CountValues(label) => {
                 count_values::count_values(self, label, &tracks, &groups, steps.count)
             }
@@ -61,7 +77,7 @@ fn groups(tracks: &[Track], grouping: &Grouping) -> Vec<Group> {
     for (place, track) in tracks.iter().enumerate() {
         let labels = grouping.group(&track.labels);
         let group = *places.entry(labels.clone()).or_insert_with(|| {
-            groups.push(Group { labels, members: Vec::new() });
+            groups.push(Group { labels, members: Vec::new(), drops_name: track.drops_name });
             groups.len() - 1
         });
         groups[group].members.push(place);
@@ -82,7 +98,7 @@ fn quantile(parameter: &[f64], tracks: &[Track], groups: Vec<Group>, steps: usiz
             }
         };
         let column = (0..steps).map(at).collect();
-        Track::new(group.labels, column)
+        group.track(column)
     };
     groups.into_iter().map(of_group).collect()
 }

@@ -6,16 +6,11 @@ mod set;
 pub(crate) use matched::matched;
 pub(crate) use set::set;
 
-use crate::PromqlError;
 use crate::plan::{Operator, WithScalar};
 use crate::track::{Track, absent, drop_names, is_present};
 
 /// Every value of a vector with the scalar of its step. A comparison keeps the vector's value on whichever side.
-pub(crate) fn with_scalar(
-    plan: &WithScalar,
-    mut tracks: Vec<Track>,
-    scalar: &[f64],
-) -> Result<Vec<Track>, PromqlError> {
+pub(crate) fn with_scalar(plan: &WithScalar, mut tracks: Vec<Track>, scalar: &[f64]) -> Vec<Track> {
     let filters = matches!(plan.operator, Operator::Comparison(_, false));
     for track in &mut tracks {
         for (value, scalar) in track.values.iter_mut().zip(scalar) {
@@ -31,5 +26,5 @@ pub(crate) fn with_scalar(
             };
         }
     }
-    if plan.operator.drops_name() { drop_names(tracks) } else { Ok(tracks) }
+    if plan.operator.drops_name() { drop_names(tracks) } else { tracks }
 }

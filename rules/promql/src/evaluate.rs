@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use agent_model::{Labels, Millis, Sample, Series};
 
+use crate::annotations::Annotations;
 use crate::binary;
 use crate::functions;
 use crate::limits::Limits;
@@ -14,37 +15,47 @@ use crate::range::to_series;
 use crate::selector::Picked;
 use crate::source::SeriesSource;
 use crate::steps::{QuerySpan, Steps};
-use crate::track::{Track, drop_names, is_present};
-use crate::{PromqlError, Value};
+use crate::track::{Track, drop_names, is_present, without_dropped_names};
+use crate::{Answer, PromqlError, Value};
 
-/// Evaluates at one instant.
+/// Evaluates at one instant; warnings and infos are left out.
 pub fn evaluate_instant(
     expr: &Expr,
     at_ms: Millis,
     source: &dyn SeriesSource,
     limits: &Limits,
 ) -> Result<Value, PromqlError> {
+    answer_instant(expr, at_ms, source, limits).map(|answer| answer.value)
+}
+
+/// Evaluates at one instant.
+pub fn answer_instant(
+    expr: &Expr,
+    at_ms: Millis,
+    source: &dyn SeriesSource,
+    limits: &Limits,
+) -> Result<Answer<Value>, PromqlError> {
     let query = QuerySpan { start_ms: at_ms, end_ms: at_ms, step_ms: 0 };
-    let evaluation = Evaluation { source, limits, query, spent: Cell::new(0) };
+    let evaluation = Evaluation::new(expr, source, limits, query);
     let steps = Steps::instant(at_ms);
-    Ok(match &expr.plan {
+    let value = match &expr.plan {
         Plan::Scalar(plan) => {
             let value = evaluation.scalar(plan, steps)?[0];
             Value::Scalar(Sample { timestamp_ms: at_ms, value })
         }
         Plan::Vector(plan) => {
-            let tracks = evaluation.vector(plan, steps)?.into_iter();
+            let tracks = without_dropped_names(evaluation.vector(plan, steps)?)?.into_iter();
             let present = tracks.filter(|track| is_present(track.values[0]));
             let sample = |value| Sample { timestamp_ms: at_ms, value };
             Value::Vector(present.map(|track| (track.labels, sample(track.values[0]))).collect())
         }
         Plan::Range(plan) => Value::Matrix(evaluation.ranges(plan, steps)?.into_matrix()),
         Plan::Text(text) => Value::Text(text.clone()),
-    })
+    };
+    Ok(evaluation.annotations.answer(value))
 }
 
-/// Evaluates at `start_ms`, `start_ms + step_ms`, … up to `end_ms`. The series come sorted by labels, each with at
-/// least one sample; a scalar expression yields one series without labels.
+/// As [`answer_range`]; warnings and infos are left out.
 pub fn evaluate_range(
     expr: &Expr,
     start_ms: Millis,
@@ -53,6 +64,19 @@ pub fn evaluate_range(
     source: &dyn SeriesSource,
     limits: &Limits,
 ) -> Result<Vec<Series>, PromqlError> {
+    answer_range(expr, start_ms, end_ms, step_ms, source, limits).map(|answer| answer.value)
+}
+
+/// Evaluates at `start_ms`, `start_ms + step_ms`, … up to `end_ms`. The series come sorted by labels, each with at
+/// least one sample; a scalar expression yields one series without labels.
+pub fn answer_range(
+    expr: &Expr,
+    start_ms: Millis,
+    end_ms: Millis,
+    step_ms: Millis,
+    source: &dyn SeriesSource,
+    limits: &Limits,
+) -> Result<Answer<Vec<Series>>, PromqlError> {
     if step_ms <= 0 || end_ms < start_ms {
         return Err(PromqlError::BadRange);
     }
@@ -62,17 +86,17 @@ pub fn evaluate_range(
     }
     let steps = Steps::spanning(start_ms, end_ms, step_ms);
     let query = QuerySpan { start_ms, end_ms, step_ms };
-    let evaluation = Evaluation { source, limits, query, spent: Cell::new(0) };
+    let evaluation = Evaluation::new(expr, source, limits, query);
     let tracks = match &expr.plan {
         Plan::Scalar(plan) => vec![Track::new(Labels::empty(), evaluation.scalar(plan, steps)?)],
-        Plan::Vector(plan) => evaluation.vector(plan, steps)?,
+        Plan::Vector(plan) => without_dropped_names(evaluation.vector(plan, steps)?)?,
         Plan::Range(_) => return Err(PromqlError::NotAtEveryStep("a range vector")),
         Plan::Text(_) => return Err(PromqlError::NotAtEveryStep("a string")),
     };
     let tracks = tracks.into_iter().filter(|track| !track.is_empty());
     let mut series: Vec<Series> = tracks.map(|track| to_series(track, steps)).collect();
     series.sort_by(|one, other| one.labels.cmp(&other.labels));
-    Ok(series)
+    Ok(evaluation.annotations.answer(series))
 }
 
 /// One query under way.
@@ -80,10 +104,24 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) source: &'a dyn SeriesSource,
     pub(crate) limits: &'a Limits,
     pub(crate) query: QuerySpan,
+    pub(crate) annotations: Annotations,
+    /// Names that are dropped stay until the result is complete.
+    delayed_names: bool,
     spent: Cell<usize>,
 }
 
-impl Evaluation<'_> {
+impl<'a> Evaluation<'a> {
+    fn new(
+        expr: &Expr,
+        source: &'a dyn SeriesSource,
+        limits: &'a Limits,
+        query: QuerySpan,
+    ) -> Self {
+        let (annotations, spent) = (Annotations::default(), Cell::new(0));
+        let delayed_names = expr.delayed_names;
+        Self { source, limits, query, annotations, delayed_names, spent }
+    }
+
     /// Accounts for samples read or values computed.
     pub(crate) fn spend(&self, samples: usize) -> Result<(), PromqlError> {
         self.limits.check_cancelled()?;
@@ -127,21 +165,26 @@ impl Evaluation<'_> {
         plan: &VectorPlan,
         steps: Steps,
     ) -> Result<Vec<Track>, PromqlError> {
+        let tracks = self.node(plan, steps)?;
+        if self.delayed_names { Ok(tracks) } else { without_dropped_names(tracks) }
+    }
+
+    fn node(&self, plan: &VectorPlan, steps: Steps) -> Result<Vec<Track>, PromqlError> {
         match plan {
             VectorPlan::Select(selector) => self.select(selector, steps, Picked::Value),
             VectorPlan::SampleTime(selector) => {
-                drop_names(self.select(selector, steps, Picked::TimeSeconds)?)
+                Ok(drop_names(self.select(selector, steps, Picked::TimeSeconds)?))
             }
             VectorPlan::FromScalar(scalar) => {
                 Ok(vec![Track::new(Labels::empty(), self.scalar(scalar, steps)?)])
             }
             VectorPlan::Negate(inner) => {
-                functions::each(self.vector(inner, steps)?, |value| -value)
+                Ok(functions::each(self.vector(inner, steps)?, |value| -value))
             }
             VectorPlan::WithScalar(plan) => {
                 let tracks = self.vector(&plan.vector, steps)?;
                 let scalar = self.scalar(&plan.scalar, steps)?;
-                binary::with_scalar(plan, tracks, &scalar)
+                Ok(binary::with_scalar(plan, tracks, &scalar))
             }
             VectorPlan::Matched(plan) => {
                 let left = self.vector(&plan.left, steps)?;

@@ -27,26 +27,24 @@ impl Evaluation<'_> {
     pub(crate) fn call(&self, plan: &VectorPlan, steps: Steps) -> Result<Vec<Track>, PromqlError> {
         match plan {
             VectorPlan::Elementwise(function, inner) => {
-                each(self.vector(inner, steps)?, |value| function.apply(value))
+                Ok(each(self.vector(inner, steps)?, |value| function.apply(value)))
             }
             VectorPlan::Date(part, inner) => {
-                each(self.vector(inner, steps)?, |value| part.of(value))
+                Ok(each(self.vector(inner, steps)?, |value| part.of(value)))
             }
             VectorPlan::Round(inner, nearest) => {
                 let nearest = self.scalar(nearest, steps)?;
-                each_step(self.vector(inner, steps)?, |step, value| {
+                Ok(each_step(self.vector(inner, steps)?, |step, value| {
                     elementwise::round(value, nearest[step])
-                })
+                }))
             }
             VectorPlan::Clamp(inner, low, high) => {
                 self.clamp(inner, low.as_ref(), high.as_ref(), steps)
             }
             VectorPlan::StepTime(inner) => {
-                each_step(self.vector(inner, steps)?, |step, _| seconds(steps.at(step)))
+                Ok(each_step(self.vector(inner, steps)?, |step, _| seconds(steps.at(step))))
             }
-            VectorPlan::OverRange(function, range, parameters) => {
-                range_function::evaluate(self, *function, range, parameters, steps)
-            }
+            VectorPlan::OverRange(plan) => range_function::evaluate(self, plan, steps),
             VectorPlan::Absent(labels, inner) => {
                 let tracks = self.vector(inner, steps)?;
                 let columns: Vec<&[f64]> = tracks.iter().map(|track| &track.values[..]).collect();
@@ -59,21 +57,14 @@ impl Evaluation<'_> {
                 labels::replace(plan, self.vector(&plan.vector, steps)?)
             }
             VectorPlan::LabelJoin(plan) => labels::join(plan, self.vector(&plan.vector, steps)?),
-            VectorPlan::Sort(inner, order) => Ok(sort::sort(self.vector(inner, steps)?, order)),
-            VectorPlan::HistogramQuantile(q, inner) => {
-                let q = self.scalar(q, steps)?;
-                let tracks = self.vector(inner, steps)?;
-                histogram::per_histogram(self, &tracks, steps, |step, buckets| {
-                    histogram::quantile(q[step], buckets)
-                })
+            VectorPlan::Sort(inner, order, place) => {
+                if steps.count > 1 {
+                    self.annotations.sort_in_range_query(*place);
+                }
+                Ok(sort::sort(self.vector(inner, steps)?, order))
             }
-            VectorPlan::HistogramFraction(low, high, inner) => {
-                let (low, high) = (self.scalar(low, steps)?, self.scalar(high, steps)?);
-                let tracks = self.vector(inner, steps)?;
-                histogram::per_histogram(self, &tracks, steps, |step, buckets| {
-                    histogram::fraction(low[step], high[step], buckets)
-                })
-            }
+            VectorPlan::HistogramQuantiles(plan) => histogram::quantiles(self, plan, steps),
+            VectorPlan::HistogramFraction(plan) => histogram::fractions(self, plan, steps),
             VectorPlan::Select(_)
             | VectorPlan::SampleTime(_)
             | VectorPlan::FromScalar(_)
@@ -98,9 +89,9 @@ impl Evaluation<'_> {
         };
         let low = bound(low, f64::NEG_INFINITY)?;
         let high = bound(high, f64::INFINITY)?;
-        each_step(self.vector(inner, steps)?, |step, value| {
+        Ok(each_step(self.vector(inner, steps)?, |step, value| {
             elementwise::clamp(value, low[step], high[step])
-        })
+        }))
     }
 
     fn absent_over_time(
@@ -119,10 +110,7 @@ impl Evaluation<'_> {
 }
 
 /// Every value by itself; the result is no longer the metric it came from.
-pub(crate) fn each(
-    mut tracks: Vec<Track>,
-    change: impl Fn(f64) -> f64,
-) -> Result<Vec<Track>, PromqlError> {
+pub(crate) fn each(mut tracks: Vec<Track>, change: impl Fn(f64) -> f64) -> Vec<Track> {
     for track in &mut tracks {
         track.map(&change);
     }
@@ -130,10 +118,7 @@ pub(crate) fn each(
 }
 
 /// Every value with the place of its step; a change to [`absent`] removes it.
-fn each_step(
-    mut tracks: Vec<Track>,
-    change: impl Fn(usize, f64) -> f64,
-) -> Result<Vec<Track>, PromqlError> {
+fn each_step(mut tracks: Vec<Track>, change: impl Fn(usize, f64) -> f64) -> Vec<Track> {
     for track in &mut tracks {
         for (step, value) in track.values.iter_mut().enumerate() {
             if is_present(*value) {

@@ -7,6 +7,7 @@
 //! Leaves to others: where series come from, time, HTTP, native histograms (refused with a clear error).
 
 mod aggregate;
+mod annotations;
 mod binary;
 mod error;
 mod evaluate;
@@ -24,8 +25,9 @@ mod steps;
 mod track;
 mod value;
 
+pub use annotations::Answer;
 pub use error::PromqlError;
-pub use evaluate::{evaluate_instant, evaluate_range};
+pub use evaluate::{answer_instant, answer_range, evaluate_instant, evaluate_range};
 pub use limits::Limits;
 pub use memory::MemorySource;
 pub use parse::{Expr, ResultType, parse, parse_matchers};

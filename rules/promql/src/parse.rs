@@ -1,10 +1,14 @@
 //! Text to a checked plan: the limits on a text, the parser's own panics, and the types of what came out.
 
+mod escapes;
+pub(crate) mod places;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use agent_model::Matcher;
 
 use crate::PromqlError;
+use crate::parse::places::CallSites;
 use crate::plan::{Plan, VectorPlan, compile};
 
 /// Longer than any expression people write, with room for a regular expression over thousands of hosts.
@@ -18,6 +22,7 @@ const SYNTAX_BYTES_MAX: usize = 8 << 10;
 pub struct Expr {
     pub(crate) plan: Plan,
     text: String,
+    pub(crate) delayed_names: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +36,9 @@ pub enum ResultType {
 /// Parses and checks an expression.
 pub fn parse(text: &str) -> Result<Expr, PromqlError> {
     let tree = parse_tree(text)?;
-    let plan = compile::plan(&tree)?;
+    let plan = compile::plan(&tree, &CallSites::find(text, &tree))?;
     // Printing recurses too, so only what passed the check of depth is printed.
-    Ok(Expr { plan, text: tree.to_string() })
+    Ok(Expr { plan, text: tree.to_string(), delayed_names: false })
 }
 
 /// Parses a series selector as `match[]` takes it: `up{job="node"}`, without range, offset or `@`.
@@ -45,6 +50,12 @@ pub fn parse_matchers(text: &str) -> Result<Vec<Matcher>, PromqlError> {
 }
 
 impl Expr {
+    /// Metric names that a function drops stay until the result is complete, so that `label_replace` still sees them:
+    /// Prometheus' feature `promql-delayed-name-removal`, which its own test scripts run with.
+    pub fn with_delayed_name_removal(self) -> Self {
+        Self { delayed_names: true, ..self }
+    }
+
     pub fn result_type(&self) -> ResultType {
         match self.plan {
             Plan::Scalar(_) => ResultType::Scalar,
@@ -70,8 +81,9 @@ fn parse_tree(text: &str) -> Result<promql_parser::parser::Expr, PromqlError> {
     if syntax > SYNTAX_BYTES_MAX {
         return Err(PromqlError::TooLong { bytes: syntax, max: SYNTAX_BYTES_MAX });
     }
+    let text = escapes::resolved(text)?;
     // promql-parser 0.11 panics on some numbers, for example in `up[1e300]`.
-    let parsed = catch_unwind(AssertUnwindSafe(|| promql_parser::parser::parse(text)));
+    let parsed = catch_unwind(AssertUnwindSafe(|| promql_parser::parser::parse(&text)));
     match parsed {
         Ok(Ok(tree)) => Ok(tree),
         Ok(Err(message)) => Err(PromqlError::Parse(message)),

@@ -12,6 +12,7 @@ pub(crate) use operators::{
 };
 
 use crate::functions::{DatePart, Elementwise, RangeFunction};
+use crate::parse::places::Place;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Plan {
@@ -54,15 +55,24 @@ pub(crate) enum VectorPlan {
     SampleTime(Selector),
     /// When any other vector was computed: the step.
     StepTime(Box<VectorPlan>),
-    OverRange(RangeFunction, RangePlan, Vec<ScalarPlan>),
+    OverRange(Box<OverRange>),
     /// The labels are those that the missing series would have had.
     Absent(Labels, Box<VectorPlan>),
     AbsentOverTime(Labels, RangePlan),
     LabelReplace(Box<LabelReplace>),
     LabelJoin(Box<LabelJoin>),
-    Sort(Box<VectorPlan>, Order),
-    HistogramQuantile(ScalarPlan, Box<VectorPlan>),
-    HistogramFraction(ScalarPlan, ScalarPlan, Box<VectorPlan>),
+    Sort(Box<VectorPlan>, Order, Option<Place>),
+    HistogramQuantiles(Box<HistogramQuantiles>),
+    HistogramFraction(Box<HistogramFraction>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct OverRange {
+    pub(crate) function: RangeFunction,
+    pub(crate) range: RangePlan,
+    pub(crate) parameters: Vec<ScalarPlan>,
+    /// Of the first argument.
+    pub(crate) place: Option<Place>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,10 +136,11 @@ pub(crate) struct AggregatePlan {
 #[derive(Clone, Debug)]
 pub(crate) enum Aggregation {
     Fold(FoldKind),
-    Quantile(ScalarPlan),
+    Quantile(ScalarPlan, Option<Place>),
     Top(ScalarPlan),
     Bottom(ScalarPlan),
     Limit(ScalarPlan),
+    LimitRatio(ScalarPlan, Option<Place>),
     CountValues(String),
 }
 
@@ -160,6 +171,23 @@ pub(crate) struct LabelJoin {
     pub(crate) target: String,
     pub(crate) separator: String,
     pub(crate) sources: Vec<String>,
+}
+
+/// `histogram_quantile`, and `histogram_quantiles`, which names each quantile in a label.
+#[derive(Clone, Debug)]
+pub(crate) struct HistogramQuantiles {
+    pub(crate) vector: VectorPlan,
+    pub(crate) place: Option<Place>,
+    pub(crate) label: Option<String>,
+    pub(crate) quantiles: Vec<(ScalarPlan, Option<Place>)>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct HistogramFraction {
+    pub(crate) low: ScalarPlan,
+    pub(crate) high: ScalarPlan,
+    pub(crate) vector: VectorPlan,
+    pub(crate) place: Option<Place>,
 }
 
 #[derive(Clone, Debug)]

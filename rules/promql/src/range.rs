@@ -6,7 +6,7 @@ use crate::PromqlError;
 use crate::evaluate::Evaluation;
 use crate::plan::{Moment, RangePlan, VectorPlan};
 use crate::steps::Steps;
-use crate::track::{Track, absent, is_present};
+use crate::track::{Track, absent, is_present, without_dropped_names};
 
 /// The samples of one series at one step: those in `(start_ms, end_ms]`, stale markers left out.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +65,7 @@ impl Evaluation<'_> {
         let inner_steps = Steps::spanning(start, *last, step_ms);
         // A subquery of seconds over years would otherwise build its list of instants first and fail later.
         self.spend(inner_steps.count)?;
-        let tracks = self.vector(inner, inner_steps)?;
+        let tracks = without_dropped_names(self.vector(inner, inner_steps)?)?;
         let series = tracks.into_iter().map(|track| to_series(track, inner_steps)).collect();
         Ok(Ranges { series, references, range_ms, steps })
     }

@@ -13,6 +13,8 @@ pub(crate) struct Track {
     pub(crate) labels: Labels,
     /// One per step; [`absent`] where the series has no value.
     pub(crate) values: Vec<f64>,
+    /// The name is no longer that of the values, and goes.
+    pub(crate) drops_name: bool,
 }
 
 /// "No value at this step".
@@ -26,7 +28,7 @@ pub(crate) fn is_present(value: f64) -> bool {
 
 impl Track {
     pub(crate) fn new(labels: Labels, values: Vec<f64>) -> Self {
-        Self { labels, values }
+        Self { labels, values, drops_name: false }
     }
 
     pub(crate) fn is_present_at(&self, step: usize) -> bool {
@@ -47,14 +49,29 @@ impl Track {
     }
 }
 
-/// Drops the metric names; series that become alike are joined, or refused where both have a value at one step.
-pub(crate) fn drop_names(mut tracks: Vec<Track>) -> Result<Vec<Track>, PromqlError> {
+/// What a function or operator made of these is no longer the metric that they name.
+pub(crate) fn drop_names(mut tracks: Vec<Track>) -> Vec<Track> {
+    for track in &mut tracks {
+        track.drops_name = true;
+    }
+    tracks
+}
+
+/// Takes the names away that are to be dropped; series that become alike are joined, or refused where both have a
+/// value at one step.
+pub(crate) fn without_dropped_names(mut tracks: Vec<Track>) -> Result<Vec<Track>, PromqlError> {
+    if !tracks.iter().any(|track| track.drops_name) {
+        return Ok(tracks);
+    }
     let first_name = tracks.first().map(|track| track.labels.metric_name().to_owned());
     // Series of one name differ in another label, so nothing can coincide; this is nearly always so.
-    let one_name =
-        tracks.iter().all(|track| Some(track.labels.metric_name()) == first_name.as_deref());
-    if first_name.as_deref() != Some("") || !one_name {
-        for track in &mut tracks {
+    let alike = |track: &Track| {
+        track.drops_name && Some(track.labels.metric_name()) == first_name.as_deref()
+    };
+    let one_name = tracks.iter().all(alike);
+    for track in tracks.iter_mut().filter(|track| track.drops_name) {
+        track.drops_name = false;
+        if !track.labels.metric_name().is_empty() {
             track.labels = track.labels.without_metric_name();
         }
     }

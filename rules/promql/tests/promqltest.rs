@@ -38,45 +38,72 @@ fn outcomes(file: &Path) -> Vec<Outcome> {
     run::run(&script::parse(&fs::read_to_string(file).unwrap()))
 }
 
+/// The scripts of the golden table. Whatever else lies beside them must hold no wrong answer.
+const GOLDEN: [&str; 9] = [
+    "aggregators.test",
+    "collision.test",
+    "functions.test",
+    "histograms.test",
+    "literals.test",
+    "operators.test",
+    "range_queries.test",
+    "selectors.test",
+    "staleness.test",
+];
+
+const HEAD: &str = "file                   cases  passed  (with annotations)  native  cannot parse  unsupported  wrong\n";
+
 #[test]
 fn prometheus_own_scripts_pass_as_in_the_golden_table() {
     let Some(folder) = corpus() else {
         println!("LEFT OUT: no corpus of PromQL test scripts; set HAIDANG_CORPORA");
         return;
     };
-    let mut table = String::from(
-        "file                   cases  passed  (annotations unchecked)  native  cannot parse  unsupported  wrong\n",
-    );
-    let mut details = String::new();
-    for file in scripts(&folder) {
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        report(&name, &outcomes(&file), &mut table, &mut details);
+    let named = |file: &Path| file.file_name().unwrap().to_string_lossy().into_owned();
+    let (golden, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        scripts(&folder).into_iter().partition(|file| GOLDEN.contains(&named(file).as_str()));
+    let table = |files: &[PathBuf]| {
+        let (mut table, mut details) = (HEAD.to_owned(), String::new());
+        for file in files {
+            report(&named(file), &outcomes(file), &mut table, &mut details);
+        }
+        format!("{table}\n{details}")
+    };
+    if golden.len() == GOLDEN.len() {
+        expect_file!["promqltest/corpus.txt"].assert_eq(&table(&golden));
+    } else {
+        println!("LEFT OUT: {} scripts of the golden table", GOLDEN.len() - golden.len());
     }
-    expect_file!["promqltest/corpus.txt"].assert_eq(&format!("{table}\n{details}"));
+    let others = table(&others);
+    println!("{others}");
+    assert!(!others.contains(" wrong: "), "{others}");
 }
 
 #[test]
 fn our_own_scripts_pass() {
     let files = scripts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts"));
     assert!(!files.is_empty());
+    let mut failed = String::new();
     for file in files {
         let outcomes = outcomes(&file);
         assert!(!outcomes.is_empty(), "{}", file.display());
-        for outcome in outcomes {
-            let passed = matches!(outcome.verdict, Verdict::Passed);
-            assert!(passed, "{}:{} {:?}", file.display(), outcome.line, outcome);
+        let wrong = outcomes.iter().filter(|one| !matches!(one.verdict, Verdict::Passed));
+        for one in wrong {
+            writeln!(failed, "{}:{} {} {:?}", file.display(), one.line, one.expr, one.verdict)
+                .unwrap();
         }
     }
+    assert!(failed.is_empty(), "{failed}");
 }
 
 fn report(name: &str, outcomes: &[Outcome], table: &mut String, details: &mut String) {
     let count = |pick: fn(&Outcome) -> bool| outcomes.iter().filter(|one| pick(one)).count();
     writeln!(
         table,
-        "{name:<22} {:>5} {:>7} {:>24} {:>7} {:>13} {:>12} {:>6}",
+        "{name:<22} {:>5} {:>7} {:>19} {:>7} {:>13} {:>12} {:>6}",
         outcomes.len(),
         count(|one| matches!(one.verdict, Verdict::Passed)),
-        count(|one| matches!(one.verdict, Verdict::Passed) && one.annotations),
+        count(|one| matches!(one.verdict, Verdict::Passed) && one.annotations > 0),
         count(|one| matches!(one.verdict, Verdict::NativeHistogram)),
         count(|one| matches!(one.verdict, Verdict::CannotParse(_))),
         count(|one| matches!(one.verdict, Verdict::Unsupported(_))),

@@ -33,7 +33,7 @@ pub(super) fn fold(
             }
         }
         let values = states.iter().map(|state| result(kind, *state)).collect();
-        Track::new(group.labels, values)
+        group.track(values)
     };
     groups.into_iter().map(of_group).collect()
 }

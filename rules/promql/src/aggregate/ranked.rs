@@ -4,14 +4,25 @@ use std::cmp::Ordering;
 
 use super::Group;
 use crate::PromqlError;
-use crate::number::whole;
+use crate::number::{to_text, whole};
 use crate::track::{Track, absent, is_present};
 
-pub(super) fn check_count(parameter: &[f64]) -> Result<(), PromqlError> {
-    match parameter.iter().any(|count| count.is_nan()) {
-        true => Err(PromqlError::Parameter("Parameter value is NaN".to_owned())),
-        false => Ok(()),
+/// How many are wanted at each step; what no whole number can hold is refused, as in Prometheus.
+pub(super) fn checked_counts(parameter: Vec<f64>) -> Result<Vec<f64>, PromqlError> {
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    let refused = |text: String| Err(PromqlError::Parameter(text));
+    for count in &parameter {
+        if count.is_nan() {
+            return refused("Parameter value is NaN".to_owned());
+        }
+        if *count >= BOUND {
+            return refused(format!("Scalar value {} overflows int64", to_text(*count)));
+        }
+        if *count <= -BOUND {
+            return refused(format!("Scalar value {} underflows int64", to_text(*count)));
+        }
     }
+    Ok(parameter)
 }
 
 /// The largest (or smallest) values of each group at each step; NaN ranks last either way. At a single step the
@@ -67,7 +78,8 @@ fn nothing(steps: usize) -> Vec<f64> {
 
 fn in_order(tracks: &[Track], mut kept: Vec<Vec<f64>>, order: &[usize]) -> Vec<Track> {
     let track = |place: &usize| {
-        Track::new(tracks[*place].labels.clone(), std::mem::take(&mut kept[*place]))
+        let (of, values) = (&tracks[*place], std::mem::take(&mut kept[*place]));
+        Track { labels: of.labels.clone(), values, drops_name: of.drops_name }
     };
     let tracks = order.iter().map(track);
     tracks.filter(|track| track.values.iter().any(|value| is_present(*value))).collect()

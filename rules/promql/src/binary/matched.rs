@@ -115,7 +115,8 @@ impl Join<'_> {
             for one in &group.one {
                 let labels = self.result_labels(&self.many[*many].labels, &self.one[*one].labels);
                 let place = *places.entry(labels.clone()).or_insert_with(|| {
-                    let track = Track::new(labels, vec![absent(); self.steps]);
+                    let mut track = Track::new(labels, vec![absent(); self.steps]);
+                    track.drops_name = self.many[*many].drops_name;
                     written.push(Written { track, writers: Vec::new() });
                     written.len() - 1
                 });

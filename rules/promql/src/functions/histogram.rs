@@ -6,8 +6,11 @@ use agent_model::Labels;
 
 use crate::PromqlError;
 use crate::evaluate::Evaluation;
+use crate::number::to_text;
+use crate::parse::places::Place;
+use crate::plan::{HistogramFraction, HistogramQuantiles};
 use crate::steps::Steps;
-use crate::track::{Track, absent, drop_names, is_present};
+use crate::track::{Track, absent, drop_names, join_alike};
 
 const BOUND_LABEL: &str = "le";
 
@@ -15,64 +18,170 @@ const BOUND_LABEL: &str = "le";
 const ROUNDING: f64 = 1e-12;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bucket {
+struct Bucket {
     bound: f64,
     /// Observations up to the bound.
     count: f64,
 }
 
-/// One value per histogram and step, from the buckets present at the step, sorted by bound.
-pub(super) fn per_histogram(
+/// The parts of one histogram, by bound.
+struct Histogram<'a> {
+    labels: Labels,
+    parts: Vec<(f64, &'a Track)>,
+}
+
+impl Histogram<'_> {
+    /// The buckets present at a step; none where there is no histogram.
+    fn buckets(&self, step: usize) -> Vec<Bucket> {
+        let present = self.parts.iter().filter(|(_, track)| track.is_present_at(step));
+        present.map(|(bound, track)| Bucket { bound: *bound, count: track.values[step] }).collect()
+    }
+
+    fn track(&self, values: Vec<f64>) -> Track {
+        let drops_name = self.parts.iter().any(|(_, track)| track.drops_name);
+        Track { labels: self.labels.clone(), values, drops_name }
+    }
+}
+
+pub(super) fn quantiles(
     evaluation: &Evaluation,
-    tracks: &[Track],
+    plan: &HistogramQuantiles,
     steps: Steps,
-    compute: impl Fn(usize, Vec<Bucket>) -> f64,
 ) -> Result<Vec<Track>, PromqlError> {
+    let mut wanted = Vec::with_capacity(plan.quantiles.len());
+    for (scalar, place) in &plan.quantiles {
+        let column = evaluation.scalar(scalar, steps)?;
+        for quantile in column.iter().filter(|one| !(0.0..=1.0).contains(*one)) {
+            evaluation.annotations.invalid_quantile(*quantile, *place);
+        }
+        wanted.push(column);
+    }
+    let tracks = evaluation.vector(&plan.vector, steps)?;
+    let mut results = Vec::new();
+    for histogram in histograms(evaluation, &tracks, plan.place) {
+        for column in &wanted {
+            evaluation.spend(steps.count)?;
+            let at = |step: usize| {
+                let buckets = histogram.buckets(step);
+                if buckets.is_empty() {
+                    return absent();
+                }
+                let (value, forced) = quantile(column[step], buckets);
+                if forced {
+                    let name = histogram.labels.metric_name();
+                    evaluation.annotations.forced_monotonicity(name, plan.place);
+                }
+                value
+            };
+            let track = histogram.track((0..steps.count).map(at).collect());
+            match &plan.label {
+                None => results.push(track),
+                Some(label) => results.extend(by_quantile(track, label, column)),
+            }
+        }
+    }
+    named_alike(results)
+}
+
+/// The values of a track with the quantile of their step in a label.
+fn by_quantile(track: Track, label: &str, quantiles: &[f64]) -> Vec<Track> {
+    let mut texts: Vec<String> = quantiles.iter().map(|quantile| decimal(*quantile)).collect();
+    let of_text = |text: &String| {
+        let values = track.values.iter().zip(quantiles);
+        let values = values.map(|(value, quantile)| match decimal(*quantile) == *text {
+            true => *value,
+            false => absent(),
+        });
+        let labels = track.labels.with(label, text.as_str());
+        Track { labels, values: values.collect(), drops_name: track.drops_name }
+    };
+    texts.dedup();
+    texts.sort();
+    texts.dedup();
+    texts.iter().map(of_text).collect()
+}
+
+/// A number as OpenMetrics writes it: a whole one with its `.0`.
+fn decimal(value: f64) -> String {
+    let text = to_text(value);
+    let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if whole { text + ".0" } else { text }
+}
+
+pub(super) fn fractions(
+    evaluation: &Evaluation,
+    plan: &HistogramFraction,
+    steps: Steps,
+) -> Result<Vec<Track>, PromqlError> {
+    let (low, high) = (evaluation.scalar(&plan.low, steps)?, evaluation.scalar(&plan.high, steps)?);
+    let tracks = evaluation.vector(&plan.vector, steps)?;
+    let mut results = Vec::new();
+    for histogram in histograms(evaluation, &tracks, plan.place) {
+        evaluation.spend(steps.count)?;
+        let at = |step: usize| {
+            let buckets = histogram.buckets(step);
+            if buckets.is_empty() { absent() } else { fraction(low[step], high[step], buckets) }
+        };
+        results.push(histogram.track((0..steps.count).map(at).collect()));
+    }
+    named_alike(results)
+}
+
+/// Histograms of different names that are alike otherwise are refused later, as in Prometheus.
+fn named_alike(results: Vec<Track>) -> Result<Vec<Track>, PromqlError> {
+    Ok(drop_names(join_alike(results)?))
+}
+
+/// The series of a vector by histogram; one without a readable bound is no bucket, which is said.
+fn histograms<'a>(
+    evaluation: &Evaluation,
+    tracks: &'a [Track],
+    place: Option<Place>,
+) -> Vec<Histogram<'a>> {
     let mut places: HashMap<Labels, usize> = HashMap::new();
-    let mut histograms: Vec<(Labels, Vec<(f64, &Track)>)> = Vec::new();
+    let mut histograms: Vec<Histogram> = Vec::new();
     for track in tracks {
-        // A series without a readable bound is no bucket.
-        let bound = track.labels.get(BOUND_LABEL).and_then(|bound| bound.parse::<f64>().ok());
-        let Some(bound) = bound else { continue };
+        let text = track.labels.get(BOUND_LABEL).unwrap_or("");
+        let Ok(bound) = text.parse::<f64>() else {
+            let name = track.labels.metric_name();
+            evaluation.annotations.bad_bucket_label(name, text, place);
+            continue;
+        };
         let labels = track.labels.without(&[BOUND_LABEL]);
         let place = *places.entry(labels.clone()).or_insert_with(|| {
-            histograms.push((labels, Vec::new()));
+            histograms.push(Histogram { labels, parts: Vec::new() });
             histograms.len() - 1
         });
-        histograms[place].1.push((bound, track));
+        histograms[place].parts.push((bound, track));
     }
-    let mut results = Vec::with_capacity(histograms.len());
-    for (labels, mut parts) in histograms {
-        evaluation.spend(steps.count)?;
-        parts.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        let at = |step: usize| {
-            let present = parts.iter().filter(|(_, track)| is_present(track.values[step]));
-            let buckets: Vec<Bucket> = present
-                .map(|(bound, track)| Bucket { bound: *bound, count: track.values[step] })
-                .collect();
-            if buckets.is_empty() { absent() } else { compute(step, buckets) }
-        };
-        results.push(Track::new(labels, (0..steps.count).map(at).collect()));
+    for histogram in &mut histograms {
+        histogram.parts.sort_by(|(one, _), (other, _)| one.total_cmp(other));
     }
-    // Histograms of different names that are alike otherwise are refused here, as in Prometheus.
-    drop_names(results)
+    histograms
 }
 
 /// The value below which a share `q` of the observations lies, linear within a bucket
-/// (prometheus, promql/quantile.go, `BucketQuantile`).
-pub(super) fn quantile(q: f64, buckets: Vec<Bucket>) -> f64 {
+/// (prometheus, promql/quantile.go, `BucketQuantile`). Also whether counts had to be lifted.
+fn quantile(q: f64, buckets: Vec<Bucket>) -> (f64, bool) {
     if q.is_nan() {
-        return f64::NAN;
+        return (f64::NAN, false);
     }
     if q < 0.0 {
-        return f64::NEG_INFINITY;
+        return (f64::NEG_INFINITY, false);
     }
     if q > 1.0 {
-        return f64::INFINITY;
+        return (f64::INFINITY, false);
     }
-    let buckets = monotonic(merged(buckets));
-    let [.., before_last, last] = &buckets[..] else { return f64::NAN };
-    if last.bound != f64::INFINITY || last.count == 0.0 || last.count.is_nan() {
+    if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
+        return (f64::NAN, false);
+    }
+    let (buckets, forced) = monotonic(merged(buckets));
+    (within(q, &buckets), forced)
+}
+
+fn within(q: f64, buckets: &[Bucket]) -> f64 {
+    let [.., before_last, last] = buckets else { return f64::NAN };
+    if last.count == 0.0 || last.count.is_nan() {
         return f64::NAN;
     }
     let mut rank = q * last.count;
@@ -95,7 +204,7 @@ pub(super) fn quantile(q: f64, buckets: Vec<Bucket>) -> f64 {
 }
 
 /// The share of the observations between two values.
-pub(super) fn fraction(low: f64, high: f64, buckets: Vec<Bucket>) -> f64 {
+fn fraction(low: f64, high: f64, buckets: Vec<Bucket>) -> f64 {
     let buckets = merged(buckets);
     let Some(last) = buckets.last().copied() else { return f64::NAN };
     if last.bound != f64::INFINITY || last.count == 0.0 || low.is_nan() || high.is_nan() {
@@ -147,17 +256,19 @@ fn merged(buckets: Vec<Bucket>) -> Vec<Bucket> {
     merged
 }
 
-/// Cumulative counts cannot fall; where rates make them, they are lifted.
-fn monotonic(mut buckets: Vec<Bucket>) -> Vec<Bucket> {
-    let Some(first) = buckets.first() else { return buckets };
+/// Cumulative counts cannot fall; where rates make them, they are lifted. Also whether more than rounding was lifted.
+fn monotonic(mut buckets: Vec<Bucket>) -> (Vec<Bucket>, bool) {
+    let mut forced = false;
+    let Some(first) = buckets.first() else { return (buckets, forced) };
     let mut before = first.count;
     for bucket in &mut buckets {
         let rounding = (bucket.count - before).abs() <= ROUNDING * (bucket.count + before).abs();
+        forced |= bucket.count < before && !rounding;
         if bucket.count < before || rounding {
             bucket.count = before;
         } else {
             before = bucket.count;
         }
     }
-    buckets
+    (buckets, forced)
 }

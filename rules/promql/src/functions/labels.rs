@@ -1,5 +1,7 @@
 //! `label_replace` and `label_join`.
 
+use agent_model::Labels;
+
 use crate::PromqlError;
 use crate::plan::{LabelJoin, LabelReplace};
 use crate::track::{Track, join_alike};
@@ -14,7 +16,7 @@ pub(super) fn replace(
         if let Some(captures) = plan.pattern.captures(&source) {
             let mut value = String::new();
             captures.expand(&plan.replacement, &mut value);
-            track.labels = track.labels.with(plan.target.as_str(), value);
+            set(track, &plan.target, value);
         }
     }
     join_alike(tracks)
@@ -24,7 +26,13 @@ pub(super) fn join(plan: &LabelJoin, mut tracks: Vec<Track>) -> Result<Vec<Track
     for track in &mut tracks {
         let parts = plan.sources.iter().map(|source| track.labels.get(source).unwrap_or(""));
         let value = parts.collect::<Vec<_>>().join(&plan.separator);
-        track.labels = track.labels.with(plan.target.as_str(), value);
+        set(track, &plan.target, value);
     }
     join_alike(tracks)
+}
+
+/// A name that is given anew stays.
+fn set(track: &mut Track, target: &str, value: String) {
+    track.labels = track.labels.with(target, value);
+    track.drops_name &= target != Labels::NAME;
 }

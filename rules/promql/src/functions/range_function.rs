@@ -4,7 +4,7 @@ use super::{over_time, rate, regression};
 use crate::PromqlError;
 use crate::evaluate::Evaluation;
 use crate::number::{quantile, seconds};
-use crate::plan::{RangePlan, ScalarPlan};
+use crate::plan::OverRange;
 use crate::range::Window;
 use crate::steps::Steps;
 use crate::track::{Track, drop_names, join_alike};
@@ -121,19 +121,19 @@ impl RangeFunction {
 
 pub(super) fn evaluate(
     evaluation: &Evaluation,
-    function: RangeFunction,
-    range: &RangePlan,
-    parameters: &[ScalarPlan],
+    plan: &OverRange,
     steps: Steps,
 ) -> Result<Vec<Track>, PromqlError> {
-    let parameters: Vec<Vec<f64>> = parameters
+    let function = plan.function;
+    let parameters: Vec<Vec<f64>> = plan
+        .parameters
         .iter()
         .map(|parameter| evaluation.scalar(parameter, steps))
         .collect::<Result<_, _>>()?;
     if function == RangeFunction::DoubleExponentialSmoothing {
         regression::check_factors(&parameters)?;
     }
-    let ranges = evaluation.ranges(range, steps)?;
+    let ranges = evaluation.ranges(&plan.range, steps)?;
     let mut tracks = Vec::with_capacity(ranges.series.len());
     for series in &ranges.series {
         evaluation.spend(ranges.steps())?;
@@ -146,8 +146,26 @@ pub(super) fn evaluate(
         });
         let track = Track::new(series.labels.clone(), values);
         if !track.is_empty() {
+            annotate(evaluation, plan, &track, &parameters);
             tracks.push(track);
         }
     }
-    if function.keeps_name() { join_alike(tracks) } else { drop_names(tracks) }
+    if function.keeps_name() { join_alike(tracks) } else { Ok(drop_names(tracks)) }
+}
+
+/// What is to be said of a series that has a result.
+fn annotate(evaluation: &Evaluation, plan: &OverRange, track: &Track, parameters: &[Vec<f64>]) {
+    match plan.function {
+        RangeFunction::Rate | RangeFunction::Increase => {
+            evaluation.annotations.possible_non_counter(track.labels.metric_name(), plan.place);
+        }
+        RangeFunction::QuantileOverTime => {
+            let present = (0..track.values.len()).filter(|step| track.is_present_at(*step));
+            let given = present.filter_map(|step| parameters.first()?.get(step));
+            for quantile in given.filter(|quantile| !(0.0..=1.0).contains(*quantile)) {
+                evaluation.annotations.invalid_quantile(*quantile, plan.place);
+            }
+        }
+        _ => {}
+    }
 }

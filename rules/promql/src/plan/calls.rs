@@ -3,13 +3,17 @@
 use agent_model::{Labels, MatchOp};
 use promql_parser::parser::{Call, Expr};
 
-use super::compile::{range, scalar, text, vector};
-use super::{LabelJoin, LabelReplace, Order, Plan, RangePlan, ScalarPlan, Selector, VectorPlan};
+use super::compile::{Level, range, scalar, text, vector};
+use super::{
+    HistogramFraction, HistogramQuantiles, LabelJoin, LabelReplace, Order, OverRange, Plan,
+    RangePlan, ScalarPlan, Selector, VectorPlan,
+};
 use crate::PromqlError;
 use crate::functions::{DatePart, Elementwise, RangeFunction};
+use crate::parse::places::CallSite;
 
-pub(super) fn plan(call: &Call, depth: usize) -> Result<Plan, PromqlError> {
-    let arguments = Arguments { call, depth };
+pub(super) fn plan(call: &Call, level: Level) -> Result<Plan, PromqlError> {
+    let arguments = Arguments { call, level, site: level.sites.of_call(call) };
     if let Some(plan) = arguments.scalar_call()? {
         return Ok(Plan::Scalar(plan));
     }
@@ -33,7 +37,8 @@ pub(super) fn plan(call: &Call, depth: usize) -> Result<Plan, PromqlError> {
 
 struct Arguments<'a> {
     call: &'a Call,
-    depth: usize,
+    level: Level<'a>,
+    site: CallSite,
 }
 
 impl Arguments<'_> {
@@ -44,11 +49,11 @@ impl Arguments<'_> {
     }
 
     fn scalar(&self, index: usize) -> Result<ScalarPlan, PromqlError> {
-        scalar(self.get(index)?, self.depth)
+        scalar(self.get(index)?, self.level)
     }
 
     fn vector(&self, index: usize) -> Result<VectorPlan, PromqlError> {
-        vector(self.get(index)?, self.depth)
+        vector(self.get(index)?, self.level)
     }
 
     fn boxed(&self, index: usize) -> Result<Box<VectorPlan>, PromqlError> {
@@ -56,11 +61,11 @@ impl Arguments<'_> {
     }
 
     fn range(&self, index: usize) -> Result<RangePlan, PromqlError> {
-        range(self.get(index)?, self.depth)
+        range(self.get(index)?, self.level)
     }
 
     fn text(&self, index: usize) -> Result<String, PromqlError> {
-        text(self.get(index)?, self.depth)
+        text(self.get(index)?, self.level)
     }
 
     fn texts(&self, from: usize) -> Result<Vec<String>, PromqlError> {
@@ -87,7 +92,8 @@ impl Arguments<'_> {
         let at = if function == RangeFunction::QuantileOverTime { 1 } else { 0 };
         let others = (0..self.call.args.len()).filter(|index| *index != at);
         let parameters = others.map(|index| self.scalar(index)).collect::<Result<_, _>>()?;
-        Ok(VectorPlan::OverRange(function, self.range(at)?, parameters))
+        let (range, place) = (self.range(at)?, self.site.argument(0));
+        Ok(VectorPlan::OverRange(Box::new(OverRange { function, range, parameters, place })))
     }
 
     fn vector_call(&self) -> Result<VectorPlan, PromqlError> {
@@ -128,19 +134,25 @@ impl Arguments<'_> {
             }
             "label_replace" => self.label_replace()?,
             "label_join" => self.label_join()?,
-            "sort" => VectorPlan::Sort(self.boxed(0)?, Order::Value { descending: false }),
-            "sort_desc" => VectorPlan::Sort(self.boxed(0)?, Order::Value { descending: true }),
+            "sort" | "sort_desc" => {
+                let descending = name == "sort_desc";
+                VectorPlan::Sort(self.boxed(0)?, Order::Value { descending }, self.site.start)
+            }
             "sort_by_label" | "sort_by_label_desc" => {
                 let descending = name == "sort_by_label_desc";
                 VectorPlan::Sort(
                     self.boxed(0)?,
                     Order::Labels { names: self.texts(1)?, descending },
+                    self.site.start,
                 )
             }
-            "histogram_quantile" => VectorPlan::HistogramQuantile(self.scalar(0)?, self.boxed(1)?),
-            "histogram_fraction" => {
-                VectorPlan::HistogramFraction(self.scalar(0)?, self.scalar(1)?, self.boxed(2)?)
-            }
+            "histogram_quantile" | "histogram_quantiles" => self.histogram_quantiles()?,
+            "histogram_fraction" => VectorPlan::HistogramFraction(Box::new(HistogramFraction {
+                low: self.scalar(0)?,
+                high: self.scalar(1)?,
+                vector: self.vector(2)?,
+                place: self.site.argument(2),
+            })),
             "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev"
             | "histogram_stdvar" => {
                 let what = format!("`{name}`, which reads native histograms,");
@@ -148,6 +160,22 @@ impl Arguments<'_> {
             }
             _ => return Err(PromqlError::Unsupported(format!("the function `{name}`"))),
         })
+    }
+
+    fn histogram_quantiles(&self) -> Result<VectorPlan, PromqlError> {
+        let several = self.call.func.name == "histogram_quantiles";
+        let (at, quantiles) = if several { (0, 2..self.call.args.len()) } else { (1, 0..1) };
+        let label = if several { Some(self.text(1)?) } else { None };
+        if let Some(label) = &label {
+            check_label_name(label)?;
+        }
+        let quantile = |index| Ok((self.scalar(index)?, self.site.argument(index)));
+        Ok(VectorPlan::HistogramQuantiles(Box::new(HistogramQuantiles {
+            vector: self.vector(at)?,
+            place: self.site.argument(at),
+            label,
+            quantiles: quantiles.map(quantile).collect::<Result<_, PromqlError>>()?,
+        })))
     }
 
     fn label_replace(&self) -> Result<VectorPlan, PromqlError> {

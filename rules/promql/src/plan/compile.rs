@@ -16,6 +16,7 @@ use super::{
     VectorPlan, WithScalar, calls,
 };
 use crate::PromqlError;
+use crate::parse::places::{CallSites, Place};
 
 /// Evaluation recurses once per level; this many fit the stack of any thread.
 const DEPTH_MAX: usize = 150;
@@ -23,20 +24,27 @@ const DEPTH_MAX: usize = 150;
 /// The step of `[5m:]`, as Prometheus' default evaluation interval.
 const SUBQUERY_STEP_MS: Millis = 60_000;
 
-pub(crate) fn plan(tree: &Expr) -> Result<Plan, PromqlError> {
-    at_depth(tree, 0)
+pub(crate) fn plan(tree: &Expr, sites: &CallSites) -> Result<Plan, PromqlError> {
+    at_level(tree, Level { depth: 0, sites })
 }
 
-pub(super) fn at_depth(tree: &Expr, depth: usize) -> Result<Plan, PromqlError> {
-    if depth >= DEPTH_MAX {
-        return Err(PromqlError::TooDeep { depth, max: DEPTH_MAX });
+/// How deep in the tree, and where the calls of the text stand.
+#[derive(Clone, Copy)]
+pub(super) struct Level<'a> {
+    depth: usize,
+    pub(super) sites: &'a CallSites,
+}
+
+pub(super) fn at_level(tree: &Expr, level: Level) -> Result<Plan, PromqlError> {
+    if level.depth >= DEPTH_MAX {
+        return Err(PromqlError::TooDeep { depth: level.depth, max: DEPTH_MAX });
     }
-    let below = depth + 1;
+    let below = Level { depth: level.depth + 1, ..level };
     match tree {
-        Expr::Paren(inner) => at_depth(&inner.expr, below),
+        Expr::Paren(inner) => at_level(&inner.expr, below),
         Expr::NumberLiteral(number) => Ok(Plan::Scalar(ScalarPlan::Number(number.val))),
         Expr::StringLiteral(text) => Ok(Plan::Text(text.val.clone())),
-        Expr::Unary(inner) => negate(at_depth(&inner.expr, below)?),
+        Expr::Unary(inner) => negate(at_level(&inner.expr, below)?),
         Expr::VectorSelector(selector) => Ok(Plan::Vector(VectorPlan::Select(select(selector)?))),
         Expr::MatrixSelector(selector) => window(selector),
         Expr::Subquery(query) => subquery(query, below),
@@ -47,29 +55,29 @@ pub(super) fn at_depth(tree: &Expr, depth: usize) -> Result<Plan, PromqlError> {
     }
 }
 
-pub(super) fn vector(tree: &Expr, depth: usize) -> Result<VectorPlan, PromqlError> {
-    match at_depth(tree, depth)? {
+pub(super) fn vector(tree: &Expr, level: Level) -> Result<VectorPlan, PromqlError> {
+    match at_level(tree, level)? {
         Plan::Vector(plan) => Ok(plan),
         other => Err(wrong_type("an instant vector", &other)),
     }
 }
 
-pub(super) fn scalar(tree: &Expr, depth: usize) -> Result<ScalarPlan, PromqlError> {
-    match at_depth(tree, depth)? {
+pub(super) fn scalar(tree: &Expr, level: Level) -> Result<ScalarPlan, PromqlError> {
+    match at_level(tree, level)? {
         Plan::Scalar(plan) => Ok(plan),
         other => Err(wrong_type("a scalar", &other)),
     }
 }
 
-pub(super) fn range(tree: &Expr, depth: usize) -> Result<RangePlan, PromqlError> {
-    match at_depth(tree, depth)? {
+pub(super) fn range(tree: &Expr, level: Level) -> Result<RangePlan, PromqlError> {
+    match at_level(tree, level)? {
         Plan::Range(plan) => Ok(plan),
         other => Err(wrong_type("a range vector", &other)),
     }
 }
 
-pub(super) fn text(tree: &Expr, depth: usize) -> Result<String, PromqlError> {
-    match at_depth(tree, depth)? {
+pub(super) fn text(tree: &Expr, level: Level) -> Result<String, PromqlError> {
+    match at_level(tree, level)? {
         Plan::Text(text) => Ok(text),
         other => Err(wrong_type("a string", &other)),
     }
@@ -167,8 +175,8 @@ fn window(parsed: &MatrixSelector) -> Result<Plan, PromqlError> {
     Ok(Plan::Range(RangePlan::Window { selector: select(&parsed.vs)?, range_ms }))
 }
 
-fn subquery(parsed: &SubqueryExpr, depth: usize) -> Result<Plan, PromqlError> {
-    let inner = Box::new(vector(&parsed.expr, depth)?);
+fn subquery(parsed: &SubqueryExpr, level: Level) -> Result<Plan, PromqlError> {
+    let inner = Box::new(vector(&parsed.expr, level)?);
     let step_ms = match &parsed.step {
         Some(step) => positive_millis(step)?,
         None => SUBQUERY_STEP_MS,
@@ -178,9 +186,9 @@ fn subquery(parsed: &SubqueryExpr, depth: usize) -> Result<Plan, PromqlError> {
     Ok(Plan::Range(RangePlan::Subquery { inner, moment, range_ms, step_ms }))
 }
 
-fn operation(parsed: &BinaryExpr, depth: usize) -> Result<Plan, PromqlError> {
-    let left = at_depth(&parsed.lhs, depth)?;
-    let right = at_depth(&parsed.rhs, depth)?;
+fn operation(parsed: &BinaryExpr, level: Level) -> Result<Plan, PromqlError> {
+    let left = at_level(&parsed.lhs, level)?;
+    let right = at_level(&parsed.rhs, level)?;
     if let Some(operator) = set_operator(parsed.op) {
         return match (left, right) {
             (Plan::Vector(left), Plan::Vector(right)) => {
@@ -268,8 +276,9 @@ fn sides(parsed: &BinaryExpr) -> Result<Sides, PromqlError> {
     })
 }
 
-fn aggregation(parsed: &AggregateExpr, depth: usize) -> Result<Plan, PromqlError> {
-    let vector = vector(&parsed.expr, depth)?;
+fn aggregation(parsed: &AggregateExpr, level: Level) -> Result<Plan, PromqlError> {
+    let vector = vector(&parsed.expr, level)?;
+    let place = level.sites.of_aggregate(parsed).argument(0);
     let grouping = match &parsed.modifier {
         None => Grouping::By(Vec::new()),
         Some(LabelModifier::Include(labels)) => Grouping::By(labels.labels.clone()),
@@ -284,24 +293,29 @@ fn aggregation(parsed: &AggregateExpr, depth: usize) -> Result<Plan, PromqlError
         token::T_MAX => Aggregation::Fold(FoldKind::Max),
         token::T_STDDEV => Aggregation::Fold(FoldKind::Stddev),
         token::T_STDVAR => Aggregation::Fold(FoldKind::Stdvar),
-        _ => with_parameter(parsed, depth)?,
+        _ => with_parameter(parsed, level, place)?,
     };
     let plan = AggregatePlan { operation, vector, grouping };
     Ok(Plan::Vector(VectorPlan::Aggregate(Box::new(plan))))
 }
 
-fn with_parameter(parsed: &AggregateExpr, depth: usize) -> Result<Aggregation, PromqlError> {
+fn with_parameter(
+    parsed: &AggregateExpr,
+    level: Level,
+    place: Option<Place>,
+) -> Result<Aggregation, PromqlError> {
     let op = parsed.op;
     let Some(parameter) = &parsed.param else {
         return Err(PromqlError::Parse(format!("`{op}` needs a parameter")));
     };
     Ok(match op.id() {
-        token::T_QUANTILE => Aggregation::Quantile(scalar(parameter, depth)?),
-        token::T_TOPK => Aggregation::Top(scalar(parameter, depth)?),
-        token::T_BOTTOMK => Aggregation::Bottom(scalar(parameter, depth)?),
-        token::T_LIMITK => Aggregation::Limit(scalar(parameter, depth)?),
+        token::T_QUANTILE => Aggregation::Quantile(scalar(parameter, level)?, place),
+        token::T_TOPK => Aggregation::Top(scalar(parameter, level)?),
+        token::T_BOTTOMK => Aggregation::Bottom(scalar(parameter, level)?),
+        token::T_LIMITK => Aggregation::Limit(scalar(parameter, level)?),
+        token::T_LIMIT_RATIO => Aggregation::LimitRatio(scalar(parameter, level)?, place),
         token::T_COUNT_VALUES => {
-            let label = text(parameter, depth)?;
+            let label = text(parameter, level)?;
             if label.is_empty() {
                 return Err(PromqlError::Parse("invalid label name \"\" in `count_values`".into()));
             }

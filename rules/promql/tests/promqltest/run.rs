@@ -5,18 +5,19 @@ use std::cell::Cell;
 use agent_model::{Labels, Matcher, Sample, Series, is_stale};
 use rules_promql::notation::Given;
 use rules_promql::{
-    Limits, MemorySource, PromqlError, SeriesSource, SourceError, Value, evaluate_instant,
-    evaluate_range, parse,
+    Limits, MemorySource, PromqlError, SeriesSource, SourceError, Value, answer_instant,
+    answer_range, parse,
 };
 
-use crate::script::{Command, Eval, Expected, When};
+use crate::script::{Command, Eval, Expected, How, Kind, Said, When};
 
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) line: usize,
     pub(crate) expr: String,
     pub(crate) verdict: Verdict,
-    pub(crate) annotations: bool,
+    /// How many sentences beside the result the case speaks of.
+    pub(crate) annotations: usize,
 }
 
 #[derive(Debug)]
@@ -61,7 +62,13 @@ pub(crate) fn run(commands: &[Command]) -> Vec<Outcome> {
                 line: eval.line,
                 expr: eval.expr.clone(),
                 verdict: judge(eval, &loaded),
-                annotations: eval.annotations,
+                annotations: eval.annotations.len(),
+            }),
+            Command::Unreadable { line, text, why } => outcomes.push(Outcome {
+                line: *line,
+                expr: text.clone(),
+                verdict: Verdict::Wrong(format!("the script is not understood: {why}")),
+                annotations: 0,
             }),
         }
     }
@@ -95,37 +102,63 @@ fn judge(eval: &Eval, loaded: &Loaded) -> Verdict {
         return Verdict::NativeHistogram;
     }
     let expr = match (parse(&eval.expr), &eval.expected) {
-        (Ok(expr), _) => expr,
+        // As Prometheus' own engine is set up for its scripts.
+        (Ok(expr), _) => expr.with_delayed_name_removal(),
         (Err(PromqlError::Unsupported(what)), _) if what.contains("native histogram") => {
             return Verdict::NativeHistogram;
         }
         (Err(PromqlError::Unsupported(what)), _) => return Verdict::Unsupported(what),
+        // The words of a parser's error are its own.
         (Err(_), Expected::Fail(_)) => return Verdict::Passed,
         (Err(error), _) => return Verdict::CannotParse(error.to_string()),
     };
     loaded.touched.set(false);
     let limits = Limits::default();
     let result = match eval.when {
-        When::Instant(at) => evaluate_instant(&expr, at, loaded, &limits).map(Got::Instant),
+        When::Instant(at) => answer_instant(&expr, at, loaded, &limits)
+            .map(|answer| (Got::Instant(answer.value), answer.warnings, answer.infos)),
         When::Range { start_ms, end_ms, step_ms } => {
-            evaluate_range(&expr, start_ms, end_ms, step_ms, loaded, &limits).map(Got::Range)
+            answer_range(&expr, start_ms, end_ms, step_ms, loaded, &limits)
+                .map(|answer| (Got::Range(answer.value), answer.warnings, answer.infos))
         }
     };
     if loaded.touched.get() {
         return Verdict::NativeHistogram;
     }
     match (result, &eval.expected) {
-        (Err(_), Expected::Fail(None)) => Verdict::Passed,
-        (Err(error), Expected::Fail(Some(message))) => match error.to_string().contains(message) {
+        (Err(error), Expected::Fail(how)) => match is_so(how, &[error.to_string()], true) {
             true => Verdict::Passed,
             false => Verdict::Wrong(format!("fails, but says: {error}")),
         },
         (Err(error), _) => Verdict::Wrong(error.to_string()),
         (Ok(_), Expected::Fail(_)) => Verdict::Wrong("does not fail".to_owned()),
-        (Ok(got), expected) => match compare(got, expected, eval) {
-            Ok(()) => Verdict::Passed,
-            Err(difference) => Verdict::Wrong(difference),
-        },
+        (Ok((got, warnings, infos)), expected) => {
+            let compared = compare(got, expected, eval);
+            match compared.and_then(|()| check_said(&eval.annotations, &warnings, &infos)) {
+                Ok(()) => Verdict::Passed,
+                Err(difference) => Verdict::Wrong(difference),
+            }
+        }
+    }
+}
+
+fn check_said(expected: &[Said], warnings: &[String], infos: &[String]) -> Result<(), String> {
+    for said in expected {
+        let texts = if said.kind == Kind::Warning { warnings } else { infos };
+        if !is_so(&said.how, texts, false) {
+            return Err(format!("{:?} {:?} is wanted, and said {texts:?}", said.kind, said.how));
+        }
+    }
+    Ok(())
+}
+
+fn is_so(how: &How, texts: &[String], in_part: bool) -> bool {
+    match how {
+        How::Nothing => texts.is_empty(),
+        How::Something => !texts.is_empty(),
+        How::Text(wanted) if in_part => texts.iter().any(|text| text.contains(wanted)),
+        How::Text(wanted) => texts.contains(wanted),
+        How::Pattern(pattern) => texts.iter().any(|text| pattern.is_match(text)),
     }
 }
 

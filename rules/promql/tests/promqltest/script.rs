@@ -6,8 +6,18 @@ use rules_promql::notation::{Given, parse_labels, parse_number, parse_quoted, pa
 #[derive(Debug)]
 pub(crate) enum Command {
     Clear,
-    Load { gap_ms: i64, classic_too: bool, series: Vec<(Labels, Vec<Given>)> },
+    Load {
+        gap_ms: i64,
+        classic_too: bool,
+        series: Vec<(Labels, Vec<Given>)>,
+    },
     Eval(Box<Eval>),
+    /// What this reader does not understand; it counts as a case that fails.
+    Unreadable {
+        line: usize,
+        text: String,
+        why: String,
+    },
 }
 
 #[derive(Debug)]
@@ -17,8 +27,29 @@ pub(crate) struct Eval {
     pub(crate) expr: String,
     pub(crate) expected: Expected,
     pub(crate) ordered: bool,
-    /// Annotations are read but not checked.
-    pub(crate) annotations: bool,
+    pub(crate) annotations: Vec<Said>,
+}
+
+/// What is expected to be said beside the result.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) kind: Kind,
+    pub(crate) how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Warning,
+    Info,
+}
+
+#[derive(Debug)]
+pub(crate) enum How {
+    Nothing,
+    Something,
+    /// Exactly this sentence is among them.
+    Text(String),
+    Pattern(regex::Regex),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +60,8 @@ pub(crate) enum When {
 
 #[derive(Debug)]
 pub(crate) enum Expected {
-    Fail(Option<String>),
+    /// With a part of the message, or a pattern of it.
+    Fail(How),
     Scalar(f64),
     Text(String),
     /// With the instants of its samples where a range vector is expected.
@@ -57,18 +89,26 @@ pub(crate) fn parse(text: &str) -> Vec<Command> {
         let body: Vec<&str> = lines[at..end].iter().map(|line| line.trim()).collect();
         let body = body.into_iter().filter(|line| !line.starts_with('#')).collect::<Vec<_>>();
         at = end;
-        commands.push(match line.split_whitespace().next() {
-            Some("clear") => Command::Clear,
-            Some(load @ ("load" | "load_with_nhcb")) => Command::Load {
-                gap_ms: duration(line[load.len()..].trim()),
-                classic_too: load == "load_with_nhcb",
-                series: body.iter().map(|line| series(line)).collect(),
-            },
-            Some(_) => Command::Eval(Box::new(eval(start + 1, line, &body))),
-            None => continue,
-        });
+        commands.push(command(start + 1, line, &body).unwrap_or_else(|why| Command::Unreadable {
+            line: start + 1,
+            text: line.to_owned(),
+            why,
+        }));
     }
     commands
+}
+
+fn command(number: usize, line: &str, body: &[&str]) -> Result<Command, String> {
+    Ok(match line.split_whitespace().next() {
+        Some("clear") => Command::Clear,
+        Some(load @ ("load" | "load_with_nhcb")) => Command::Load {
+            gap_ms: duration(line[load.len()..].trim())?,
+            classic_too: load == "load_with_nhcb",
+            series: body.iter().map(|line| series(line)).collect::<Result<_, _>>()?,
+        },
+        Some(eval) if eval.starts_with("eval") => self::eval(number, line, body)?,
+        _ => return Err("no such command".to_owned()),
+    })
 }
 
 fn is_command(line: &str) -> bool {
@@ -76,19 +116,24 @@ fn is_command(line: &str) -> bool {
     first == "clear" || first.starts_with("load") || first.starts_with("eval")
 }
 
-fn series(line: &str) -> (Labels, Vec<Given>) {
-    let (labels, values) = parse_labels(line).unwrap_or_else(|error| panic!("{line}: {error}"));
-    (labels, parse_values(values).unwrap_or_else(|error| panic!("{line}: {error}")))
+fn series(line: &str) -> Result<(Labels, Vec<Given>), String> {
+    let wrong = |error: String| format!("{line}: {error}");
+    let (labels, values) = parse_labels(line).map_err(wrong)?;
+    Ok((labels, parse_values(values).map_err(wrong)?))
 }
 
-/// `5m`, `10s53ms`, `0`, `1.5` (seconds).
-fn duration(text: &str) -> i64 {
+/// `5m`, `10s53ms`, `0`, `1.5` (seconds), `-2m`.
+fn duration(text: &str) -> Result<i64, String> {
+    let wrong = || format!("{text:?} is no duration");
     if let Ok(seconds) = text.parse::<f64>() {
-        return (seconds * 1000.0) as i64;
+        return Ok((seconds * 1000.0).round() as i64);
+    }
+    if let Some(positive) = text.strip_prefix('-') {
+        return duration(positive).map(|ms| -ms);
     }
     let (mut total, mut rest) = (0, text);
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).expect("a unit");
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let unit_end =
             rest[digits..].find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len() - digits);
         let unit = match &rest[digits..digits + unit_end] {
@@ -97,84 +142,124 @@ fn duration(text: &str) -> i64 {
             "m" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
-            other => panic!("{other:?} is no unit"),
+            "w" => 7 * 86_400_000,
+            "y" => 365 * 86_400_000,
+            _ => return Err(wrong()),
         };
-        total += rest[..digits].parse::<i64>().expect("a number") * unit;
+        total += rest[..digits].parse::<i64>().map_err(|_| wrong())? * unit;
         rest = &rest[digits + unit_end..];
     }
-    total
+    Ok(total)
 }
 
-fn eval(line_number: usize, line: &str, body: &[&str]) -> Eval {
-    let (command, rest) = line.split_once(' ').expect("an eval with arguments");
-    let rest = rest.trim_start();
-    let mut words = rest.split_whitespace();
-    let (when, expr) = if rest.starts_with("instant") {
-        let at = words.nth(2).expect("`instant at TIME`");
-        let expr = &rest[rest.find(at).expect("the time") + at.len()..];
-        (When::Instant(duration(at)), expr)
-    } else {
-        let parts: Vec<&str> = words.by_ref().take(7).collect();
-        let step = parts[6];
-        let after = rest.find(" step ").expect("`step`") + " step ".len();
-        let expr = rest[after..].trim_start();
-        let when = When::Range {
-            start_ms: duration(parts[2]),
-            end_ms: duration(parts[4]),
-            step_ms: duration(step),
-        };
-        (when, &expr[step.len()..])
-    };
+fn eval(line_number: usize, line: &str, body: &[&str]) -> Result<Command, String> {
+    let (command, rest) = line.split_once(' ').ok_or("an eval without arguments")?;
+    let (when, expr) = when(rest.trim_start())?;
     let mut eval = Eval {
         line: line_number,
         when,
         expr: expr.trim().to_owned(),
         expected: Expected::Series { lines: Vec::new(), matrix: None },
         ordered: command == "eval_ordered",
-        annotations: matches!(command, "eval_warn" | "eval_info"),
+        annotations: Vec::new(),
     };
-    if command == "eval_fail" {
-        eval.expected = Expected::Fail(None);
+    match command {
+        "eval" | "eval_ordered" => {}
+        "eval_fail" => eval.expected = Expected::Fail(How::Something),
+        "eval_warn" => eval.annotations.push(Said { kind: Kind::Warning, how: How::Something }),
+        "eval_info" => eval.annotations.push(Said { kind: Kind::Info, how: How::Something }),
+        other => return Err(format!("{other:?} is no command")),
     }
     for line in body {
-        expectation(&mut eval, line);
+        expectation(&mut eval, line)?;
     }
-    eval
+    Ok(Command::Eval(Box::new(eval)))
 }
 
-fn expectation(eval: &mut Eval, line: &str) {
+/// `instant at TIME` or `range from TIME to TIME step TIME`, and the expression behind it.
+fn when(text: &str) -> Result<(When, &str), String> {
+    let mut rest = text;
+    let mut word = || {
+        let trimmed = rest.trim_start();
+        let end = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
+        rest = &trimmed[end..];
+        &trimmed[..end]
+    };
+    let kind = word();
+    let mut time = |name: &str| match word() {
+        given if given == name => duration(word()),
+        other => Err(format!("`{name}` is wanted where {other:?} stands")),
+    };
+    let when = match kind {
+        "instant" => When::Instant(time("at")?),
+        "range" => {
+            let (start_ms, end_ms) = (time("from")?, time("to")?);
+            When::Range { start_ms, end_ms, step_ms: time("step")? }
+        }
+        other => return Err(format!("{other:?} is neither instant nor range")),
+    };
+    Ok((when, rest))
+}
+
+fn expectation(eval: &mut Eval, line: &str) -> Result<(), String> {
     if let Some(rest) = line.strip_prefix("expected_fail_message") {
-        eval.expected = Expected::Fail(Some(rest.trim().to_owned()));
-        return;
+        eval.expected = Expected::Fail(How::Text(rest.trim().to_owned()));
+        return Ok(());
+    }
+    if let Some(rest) = line.strip_prefix("expected_fail_regexp") {
+        eval.expected = Expected::Fail(How::Pattern(pattern(rest)?));
+        return Ok(());
     }
     let Some(rest) = line.strip_prefix("expect ") else { return result(eval, line) };
-    let (what, rest) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
+    let (what, rest) = rest.trim_start().split_once([' ', '\t']).unwrap_or((rest.trim(), ""));
+    let mut said = |kind, how| eval.annotations.push(Said { kind, how });
     match what {
         "ordered" => eval.ordered = true,
-        "fail" => {
-            let message = rest.strip_prefix("msg:").map(|message| message.trim().to_owned());
-            eval.expected = Expected::Fail(message);
-        }
+        "fail" => eval.expected = Expected::Fail(how(rest)?),
+        "warn" => said(Kind::Warning, how(rest)?),
+        "info" => said(Kind::Info, how(rest)?),
+        "no_warn" => said(Kind::Warning, How::Nothing),
+        "no_info" => said(Kind::Info, How::Nothing),
         "string" => {
-            let (text, _) = parse_quoted(rest.trim()).expect("a quoted string");
+            let (text, _) = parse_quoted(rest.trim())?;
             eval.expected = Expected::Text(text);
         }
         "range" => {
             let words: Vec<&str> = rest.split_whitespace().collect();
-            let matrix = Some((duration(words[2]), duration(words[6])));
+            let [_, _, start, _, _, _, step, ..] = words[..] else {
+                return Err(format!("{line:?} is not `expect range vector from … to … step …`"));
+            };
+            let matrix = Some((duration(start)?, duration(step)?));
             eval.expected = Expected::Series { lines: Vec::new(), matrix };
         }
-        _ => eval.annotations = true,
+        other => return Err(format!("`expect {other}` is not known")),
+    }
+    Ok(())
+}
+
+fn how(text: &str) -> Result<How, String> {
+    let text = text.trim();
+    if let Some(message) = text.strip_prefix("msg:") {
+        return Ok(How::Text(message.trim().to_owned()));
+    }
+    match text.strip_prefix("regex:") {
+        Some(text) => pattern(text).map(How::Pattern),
+        None => Ok(How::Something),
     }
 }
 
-fn result(eval: &mut Eval, line: &str) {
+fn pattern(text: &str) -> Result<regex::Regex, String> {
+    regex::Regex::new(text.trim()).map_err(|error| error.to_string())
+}
+
+fn result(eval: &mut Eval, line: &str) -> Result<(), String> {
     if let Ok(number) = parse_number(line) {
         eval.expected = Expected::Scalar(number);
-        return;
+        return Ok(());
     }
     match &mut eval.expected {
-        Expected::Series { lines, .. } => lines.push(series(line)),
-        other => panic!("{line} after {other:?}"),
+        Expected::Series { lines, .. } => lines.push(series(line)?),
+        other => return Err(format!("{line} after {other:?}")),
     }
+    Ok(())
 }
