@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod house;
 pub mod load;
 pub mod logins;
+pub mod machine;
 pub mod mounted;
 pub mod outsider;
 pub mod webhook;

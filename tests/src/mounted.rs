@@ -58,6 +58,15 @@ impl Mounted {
         Ok(())
     }
 
+    /// This machine's own files at `memory`/root, over which `memory` takes every change.
+    pub fn overlay_of_this_machine(memory: &Path) -> anyhow::Result<Self> {
+        let (upper, work) = (memory.join("upper"), memory.join("work"));
+        std::fs::create_dir_all(&upper)?;
+        std::fs::create_dir_all(&work)?;
+        let layers = format!("lowerdir=/,upperdir={},workdir={}", upper.display(), work.display());
+        Self::mount(&memory.join("root"), &["-t", "overlay", "-o", &layers, "overlay"])
+    }
+
     fn mount(at: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(at)?;
         let status = Command::new("mount").args(arguments).arg(at).status()?;

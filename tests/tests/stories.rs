@@ -8,6 +8,7 @@ mod stories {
     mod filesystem;
     mod first_start;
     mod hosts;
+    mod installed;
     mod killed;
     mod outage;
     mod page;

@@ -31,7 +31,6 @@ mod tests {
     fn unit_without_program(name: &str, place: &Path) -> PathBuf {
         let text = std::fs::read_to_string(directory().join(format!("{name}.service"))).unwrap();
         let installed = format!("/usr/bin/{name} ");
-        assert!(text.contains(&format!("ExecStartPre={installed}check-config ")), "{name}");
         assert!(text.contains(&format!("ExecStart={installed}run ")), "{name}");
         let unit = place.join(format!("{name}.service"));
         std::fs::write(&unit, text.replace(&installed, "/bin/true ")).unwrap();

@@ -13,6 +13,9 @@ use crate::{Connection, up};
 /// A person waits no longer than this for an answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Where `deploy/systemd/haidang-collector.service` leaves the admin token.
+const SERVICE_TOKEN_FILE: &str = "/run/haidang-collector/admin.token";
+
 pub(crate) struct Client {
     http: reqwest::Client,
     url: String,
@@ -106,7 +109,12 @@ pub(crate) fn segment(text: &str) -> String {
 }
 
 /// Where `haidang up` leaves its token when nobody says otherwise.
+/// The service's token while it runs (its directory goes when it stops), else that of `up`.
 fn default_token_file() -> anyhow::Result<PathBuf> {
+    let of_service = PathBuf::from(SERVICE_TOKEN_FILE);
+    if of_service.exists() {
+        return Ok(of_service);
+    }
     Ok(up::default_state_dir()?.join(up::ADMIN_TOKEN_FILE))
 }
 

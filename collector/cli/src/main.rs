@@ -61,7 +61,8 @@ struct Connection {
     /// The collector's address.
     #[arg(long, env = "HAIDANG_URL", default_value = "http://127.0.0.1:8080", global = true)]
     url: String,
-    /// The file that holds the admin token [default: admin.token in the state directory of `up`].
+    /// The file that holds the admin token [default: the service's, else admin.token
+    /// in the state directory of `up`].
     #[arg(long, env = "HAIDANG_TOKEN_FILE", global = true)]
     token_file: Option<PathBuf>,
 }

@@ -40,6 +40,11 @@ const NEEDS: &[Need] = &[
     need("restic", Source::Debian("restic"), "backups are read from real repositories"),
     need("mkfs.xfs", Source::Debian("xfsprogs"), "a full disk is tried on a real file system"),
     need("systemd-analyze", Source::Debian("systemd"), "the units in deploy/systemd are verified"),
+    need(
+        "systemd-nspawn",
+        Source::Debian("systemd-container"),
+        "the units are started by a systemd of their own",
+    ),
     need("git", Source::Debian("git"), "tidy asks it which files are ours"),
     need("cc", Source::Debian("build-essential"), "aws-lc, zstd and SQLite are built from C"),
     need("cmake", Source::Debian("cmake"), "aws-lc is built with it"),

@@ -1,0 +1,114 @@
+//! Installed as the README says, under a real systemd with every restriction of the units: both daemons do their work, come
+//! back after a kill, and do not run against a wall with a wrong configuration.
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+use tests::deadline::eventually;
+use tests::house::binary;
+use tests::machine::{DEPLOY, Machine, PROGRAMS};
+
+/// Both services on one machine, the agent enrolled; the shipped configurations, with only the collector's address put in.
+async fn installed() -> anyhow::Result<Machine> {
+    let programs = binary("haidang")?;
+    let machine = Machine::boot(programs.parent().context("no directory")?).await?;
+    let script = format!("{DEPLOY}/install.sh");
+    machine.run(&[&script, "--from", PROGRAMS, "collector", "agent"])?;
+    start(&machine, "haidang-collector")?;
+    let token = eventually("a token", || async {
+        machine.run(&["haidang", "token", "create", "--host", "dc1-srv01"])
+    });
+    let token = token.await.with_context(|| machine.journal("haidang-collector"))?;
+    let address = "127.0.0.1:7443";
+    let example = machine.read("/etc/haidang/agent.yml")?;
+    let own = example.replace("collector.dc1.example:7443", address);
+    ensure!(own != example, "the example names another collector");
+    machine.write("/etc/haidang/agent.yml", &own)?;
+    let enrol = format!(
+        "install -d -m 0711 -o haidang-agent -g haidang-agent /var/lib/haidang-agent && \
+         runuser -u haidang-agent -- haidang-agent enrol --collector {address} --host dc1-srv01 --token {}",
+        token.trim()
+    );
+    machine.run(&["sh", "-c", &enrol])?;
+    machine.write("/var/log/auth.log", "")?;
+    machine.run(&["sh", "-c", "chown root:adm /var/log/auth.log; chmod 0640 /var/log/auth.log"])?;
+    start(&machine, "haidang-agent")?;
+    Ok(machine)
+}
+
+fn start(machine: &Machine, unit: &str) -> anyhow::Result<()> {
+    machine.run(&["systemctl", "start", unit]).with_context(|| machine.journal(unit))?;
+    Ok(())
+}
+
+/// Waits until a PromQL expression has a result inside.
+async fn eventually_sees(machine: &Machine, expression: &str) -> anyhow::Result<()> {
+    let seen = eventually(expression, || async {
+        let found = machine.run(&["haidang", "query", expression])?;
+        ensure!(found.contains("dc1-srv01"), "{found}");
+        Ok(())
+    });
+    let logs = || {
+        format!("{}\n{}", machine.journal("haidang-collector"), machine.journal("haidang-agent"))
+    };
+    seen.await.with_context(logs)
+}
+
+#[tokio::test]
+async fn both_services_do_their_work_within_the_restrictions_of_their_units() -> anyhow::Result<()>
+{
+    let machine = installed().await?;
+    eventually_sees(&machine, "up{job=\"node\"} == 1").await?;
+    // What a restriction took away would show as a source that fails.
+    let failing = machine.run(&["haidang", "query", "node_scrape_collector_success == 0"])?;
+    ensure!(!failing.contains("dc1-srv01"), "{failing}");
+
+    let line =
+        "Nov 22 10:00:00 dc1 sshd[7]: Accepted publickey for story from 203.0.113.9 port 22 ssh2\n";
+    machine.write("/var/log/auth.log", line)?;
+    let seen = eventually("the event", || async {
+        let ask = "curl -sS -H \"Authorization: Bearer $(cat /run/haidang-collector/admin.token)\" \
+                   'http://127.0.0.1:8080/api/events?text=Accepted'";
+        let answer: Value = serde_json::from_str(&machine.run(&["sh", "-c", ask])?)?;
+        ensure!(answer["total"] == 1, "{answer}");
+        Ok(())
+    });
+    seen.await.with_context(|| machine.journal("haidang-agent"))
+}
+
+#[tokio::test]
+async fn a_killed_service_comes_back_and_a_wrong_configuration_ends_it_with_its_reason()
+-> anyhow::Result<()> {
+    let machine = installed().await?;
+    for unit in ["haidang-collector", "haidang-agent"] {
+        let first = main_process(&machine, unit)?;
+        machine.run(&["kill", "-KILL", &first])?;
+        let back = eventually("another process", || async {
+            let second = main_process(&machine, unit)?;
+            ensure!(second != "0" && second != first, "{second}");
+            Ok(())
+        });
+        back.await.with_context(|| machine.journal(unit))?;
+    }
+    eventually_sees(&machine, "up{job=\"node\"} == 1").await?;
+
+    for (unit, file) in [("haidang-collector", "collector.yml"), ("haidang-agent", "agent.yml")] {
+        machine.write(&format!("/etc/haidang/{file}"), "nonsense: true\n")?;
+        // `restart` is content once the process runs; that it then gives up is what we wait for.
+        drop(machine.run(&["systemctl", "restart", unit]));
+        let ended = eventually("it gives up", || async {
+            let state =
+                machine.run(&["systemctl", "show", "--value", "-p", "ActiveState", unit])?;
+            ensure!(state.trim() == "failed", "{state}");
+            Ok(())
+        });
+        ended.await.with_context(|| machine.journal(unit))?;
+        let said = machine.journal(unit);
+        ensure!(said.contains("nonsense") && said.contains(file), "{said}");
+    }
+    Ok(())
+}
+
+fn main_process(machine: &Machine, unit: &str) -> anyhow::Result<String> {
+    let shown = machine.run(&["systemctl", "show", "--value", "-p", "MainPID", unit])?;
+    Ok(shown.trim().to_owned())
+}
