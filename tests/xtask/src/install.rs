@@ -45,6 +45,7 @@ const NEEDS: &[Need] = &[
         Source::Debian("systemd-container"),
         "the units are started by a systemd of their own",
     ),
+    need("curl", Source::Debian("curl"), "the API is asked from inside a machine without network"),
     need("git", Source::Debian("git"), "tidy asks it which files are ours"),
     need("cc", Source::Debian("build-essential"), "aws-lc, zstd and SQLite are built from C"),
     need("cmake", Source::Debian("cmake"), "aws-lc is built with it"),
