@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -89,8 +89,20 @@ impl House {
         self.eventually_sees("up{job=\"node\"} == 1").await
     }
 
+    /// Starts what cannot start, and waits for its end; what it said.
+    pub fn start_in_vain(&self) -> anyhow::Result<String> {
+        let ended = self.spawn()?.wait()?;
+        ensure!(!ended.success(), "it ended as if all were well\n{}", self.last_log_lines());
+        Ok(self.last_log_lines())
+    }
+
     /// Starts both daemons and waits for nothing.
     pub fn launch(&mut self) -> anyhow::Result<()> {
+        self.supervisor = Some(self.spawn()?);
+        Ok(())
+    }
+
+    fn spawn(&self) -> anyhow::Result<Child> {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let child = Command::new(binary("haidang")?)
             .args(["up", "--state-dir"])
@@ -101,8 +113,7 @@ impl House {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        self.supervisor = Some(child);
-        Ok(())
+        Ok(child)
     }
 
     /// Waits until a PromQL expression has a result.

@@ -5,6 +5,7 @@
 //! This is the only file that links both daemons' libraries.
 
 use std::fs;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
-use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -316,17 +316,18 @@ fn listening(state_dir: &Path) -> anyhow::Result<Listening> {
     })
 }
 
-/// Turns true when this process is asked to stop.
+/// Turns true when this process is asked to stop, or `up` is gone and with it the other end of standard input.
 fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
+    let of_parent = sender.clone();
+    // A thread and no task: the runtime would wait for a read that nothing ends, and keep a failed start from ending.
+    std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
+        drop(std::io::stdin().read(&mut [0]));
+        of_parent.send_replace(true);
+    })?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        let mut byte = [0];
-        let mut parent = tokio::io::stdin();
-        tokio::select! {
-            _ = parent.read(&mut byte) => {}
-            _ = terminate.recv() => {}
-        }
+        terminate.recv().await;
         sender.send_replace(true);
     });
     Ok(receiver)

@@ -44,3 +44,14 @@ async fn a_second_start_continues_where_the_first_stopped() -> anyhow::Result<()
     assert!(house.stop()?, "it stops cleanly again\n{}", house.last_log_lines());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_start_on_a_taken_port_ends_at_once_and_names_it() -> anyhow::Result<()> {
+    let house = House::new()?;
+    let taken = std::net::TcpListener::bind(house.agents_address())?;
+    let said = house.start_in_vain()?;
+    assert!(said.contains(&format!("cannot listen on {}", taken.local_addr()?)), "{said}");
+    // It ended for this reason, not because nobody waited any longer.
+    assert!(said.contains("the reason is above"), "{said}");
+    Ok(())
+}
