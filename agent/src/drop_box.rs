@@ -1,9 +1,11 @@
 //! The drop box: a directory in which other users of the host hand results over as files, by atomic rename.
 //!
 //! The owner of a file is who reported it, and may report only the jobs that the configuration names for that user.
-//! Rubbish is moved to `rejected/` with its reason. A crash between taking and removing repeats a result.
+//! Rubbish is moved to `rejected/` with its reason. A result is taken once: the spool keeps with it which file it was,
+//! so that a kill before the file is removed does not take it again.
 
 mod contract;
+mod taken;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -19,8 +21,12 @@ use nix::fcntl::OFlag;
 use nix::unistd::{Uid, User};
 use tokio_util::sync::CancellationToken;
 
+use self::taken::{FileId, Taken};
 use crate::files::sync_directory;
-use crate::source::{Evidence, EvidenceSender};
+use crate::source::{Bookmark, Evidence, EvidenceSender};
+
+/// The name of its bookmark.
+pub(crate) const SOURCE: &str = "drop_box";
 
 /// One result: the last lines of a command's errors fit many times over.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -128,12 +134,13 @@ impl DropBox {
     pub(crate) async fn run(
         self,
         evidence: EvidenceSender,
+        mut bookmark: Bookmark,
         shutdown: CancellationToken,
         counted: impl Fn(u64, u64) + Send,
     ) {
         let serve = async {
             loop {
-                match self.look(&evidence, &counted).await {
+                match self.look(&evidence, &mut bookmark, &counted).await {
                     Ok(true) => {}
                     Ok(false) => return,
                     Err(error) => {
@@ -151,23 +158,33 @@ impl DropBox {
     async fn look(
         &self,
         evidence: &EvidenceSender,
+        bookmark: &mut Bookmark,
         counted: &(impl Fn(u64, u64) + Send),
     ) -> io::Result<bool> {
         let mut bytes = 0;
+        let mut taken = Taken::parse(bookmark.content().unwrap_or_default());
         for (at, waiting) in self.list()?.into_iter().enumerate() {
             bytes += waiting.bytes;
-            let taken = if at >= self.config.files_max || bytes > self.config.bytes_max.0 {
+            let read = if at >= self.config.files_max || bytes > self.config.bytes_max.0 {
                 Err("the drop box is full".to_owned())
             } else {
                 self.read(&waiting.path)
             };
-            match taken {
-                Ok(run) => {
-                    if evidence.spool(vec![Evidence::BackupRun(run)]).await.is_err() {
+            match read {
+                // It was taken, and then we were killed or could not remove it.
+                Ok((_, file)) if taken.contains(&file) => {
+                    fs::remove_file(&waiting.path)?;
+                    taken.removed(&file);
+                }
+                Ok((run, file)) => {
+                    taken.add(file.clone());
+                    let run = vec![Evidence::BackupRun(run)];
+                    if evidence.spool_to(run, bookmark, taken.to_bytes()).await.is_err() {
                         return Ok(false);
                     }
-                    fs::remove_file(&waiting.path)?;
                     counted(1, 0);
+                    fs::remove_file(&waiting.path)?;
+                    taken.removed(&file);
                 }
                 Err(reason) => {
                     self.reject(&waiting.path, &reason)?;
@@ -196,7 +213,8 @@ impl DropBox {
         Ok(waiting)
     }
 
-    fn read(&self, path: &Path) -> Result<BackupRun, String> {
+    /// What a file tells, and which file it was.
+    fn read(&self, path: &Path) -> Result<(BackupRun, FileId), String> {
         let failed = |error: io::Error| format!("it cannot be read: {error}");
         // Neither a link to another's file nor a pipe that blocks us.
         let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
@@ -209,10 +227,12 @@ impl DropBox {
             return Err(format!("it has {} bytes, {FILE_BYTES_MAX} are taken", metadata.len()));
         }
         let user = user_name(metadata.uid());
-        let run = contract::decode(&read_bounded(file).map_err(failed)?, &user)?;
+        let content = read_bounded(file).map_err(failed)?;
+        let run = contract::decode(&content, &user)?;
+        let file = FileId::new(&metadata, &content);
         let trusted = metadata.uid() == 0 || metadata.uid() == self.own_uid;
         if trusted || self.config.may_report(&user, &run.job) {
-            return Ok(run);
+            return Ok((run, file));
         }
         let job = &run.job;
         Err(format!("user {user} may not report job {job} (drop_box.users in agent.yml)"))

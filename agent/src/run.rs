@@ -27,7 +27,8 @@ use crate::config::Config;
 use crate::identity::{Identity, IdentityError};
 use crate::send::{Collector, Lane};
 use crate::source::{
-    Evidence, EvidenceMessage, EvidenceSender, HostRoot, MetricSource, SourceContext, SourceGroup,
+    Bookmarks, Evidence, EvidenceMessage, EvidenceSender, HostRoot, MetricSource, SourceContext,
+    SourceGroup,
 };
 use crate::spool::{
     MetricsReading, SpoolError, SpoolHandle, SpoolOptions, SpoolThread, allocate_on_disk,
@@ -94,8 +95,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     let (evidence, receiver) = EvidenceSender::channel();
     let counters = Arc::new(Counters::default());
     let mut sources = JoinSet::new();
-    let metric_sources = start_sources(&config, &evidence, &shutdown, &mut sources)?;
-    start_drop_box(&config, &evidence, &counters, &shutdown, &mut sources)?;
+    let bookmarks = spool.bookmarks().await?;
+    let way = Way { evidence: evidence.clone(), bookmarks, shutdown: shutdown.clone() };
+    let metric_sources = start_sources(&config, &way, &mut sources)?;
+    start_drop_box(&config, way, &counters, &mut sources)?;
     let mut carriers = JoinSet::new();
     carriers.spawn(carry(receiver, spool.clone(), Arc::clone(&counters), clock));
     let collectors = start_senders(&config, &spool, clock, &senders_stop, &mut carriers);
@@ -187,18 +190,24 @@ fn open_spool(
     Ok(SpoolHandle::start(options, clock.now_ms())?)
 }
 
+/// What every source is given.
+struct Way {
+    evidence: EvidenceSender,
+    bookmarks: Bookmarks,
+    shutdown: CancellationToken,
+}
+
 fn start_sources(
     config: &Config,
-    evidence: &EvidenceSender,
-    shutdown: &CancellationToken,
+    way: &Way,
     tasks: &mut JoinSet<()>,
 ) -> Result<Vec<Box<dyn MetricSource>>, RunError> {
     let context = |name: &str| {
         let state_dir = config.state_dir.join("sources").join(name);
         make_directory(&state_dir, PRIVATE_MODE)?;
-        let (evidence, shutdown) = (evidence.clone(), shutdown.clone());
-        let root: HostRoot = config.root.clone();
-        Ok::<_, RunError>(SourceContext { root, state_dir, evidence, shutdown })
+        let (evidence, shutdown) = (way.evidence.clone(), way.shutdown.clone());
+        let (root, bookmarks): (HostRoot, _) = (config.root.clone(), way.bookmarks.clone());
+        Ok::<_, RunError>(SourceContext { root, state_dir, evidence, bookmarks, shutdown })
     };
     let groups: [SourceGroup; 3] = [
         security::sources(&config.security, &context("security")?),
@@ -215,16 +224,16 @@ fn start_sources(
 
 fn start_drop_box(
     config: &Config,
-    evidence: &EvidenceSender,
+    way: Way,
     counters: &Arc<Counters>,
-    shutdown: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), RunError> {
     let path = config.drop_box_dir();
     let directory = |source| RunError::Directory { path: path.clone(), source };
     let drop_box = drop_box::DropBox::open(&path, &config.drop_box).map_err(directory)?;
-    let (evidence, counters) = (evidence.clone(), Arc::clone(counters));
-    tasks.spawn(drop_box.run(evidence, shutdown.clone(), move |taken, rejected| {
+    let counters = Arc::clone(counters);
+    let bookmark = way.bookmarks.take(drop_box::SOURCE);
+    tasks.spawn(drop_box.run(way.evidence, bookmark, way.shutdown, move |taken, rejected| {
         counters.drop_box_taken.fetch_add(taken, Ordering::Relaxed);
         counters.drop_box_rejected.fetch_add(rejected, Ordering::Relaxed);
     }));
@@ -264,15 +273,14 @@ async fn carry(
 ) {
     let mut messages = Vec::with_capacity(GROUP_MESSAGES_MAX);
     while receiver.recv_many(&mut messages, GROUP_MESSAGES_MAX).await > 0 {
-        let (evidence, answers): (Vec<_>, Vec<_>) =
-            messages.drain(..).map(|message| (message.evidence, message.spooled)).unzip();
-        let mut evidence: Vec<Evidence> = evidence.into_iter().flatten().collect();
-        while !evidence.is_empty() {
-            match spool.append_evidence(evidence, clock.now_ms()).await {
-                Ok(rest) => evidence = rest,
+        let (mut bundles, answers): (Vec<_>, Vec<_>) =
+            messages.drain(..).map(|message| (message.bundle, message.spooled)).unzip();
+        while !bundles.is_empty() {
+            match spool.append_evidence(bundles, clock.now_ms()).await {
+                Ok(rest) => bundles = rest,
                 Err(_) => return,
             }
-            if !evidence.is_empty() {
+            if !bundles.is_empty() {
                 counters.evidence_retries.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(DISK_RETRY).await;
             }

@@ -1,19 +1,22 @@
 //! The seams between the sources and the rest of the agent.
 //!
-//! A metric source is read at every tick. An evidence source is a task that hands evidence over and waits until
-//! it is on the disk before it moves its own cursor: a restart then neither loses nor repeats.
+//! A metric source is read at every tick. An evidence source is a task that hands evidence over together with the
+//! place it has come to ([`Bookmark`]), and waits until both are on the disk: a kill neither loses nor repeats.
 //! A source knows no schedule but its own, no spool and no network.
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use agent_model::{BackupCopy, BackupRun, Event, Fact, Millis, ProbeResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+mod bookmark;
 mod reading;
 
+pub use bookmark::{Bookmark, Bookmarks};
 pub use reading::Reading;
 
 /// Messages waiting for the spool: a source that writes faster than the disk waits.
@@ -80,10 +83,18 @@ pub enum Evidence {
     Facts(Vec<Fact>),
 }
 
-/// Evidence on its way to the spool; `spooled` is answered when all of it is on the disk.
+/// Evidence, and where its source stands behind it: on the disk there are both or neither.
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    pub evidence: Vec<Evidence>,
+    /// The source and its place, for a source that has one.
+    pub bookmark: Option<(Arc<str>, Vec<u8>)>,
+}
+
+/// A bundle on its way to the spool; `spooled` is answered when all of it is on the disk.
 #[derive(Debug)]
 pub struct EvidenceMessage {
-    pub evidence: Vec<Evidence>,
+    pub bundle: Bundle,
     pub spooled: oneshot::Sender<()>,
 }
 
@@ -91,7 +102,7 @@ pub struct EvidenceMessage {
 #[derive(Clone, Debug)]
 pub struct EvidenceSender(mpsc::Sender<EvidenceMessage>);
 
-/// The agent stops and took nothing: keep the cursor where it was.
+/// The agent stops and may not have taken it: the bookmark stays where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the agent is stopping")]
 pub struct Stopping;
@@ -103,11 +114,29 @@ impl EvidenceSender {
         (Self(sender), receiver)
     }
 
-    /// Hands evidence over and waits until it is on the disk; only then may a source move its cursor.
+    /// Hands over what no bookmark stands behind, and waits until it is on the disk.
     /// While the disk is full this waits, which is the back-pressure.
     pub async fn spool(&self, evidence: Vec<Evidence>) -> Result<(), Stopping> {
+        self.hand_over(Bundle { evidence, bookmark: None }).await
+    }
+
+    /// The same for a source with a place of its own: the bookmark moves in the same write as the evidence, which
+    /// may be none. All of it must fit into one report.
+    pub async fn spool_to(
+        &self,
+        evidence: Vec<Evidence>,
+        bookmark: &mut Bookmark,
+        content: Vec<u8>,
+    ) -> Result<(), Stopping> {
+        let moved = Some((bookmark.source(), content.clone()));
+        self.hand_over(Bundle { evidence, bookmark: moved }).await?;
+        bookmark.set(content);
+        Ok(())
+    }
+
+    async fn hand_over(&self, bundle: Bundle) -> Result<(), Stopping> {
         let (spooled, wait) = oneshot::channel();
-        self.0.send(EvidenceMessage { evidence, spooled }).await.map_err(|_| Stopping)?;
+        self.0.send(EvidenceMessage { bundle, spooled }).await.map_err(|_| Stopping)?;
         wait.await.map_err(|_| Stopping)
     }
 }
@@ -116,9 +145,11 @@ impl EvidenceSender {
 #[derive(Clone, Debug)]
 pub struct SourceContext {
     pub root: HostRoot,
-    /// A directory of this group alone, for its cursors; it exists.
+    /// A directory of this group alone, for what is too large for a bookmark; it exists.
     pub state_dir: PathBuf,
     pub evidence: EvidenceSender,
+    /// Where each source stood when the agent started.
+    pub bookmarks: Bookmarks,
     /// Cancelled when the agent stops: persist and return.
     pub shutdown: CancellationToken,
 }

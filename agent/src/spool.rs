@@ -2,13 +2,17 @@
 //!
 //! Two streams, three logs: metrics; and evidence, whose events and results lie apart because results are dropped
 //! last. Promises: what was synced survives `kill -9` and power loss; a report keeps its key and its bytes for ever; a
-//! stream has no hole that a gap record does not name; on overflow the least useful goes first.
+//! stream has no hole that a gap record does not name; on overflow the least useful goes first; evidence and the place
+//! its source has come to are one record, so that no source repeats or skips what the spool has taken.
 //! Leaves to others: threads (`thread`), sockets, and when to try again.
 
+mod bookmarks;
 mod content;
 mod cursor;
 mod deliver;
 mod epoch;
+mod evidence;
+mod format;
 mod held;
 mod log;
 mod overflow;
@@ -23,13 +27,13 @@ use std::path::{Path, PathBuf};
 use agent_model::{Column, Gap, HostId, Millis, SchemaId, Stream};
 use agent_wire::{WireError, encode_report};
 
+use self::bookmarks::Bookmarks;
 use self::content::Draft;
 use self::cursor::Cursor;
 use self::epoch::EpochFile;
 use self::log::{Log, Spare};
 use self::record::{EVERYBODY, Head};
 use self::schemas::Schemas;
-use crate::source::Evidence;
 
 pub use deliver::{BatchLimits, Delivery};
 pub use record::{Kind, Position};
@@ -73,6 +77,8 @@ pub enum SpoolError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{} was written by a newer agent (format {found}, this one knows {known})", path.display())]
+    Newer { path: PathBuf, found: u32, known: u32 },
     #[error("the disk has no room for the spool and nothing less useful is left to drop")]
     Full,
     #[error("a report cannot be put into bytes")]
@@ -98,6 +104,7 @@ pub struct Spool {
     schemas: Schemas,
     /// Those of the last readings, newest last: they stay on the shelf although no report needs them now.
     current_schemas: Vec<SchemaId>,
+    bookmarks: Bookmarks,
     epoch: EpochFile,
     next_evidence: u64,
     next_metrics: u64,
@@ -143,16 +150,20 @@ impl Spool {
         let SpoolOptions { directory, host, bytes_max, collectors, allocate } = options;
         let cursor_dir = directory.join("cursors");
         fs::create_dir_all(&cursor_dir).map_err(disk("making", &cursor_dir))?;
+        format::check(&directory)?;
+        let mut bookmarks = Bookmarks::open(directory.join("bookmarks"))?;
         let segment_bytes = (bytes_max / 64).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
         let mut damage = Vec::new();
         let mut open = |index: usize| {
-            let (log, holes) = Log::open(directory.join(LOGS[index]), segment_bytes, index)?;
+            let (log, holes) =
+                Log::open(directory.join(LOGS[index]), segment_bytes, index, &mut bookmarks)?;
             damage.push(holes);
             Ok::<_, SpoolError>(log)
         };
         let logs = [open(0)?, open(1)?, open(2)?];
         let last_epoch = logs.iter().filter_map(|log| log.segments().back());
         let last_epoch = last_epoch.map(|segment| segment.last.epoch).max().unwrap_or(0);
+        let last_epoch = last_epoch.max(bookmarks.last_epoch());
         let epoch = EpochFile::begin(&directory, last_epoch, 0, now_ms)?;
         let cursors = collectors.iter().map(|name| Cursor::open(&cursor_dir, name)).collect();
         let mut spool = Self {
@@ -164,6 +175,7 @@ impl Spool {
             spare: Spare::open(directory.join("spare"))?,
             cursors,
             schemas: Schemas::open(directory.join("schemas"))?,
+            bookmarks,
             epoch,
             current_schemas: Vec::new(),
             next_evidence: 1,
@@ -201,29 +213,6 @@ impl Spool {
         self.epoch.epoch
     }
 
-    /// Takes evidence in, in its order, and removes from `evidence` what was taken; what stays after an error is
-    /// to be offered again. Durable only after [`Spool::sync`].
-    pub fn append_evidence(
-        &mut self,
-        evidence: &mut Vec<Evidence>,
-        now_ms: Millis,
-    ) -> Result<(), SpoolError> {
-        while let Some(draft) = content::draft(&self.host, evidence, now_ms) {
-            let pieces = draft.pieces;
-            match self.append(draft, EVERYBODY, Vec::new()) {
-                Ok(_) => {}
-                Err(SpoolError::Report(error)) => {
-                    // It can never be sent, so offering it again would stop its source for ever.
-                    self.statistics.failed_appends += pieces as u64;
-                    tracing::error!(%error, pieces, "evidence is beyond the limits and is dropped");
-                }
-                Err(error) => return Err(error),
-            }
-            evidence.drain(..pieces);
-        }
-        Ok(())
-    }
-
     /// Takes one reading of each job in as one report. A reading that finds no room is counted and gone.
     pub fn append_metrics(&mut self, reading: &MetricsReading) -> Result<(), SpoolError> {
         let now_ms = reading.timestamp_ms;
@@ -248,7 +237,7 @@ impl Spool {
         let within = self.shed_for(0, 0);
         let surplus = self.current_schemas.len().saturating_sub(CURRENT_SCHEMAS_MAX);
         self.current_schemas.drain(..surplus);
-        let draft = Draft { kind, events: 0, pieces: 0, report };
+        let draft = Draft::new(report, kind);
         let appended = within.and_then(|()| self.append(draft, EVERYBODY, ids));
         if appended.is_err() {
             self.statistics.failed_appends += 1;
@@ -273,8 +262,7 @@ impl Spool {
             };
             let mut report = content::empty(&self.host, Kind::Schemas, now_ms);
             report.schemas.push(schema.as_ref().clone());
-            let draft = Draft { kind: Kind::Schemas, events: 0, pieces: 0, report };
-            self.append(draft, EVERYBODY, Vec::new())?;
+            self.append(Draft::new(report, Kind::Schemas), EVERYBODY, Vec::new())?;
         }
         Ok(gone)
     }
@@ -359,7 +347,7 @@ impl Spool {
             audience,
             schemas: schemas.to_vec(),
         };
-        let record = record::encode(&head, &bytes);
+        let record = record::encode(&head, &draft.marks, &bytes);
         Ok((head, record))
     }
 

@@ -198,7 +198,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::source::{EvidenceSender, HostRoot};
+    use crate::source::{Bookmarks, EvidenceSender, HostRoot};
 
     #[tokio::test]
     async fn every_look_is_evidence_and_a_failed_one_shows_no_old_figures() {
@@ -208,7 +208,8 @@ mod tests {
         let (evidence, mut receiver) = EvidenceSender::channel();
         let shutdown = CancellationToken::new();
         let (root, state_dir) = (HostRoot::default(), PathBuf::new());
-        let context = SourceContext { root, state_dir, evidence, shutdown };
+        let bookmarks = Bookmarks::default();
+        let context = SourceContext { root, state_dir, evidence, bookmarks, shutdown };
         let place = Place::Files { pattern: "/nas/*.dump".into(), within: dir.path().into() };
         let interval = Duration::from_millis(50);
         let watched = Watched { job: "nightly".into(), interval, place };
@@ -222,7 +223,7 @@ mod tests {
         let mut next = async || {
             let received = tokio::time::timeout(Duration::from_secs(30), receiver.recv());
             let message = received.await.unwrap().unwrap();
-            let [Evidence::BackupCopy(copy)] = &message.evidence[..] else { panic!() };
+            let [Evidence::BackupCopy(copy)] = &message.bundle.evidence[..] else { panic!() };
             let mut reading = Reading::new();
             metrics.read(0, &mut reading).unwrap();
             let shown: Vec<_> = reading

@@ -4,16 +4,18 @@ use agent_model::BackupOutcome;
 use nix::unistd::{Gid, chown};
 
 use super::*;
-use crate::source::EvidenceMessage;
+use crate::source::{Bookmarks, EvidenceMessage};
 
 struct Bench {
     directory: tempfile::TempDir,
     config: Config,
+    /// What the spool has of the bookmark.
+    kept: std::sync::Mutex<Option<Vec<u8>>>,
 }
 
 impl Bench {
     fn new(config: Config) -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), config }
+        Self { directory: tempfile::tempdir().unwrap(), config, kept: Default::default() }
     }
 
     fn path(&self) -> PathBuf {
@@ -24,28 +26,40 @@ impl Bench {
         DropBox::open(&self.path(), &self.config).unwrap()
     }
 
-    /// One look; the runs that were taken, and how many files were rejected.
+    fn bookmark(&self) -> Bookmark {
+        let kept = self.kept.lock().unwrap();
+        let found = kept.iter().map(|kept| (SOURCE.into(), kept.clone())).collect();
+        Bookmarks::new(found, false).take(SOURCE)
+    }
+
+    /// One look after a start; the runs that were taken, and how many files were rejected.
     async fn look(&self) -> (Vec<BackupRun>, u64) {
+        let mut bookmark = self.bookmark();
         let drop_box = self.open();
         let (sender, mut receiver) = EvidenceSender::channel();
         let spool = tokio::spawn(async move {
-            let mut runs = Vec::new();
-            while let Some(EvidenceMessage { evidence, spooled }) = receiver.recv().await {
-                runs.extend(evidence.into_iter().map(|piece| match piece {
+            let (mut runs, mut kept) = (Vec::new(), None);
+            while let Some(EvidenceMessage { bundle, spooled }) = receiver.recv().await {
+                kept = bundle.bookmark.map(|(_, content)| content);
+                runs.extend(bundle.evidence.into_iter().map(|piece| match piece {
                     Evidence::BackupRun(run) => run,
                     other => panic!("{other:?}"),
                 }));
                 spooled.send(()).unwrap();
             }
-            runs
+            (runs, kept)
         });
         let rejected = std::sync::atomic::AtomicU64::new(0);
         let counted = |_, one| {
             rejected.fetch_add(one, std::sync::atomic::Ordering::Relaxed);
         };
-        assert!(drop_box.look(&sender, &counted).await.unwrap());
+        assert!(drop_box.look(&sender, &mut bookmark, &counted).await.unwrap());
         drop(sender);
-        (spool.await.unwrap(), rejected.into_inner())
+        let (runs, kept) = spool.await.unwrap();
+        if kept.is_some() {
+            *self.kept.lock().unwrap() = kept;
+        }
+        (runs, rejected.into_inner())
     }
 
     fn reasons(&self) -> Vec<String> {
@@ -85,6 +99,29 @@ async fn a_result_that_is_handed_over_is_taken_once_with_its_owner() {
     let expected = BackupRun { reported_by: me, ..backup("nightly") };
     assert_eq!(bench.look().await, (vec![expected], 0));
     assert_eq!(bench.look().await, (Vec::new(), 0));
+}
+
+#[tokio::test]
+async fn a_kill_between_taking_and_removing_does_not_take_a_result_again() {
+    let bench = Bench::new(Config::default());
+    let drop_box = bench.open();
+    hand_over(&bench.path(), &backup("nightly")).unwrap();
+    let (sender, mut receiver) = EvidenceSender::channel();
+    let mut bookmark = bench.bookmark();
+    let counted = |_, _| {};
+    let look = drop_box.look(&sender, &mut bookmark, &counted);
+    // The spool has it, and the drop box is killed before it hears so.
+    let message = tokio::select! {
+        _ = look => panic!("it waits for the spool"),
+        message = receiver.recv() => message.unwrap(),
+    };
+    *bench.kept.lock().unwrap() = message.bundle.bookmark.map(|(_, content)| content);
+    assert_eq!(bench.open().list().unwrap().len(), 1);
+    assert_eq!(bench.look().await, (Vec::new(), 0));
+    assert_eq!(bench.open().list().unwrap().len(), 0);
+    // The same words in another file are another result.
+    hand_over(&bench.path(), &backup("nightly")).unwrap();
+    assert_eq!(bench.look().await.0.len(), 1);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::Config as AgentConfig;
-use crate::source::{EvidenceSender, HostRoot};
+use crate::source::{Bookmarks, EvidenceSender, HostRoot};
 
 const DAY: i64 = 86_400;
 
@@ -275,6 +275,7 @@ async fn a_result_is_evidence_at_the_start_and_when_the_outcome_changes() {
         root: HostRoot::default(),
         state_dir: PathBuf::new(),
         evidence,
+        bookmarks: Bookmarks::default(),
         shutdown: CancellationToken::new(),
     };
     let mut group = sources(&config.probe, &context);
@@ -282,7 +283,9 @@ async fn a_result_is_evidence_at_the_start_and_when_the_outcome_changes() {
     let mut next = async || {
         let message = tokio::time::timeout(Duration::from_secs(30), receiver.recv());
         let message = message.await.unwrap().unwrap();
-        let [Evidence::ProbeResult(result)] = &message.evidence[..] else { panic!("{message:?}") };
+        let [Evidence::ProbeResult(result)] = &message.bundle.evidence[..] else {
+            panic!("{message:?}")
+        };
         let result = result.clone();
         message.spooled.send(()).unwrap();
         result

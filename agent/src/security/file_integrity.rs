@@ -1,12 +1,14 @@
 //! Files that should not change unseen: what changed, was created, deleted, or got other rights.
 //! Promises: a change is told within a second where the kernel reports it, within `look_interval` where it does not, and
 //! within a sweep when even the times were put back; changes made while the agent was down are told at its start.
-//! The baseline moves after the spool has the events. Leaves to others: who did it, and what it means (the rules).
+//! What was told is known to be told: it lies in the spool with the events. Leaves to others: who did it, and what it
+//! means (the rules).
 
 mod baseline;
 mod config;
 mod scope;
 mod watcher;
+mod work;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -22,18 +24,21 @@ use super::finding::Finding;
 use super::persist::{self, PersistError};
 use crate::clock::Clock;
 use crate::source::{
-    Evidence, HostRoot, MetricSource, Reading, SourceContext, SourceError, Stopping,
+    Bookmark, Evidence, HostRoot, MetricSource, Reading, SourceContext, SourceError, Stopping,
 };
-use baseline::{Baseline, Change, Record};
+use baseline::{Baseline, Change, Record, Step};
 use scope::{Found, Scope};
 use watcher::Watcher;
+use work::{Work, blocking};
 
 pub use config::Config;
 
 /// The `source` of these events.
 const SOURCE: &str = "file_integrity";
-/// Events of one message to the spool.
-const BATCH_EVENTS_MAX: usize = 500;
+/// Events of one message to the spool; the bookmark that goes with them holds as many records.
+const BATCH_EVENTS_MAX: usize = 100;
+/// Bytes of path in one message, for the same reason.
+const BATCH_PATH_BYTES_MAX: usize = 16 << 10;
 /// How long changes are gathered: an editor writes, renames and sets rights in a few milliseconds.
 const GATHER: Duration = Duration::from_millis(20);
 /// How long to wait after the state could not be written.
@@ -82,9 +87,10 @@ pub(super) async fn watch(
     status: Arc<Status>,
 ) {
     let shutdown = context.shutdown.clone();
+    let mut bookmark = context.bookmarks.take(SOURCE);
     let watching = async {
         loop {
-            let mut integrity = Integrity::new(&config, &context, clock, &status);
+            let mut integrity = Integrity::new(&config, &context, clock, &status, &mut bookmark);
             match integrity.run(&context).await {
                 Ok(stopping) => return stopping,
                 Err(error) => {
@@ -105,35 +111,36 @@ fn tell(error: &PersistError) {
     tracing::error!(error, "watched files are not compared");
 }
 
-/// The state that moves into a thread that may block, and back.
-struct Work {
-    scope: Scope,
-    /// Of the run before: a file of a new pattern was not created, it was not watched.
-    known_scope: Option<Scope>,
-    baseline: Baseline,
-    file_bytes_max: u64,
-    changes: Vec<(PathBuf, Change)>,
-}
-
 struct Integrity<'a> {
     config: &'a Config,
     root: HostRoot,
     baseline_file: PathBuf,
     clock: Clock,
     status: &'a Status,
+    bookmark: &'a mut Bookmark,
+    /// The file of the baseline is not there or cannot be used.
+    unsaved: bool,
     watcher: Watcher,
     /// Files whose content is still to be read in this sweep.
     sweep: VecDeque<PathBuf>,
 }
 
 impl<'a> Integrity<'a> {
-    fn new(config: &'a Config, context: &SourceContext, clock: Clock, status: &'a Status) -> Self {
+    fn new(
+        config: &'a Config,
+        context: &SourceContext,
+        clock: Clock,
+        status: &'a Status,
+        bookmark: &'a mut Bookmark,
+    ) -> Self {
         Self {
             config,
             root: context.root.clone(),
             baseline_file: context.state_dir.join("file_integrity.json"),
             clock,
             status,
+            bookmark,
+            unsaved: false,
             watcher: Watcher::new(),
             sweep: VecDeque::new(),
         }
@@ -184,7 +191,10 @@ impl<'a> Integrity<'a> {
     }
 
     /// The baseline of the last run, or a new one, which is no news.
-    async fn load(&self, context: &SourceContext) -> Result<Result<Work, Stopping>, PersistError> {
+    async fn load(
+        &mut self,
+        context: &SourceContext,
+    ) -> Result<Result<Work, Stopping>, PersistError> {
         let texts = |list: &[agent_yaml::At<String>]| -> Vec<String> {
             let path = |at: &agent_yaml::At<String>| super::within(&self.root.root, &at.value);
             list.iter().map(|at| path(at).display().to_string()).collect()
@@ -198,16 +208,30 @@ impl<'a> Integrity<'a> {
         let parsed = stored.as_deref().map(Baseline::parse);
         let lost = matches!(parsed, Some(None));
         let mut baseline = parsed.flatten().unwrap_or_default();
+        let step = self.bookmark.content().and_then(Step::parse).unwrap_or_default();
+        self.unsaved = lost || stored.is_none();
+        if self.unsaved {
+            // Without the file, a step that goes on from it says nothing.
+            baseline.step = step.number;
+        }
         let known_scope = Scope::new(&baseline.patterns, &exclude, depth_max, files_max);
+        if baseline.go(&step) {
+            // Told, and killed before the file had it. A bookmark holds one step, so the file must have this one first.
+            persist::replace(&self.baseline_file, &baseline.to_bytes())?;
+        }
         baseline.files.retain(|path, _| scope.includes(path));
         baseline.patterns = patterns;
-        if lost {
+        if lost && !step.anew {
             let reason = "the baseline is damaged; changes up to now cannot be told";
             let mut finding =
                 Finding::base(fields::FILE_BASELINE_LOST).with(fields::REASON, reason);
             finding.severity = Severity::Medium;
             let event = finding.into_event(self.clock.now_ms(), SOURCE, reason.to_owned());
-            if let Err(stopping) = context.evidence.spool(vec![Evidence::Event(event)]).await {
+            baseline.step += 1;
+            let step = Step { anew: true, ..Step::new(baseline.step, &[]) };
+            let told = vec![Evidence::Event(event)];
+            let spooled = context.evidence.spool_to(told, self.bookmark, step.to_bytes()).await;
+            if let Err(stopping) = spooled {
                 return Ok(Err(stopping));
             }
         }
@@ -226,29 +250,51 @@ impl<'a> Integrity<'a> {
         set(&self.status.unwatched, self.watcher.set(&found.directories));
     }
 
-    /// Spools the changes, then moves the baseline.
+    /// Spools the changes, each batch with its step; after each the file of the baseline follows.
     async fn hand_over(
-        &self,
+        &mut self,
         work: &mut Work,
         context: &SourceContext,
     ) -> Result<Result<(), Stopping>, PersistError> {
-        let first = !self.baseline_file.exists();
-        if work.changes.is_empty() && !first {
-            return Ok(Ok(()));
+        if work.changes.is_empty() && self.unsaved {
+            persist::replace(&self.baseline_file, &work.baseline.to_bytes())?;
+            self.unsaved = false;
         }
         let now = self.clock.now_ms();
         let changes = std::mem::take(&mut work.changes);
-        for batch in changes.chunks(BATCH_EVENTS_MAX) {
+        let mut rest = &changes[..];
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(batch_length(rest));
+            rest = after;
             let event = |(path, change): &(PathBuf, Change)| {
                 Evidence::Event(event(&shown(&self.root.root, path), change, now))
             };
-            if let Err(stopping) = context.evidence.spool(batch.iter().map(event).collect()).await {
+            let events = batch.iter().map(event).collect();
+            let step = Step::new(work.baseline.step + 1, batch);
+            let spooled = context.evidence.spool_to(events, self.bookmark, step.to_bytes()).await;
+            if let Err(stopping) = spooled {
                 return Ok(Err(stopping));
             }
+            work.baseline.step = step.number;
+            let bytes = match rest {
+                [] => work.baseline.to_bytes(),
+                rest => work.baseline.before(rest).to_bytes(),
+            };
+            persist::replace(&self.baseline_file, &bytes)?;
+            self.unsaved = false;
         }
-        persist::replace(&self.baseline_file, &work.baseline.to_bytes())?;
         Ok(Ok(()))
     }
+}
+
+/// How many changes go together.
+fn batch_length(changes: &[(PathBuf, Change)]) -> usize {
+    let mut bytes = 0;
+    let fits = |(path, _): &&(PathBuf, Change)| {
+        bytes += path.as_os_str().len();
+        bytes <= BATCH_PATH_BYTES_MAX
+    };
+    changes.iter().take(BATCH_EVENTS_MAX).take_while(fits).count().max(1)
 }
 
 /// Reads the content of the next file of the sweep; returns how long to pause after it.
@@ -268,75 +314,6 @@ async fn sweep(integrity: &mut Integrity<'_>, work: Work) -> (Work, Duration) {
     let rate = integrity.config.sweep_bytes_per_second.0.max(1);
     let millis = (read + BYTES_PER_FILE).saturating_mul(1000) / rate;
     (work, Duration::from_millis(millis))
-}
-
-impl Work {
-    /// Compares times and rights of every file, and the content where they differ.
-    fn look_at_all(&mut self) -> Found {
-        let found = self.scope.walk();
-        for path in &found.files {
-            self.check(path, false);
-        }
-        let unknown = |path: &Path| found.unreadable.iter().any(|below| path.starts_with(below));
-        let gone: Vec<_> = self
-            .baseline
-            .files
-            .keys()
-            .filter(|path| found.files.binary_search(path).is_err() && !unknown(path))
-            .cloned()
-            .collect();
-        gone.iter().for_each(|path| self.check(path, false));
-        self.known_scope = None;
-        found
-    }
-
-    fn look_at(&mut self, paths: &[PathBuf]) {
-        for path in paths {
-            let below = self.baseline.below(path);
-            below.iter().for_each(|path| self.check(path, false));
-            let room = !self.baseline.files.contains_key(path) && self.scope.includes(path);
-            if room && !self.scope.is_full(self.baseline.files.len()) {
-                self.check(path, false);
-            }
-        }
-    }
-
-    /// Reads one file's content again; returns how many bytes it had.
-    fn read(&mut self, path: &Path) -> u64 {
-        let (change, read) = self.baseline.check(path, true, self.file_bytes_max);
-        self.changes.extend(change.map(|change| (path.to_owned(), change)));
-        read
-    }
-
-    fn check(&mut self, path: &Path, thorough: bool) {
-        let (change, _) = self.baseline.check(path, thorough, self.file_bytes_max);
-        let news = match (&change, &self.known_scope) {
-            // In the first look after a start, what was not watched before is not new.
-            (Some(Change::Created(_)), Some(known)) => known.includes(path),
-            _ => true,
-        };
-        if let Some(change) = change.filter(|_| news) {
-            self.changes.push((path.to_owned(), change));
-        }
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    mut work: Work,
-    run: impl FnOnce(&mut Work) -> T + Send + 'static,
-) -> (Work, T) {
-    let running = tokio::task::spawn_blocking(move || {
-        let result = run(&mut work);
-        (work, result)
-    });
-    match running.await {
-        Ok(done) => done,
-        Err(stopped) => match stopped.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime ends: so does this task, at its next turn.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }
 
 /// The path as the host names it.

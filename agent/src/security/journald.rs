@@ -1,5 +1,5 @@
 //! The systemd journal as a source: `journalctl --follow` as a child process, its JSON entries as events.
-//! Promises: entries come once, from the cursor that moves only after the spool has them; a missing journalctl, no journal
+//! Promises: entries come once, from the cursor that lies in the spool with them; a missing journalctl, no journal
 //! or no permission is a status and a log line, never a crash; memory is bounded whatever an entry holds.
 //! Beyond what a log file can tell: the kernel attests who wrote a line, so a forged one is seen.
 
@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::Instant;
 
 use super::log_file::Status;
-use super::persist::{Loaded, PersistError, StateFile};
-use crate::source::{Evidence, SourceContext, Stopping};
+use super::persist::{self, PersistError};
+use crate::source::{Bookmark, Evidence, SourceContext, Stopping};
 use entry::Entry;
 
 /// The `source` of events from the journal.
@@ -98,8 +97,9 @@ async fn follow_until_stopping(
     status: &Status,
 ) -> Stopping {
     let mut told = None;
+    let mut bookmark = context.bookmarks.take(SOURCE);
     loop {
-        match journal.follow_once(context, status).await {
+        match journal.follow_once(context, &mut bookmark, status).await {
             Ok(stopping) => return stopping,
             Err(error) => {
                 status.readable.store(false, Ordering::Relaxed);
@@ -120,25 +120,12 @@ impl Journal {
     async fn follow_once(
         &self,
         context: &SourceContext,
+        bookmark: &mut Bookmark,
         status: &Status,
     ) -> Result<Stopping, JournalError> {
-        let cursor_file = context.state_dir.join("journald.cursor");
-        let mut state = StateFile::new(&cursor_file);
-        let started = Instant::now();
-        let text = |bytes: &[u8]| {
-            let text = String::from_utf8(bytes.to_vec()).ok();
-            text.filter(|cursor| cursor.starts_with("s=") && cursor.contains(";x="))
-        };
-        let cursor = match state.load(text)? {
-            Loaded::Content(cursor) => Some(cursor),
-            Loaded::Nothing | Loaded::Damaged => {
-                // The first start reads what comes from now on, and a second one must know from where.
-                let last = self.last_cursor().await?;
-                if let Some(cursor) = &last {
-                    state.save(cursor.clone().into_bytes(), started.elapsed())?;
-                }
-                last
-            }
+        let cursor = match self.begin(context, bookmark).await? {
+            Ok(cursor) => cursor,
+            Err(stopping) => return Ok(stopping),
         };
         let mut arguments = vec!["--follow".to_owned(), "--no-tail".to_owned()];
         arguments.extend(cursor.map(|cursor| format!("--after-cursor={cursor}")));
@@ -155,15 +142,39 @@ impl Journal {
             status.lines_cut.fetch_add(batch.too_long, Ordering::Relaxed);
             let evidence: Vec<_> =
                 batch.entries.iter().map(|entry| Evidence::Event(entry.event())).collect();
-            if !evidence.is_empty()
-                && let Err(stopping) = context.evidence.spool(evidence).await
-            {
+            let Some(last) = batch.entries.last() else { continue };
+            let cursor = last.cursor.clone().into_bytes();
+            if let Err(stopping) = context.evidence.spool_to(evidence, bookmark, cursor).await {
                 return Ok(stopping);
             }
-            if let Some(last) = batch.entries.last() {
-                state.save(last.cursor.clone().into_bytes(), started.elapsed())?;
-            }
         }
+    }
+
+    /// Where to go on; `None` in an empty journal. The first start reads what comes from now on, and a second one must
+    /// know from where.
+    async fn begin(
+        &self,
+        context: &SourceContext,
+        bookmark: &mut Bookmark,
+    ) -> Result<Result<Option<String>, Stopping>, JournalError> {
+        if let Some(cursor) = bookmark.content().and_then(cursor_text) {
+            return Ok(Ok(Some(cursor)));
+        }
+        let earlier = context.state_dir.join("journald.cursor");
+        let is_whole = |bytes: &[u8]| cursor_text(bytes).is_some();
+        let known = persist::earlier_cursor(&earlier, is_whole)?;
+        let cursor = match known.as_deref().and_then(cursor_text) {
+            Some(cursor) => Some(cursor),
+            None => self.last_cursor().await?,
+        };
+        if let Some(cursor) = &cursor {
+            let content = cursor.clone().into_bytes();
+            if let Err(stopping) = context.evidence.spool_to(Vec::new(), bookmark, content).await {
+                return Ok(Err(stopping));
+            }
+            persist::forget_earlier_cursor(&earlier);
+        }
+        Ok(Ok(cursor))
     }
 
     /// The cursor of the newest entry; `None` when the journal is empty.
@@ -194,6 +205,12 @@ impl Journal {
         let spawned = command.kill_on_drop(true).spawn();
         spawned.map_err(|source| JournalError::Run { program: self.program.clone(), source })
     }
+}
+
+/// A cursor of the journal, if these bytes look like one.
+fn cursor_text(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    (text.starts_with("s=") && text.contains(";x=")).then(|| text.to_owned())
 }
 
 /// Why journalctl ended, in its own words.

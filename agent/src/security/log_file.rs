@@ -1,5 +1,5 @@
 //! Log files as a source: follows each, turns its lines into events and hands them over.
-//! Promises: a line is read within milliseconds of being written; the cursor moves only after the spool has the events.
+//! Promises: a line is read within milliseconds of being written; the cursor lies in the spool with the events before it.
 //! A file that cannot be read is said once, tried again, and counted in `haidang_log_readable`.
 
 use std::path::{Path, PathBuf};
@@ -13,15 +13,14 @@ use jiff::tz::TimeZone;
 use super::finding::Finding;
 use super::tail::{Batch, Notice, StartAt, Tail, TailError};
 use super::watch::Watch;
-use super::{auth_log, fields};
+use super::{auth_log, fields, persist};
 use crate::clock::Clock;
-use crate::source::{Evidence, MetricSource, Reading, SourceContext, SourceError, Stopping};
+use crate::source::{
+    Bookmark, Evidence, MetricSource, Reading, SourceContext, SourceError, Stopping,
+};
 
 /// How long to wait before a file that could not be read is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-
-/// How long a stop waits for the spool to take the batch under way; on a full disk it takes none.
-const LAST_BATCH_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// What one followed log tells about itself.
 #[derive(Debug, Default)]
@@ -77,15 +76,9 @@ pub(super) async fn follow(
     status: Arc<Status>,
 ) {
     let shutdown = context.shutdown.clone();
-    let follow = follow_until_stopping(&log, &context, clock, &status);
-    // A stop waits for the batch under way: lines that are spooled and whose cursor is not saved would come again.
-    let too_late = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(LAST_BATCH_TIME_MAX).await;
-    };
     tokio::select! {
-        Stopping = follow => {}
-        () = too_late => {}
+        () = shutdown.cancelled() => {}
+        Stopping = follow_until_stopping(&log, &context, clock, &status) => {}
     }
 }
 
@@ -95,23 +88,20 @@ async fn follow_until_stopping(
     clock: Clock,
     status: &Status,
 ) -> Stopping {
-    let shutdown = context.shutdown.clone();
     let directory = log.parent().unwrap_or(Path::new("/")).to_owned();
     let name = log.file_name().map(std::ffi::OsStr::to_owned);
     let watch = Watch::directory(&directory, move |path| path.file_name() == name.as_deref());
-    let cursor_file = context.state_dir.join(cursor_name(log));
-    let mut follower =
-        Follower { log, cursor_file, clock, started: clock.instant(), status, tail: None };
+    let earlier = context.state_dir.join(cursor_name(log));
+    let bookmark = context.bookmarks.take(&format!("log {}", log.display()));
+    let started = clock.instant();
+    let mut follower = Follower { log, earlier, clock, started, status, bookmark, tail: None };
     let mut told = false;
     loop {
         match follower.read_new(context).await {
             Ok(()) => {
                 status.readable.store(true, Ordering::Relaxed);
                 told = false;
-                tokio::select! {
-                    () = shutdown.cancelled() => return Stopping,
-                    _ = watch.wait() => {}
-                }
+                watch.wait().await;
             }
             Err(ReadError::Stopping) => return Stopping,
             Err(ReadError::Tail(error)) => {
@@ -122,10 +112,7 @@ async fn follow_until_stopping(
                     told = true;
                 }
                 follower.tail = None;
-                tokio::select! {
-                    () = shutdown.cancelled() => return Stopping,
-                    () = tokio::time::sleep(RETRY_INTERVAL) => {}
-                }
+                tokio::time::sleep(RETRY_INTERVAL).await;
             }
         }
     }
@@ -133,11 +120,13 @@ async fn follow_until_stopping(
 
 struct Follower<'a> {
     log: &'a Path,
-    cursor_file: PathBuf,
+    /// Where an earlier version kept its cursor.
+    earlier: PathBuf,
     clock: Clock,
     started: Instant,
     status: &'a Status,
-    /// Opened at the first read, and again after an error: it then begins at the cursor.
+    bookmark: Bookmark,
+    /// Opened at the first read, and again after an error: it then begins at the bookmark.
     tail: Option<Tail>,
 }
 
@@ -147,34 +136,36 @@ enum ReadError {
 }
 
 impl Follower<'_> {
-    /// Reads until nothing is new, each batch spooled before the cursor moves.
+    /// Reads until nothing is new; each batch goes to the spool with the cursor behind it.
     async fn read_new(&mut self, context: &SourceContext) -> Result<(), ReadError> {
         let zone = TimeZone::system();
         loop {
             let tail = self.tail.take();
-            let (log, cursor_file) = (self.log.to_owned(), self.cursor_file.clone());
+            let opened = tail.is_none().then(|| self.bookmark.content().map(<[u8]>::to_vec));
+            let (log, earlier) = (self.log.to_owned(), self.earlier.clone());
             let elapsed = self.clock.instant().saturating_duration_since(self.started);
-            let (tail, batch) = blocking(move || {
+            let (tail, batch, cursor) = blocking(move || {
                 let mut tail = match tail {
                     Some(tail) => tail,
-                    None => Tail::open(&log, &cursor_file, StartAt::End)?,
+                    None => open(&log, opened.flatten(), &earlier)?,
                 };
                 let batch = tail.poll(elapsed)?;
-                Ok((tail, batch))
+                let cursor = tail.cursor();
+                Ok((tail, batch, cursor))
             })
             .await?;
             let now = self.clock.now_ms();
             let evidence: Vec<_> = self.events(&batch, now, &zone).map(Evidence::Event).collect();
-            if !evidence.is_empty() {
-                context.evidence.spool(evidence).await.map_err(|Stopping| ReadError::Stopping)?;
+            if !evidence.is_empty() || !self.bookmark.is_at(&cursor) {
+                let first = self.bookmark.content().is_none();
+                let spooled = context.evidence.spool_to(evidence, &mut self.bookmark, cursor).await;
+                spooled.map_err(|Stopping| ReadError::Stopping)?;
+                if first {
+                    persist::forget_earlier_cursor(&self.earlier);
+                }
             }
             self.count(&batch);
-            let tail = blocking(move || {
-                let mut tail = tail;
-                tail.commit()?;
-                Ok(tail)
-            });
-            self.tail = Some(tail.await?);
+            self.tail = Some(tail);
             if !batch.more {
                 return Ok(());
             }
@@ -205,6 +196,15 @@ impl Follower<'_> {
         add(&self.status.lines_cut, batch.lines.iter().filter(|line| line.cut).count());
         add(&self.status.notices, batch.notices.len());
     }
+}
+
+/// At the bookmark, at the cursor of an earlier version, or at the end for a log that is followed for the first time.
+fn open(log: &Path, cursor: Option<Vec<u8>>, earlier: &Path) -> Result<Tail, TailError> {
+    let cursor = match cursor {
+        Some(cursor) => Some(cursor),
+        None => persist::earlier_cursor(earlier, Tail::is_cursor)?,
+    };
+    Tail::open(log, cursor.as_deref(), StartAt::End)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -238,7 +238,7 @@ fn noticed(notice: &Notice, file: &str, now: Millis) -> Event {
     finding.with(fields::REASON, reason).into_event(now, auth_log::SOURCE, message)
 }
 
-/// One cursor per log, named after its path.
+/// The file in which an earlier version kept the cursor of a log, named after its path.
 fn cursor_name(log: &Path) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._".contains(c) { c } else { '-' };
     let name: String = log.display().to_string().chars().map(plain).collect();
@@ -247,72 +247,129 @@ fn cursor_name(log: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
+    use std::collections::BTreeMap;
+    use std::fs::{self, OpenOptions};
     use std::io::Write;
 
     use tempfile::TempDir;
+    use tokio::sync::mpsc::Receiver;
+    use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::source::{EvidenceMessage, EvidenceSender, HostRoot};
+    use crate::source::{Bookmarks, Bundle, EvidenceMessage, EvidenceSender, HostRoot};
 
-    fn context(dir: &TempDir) -> (SourceContext, tokio::sync::mpsc::Receiver<EvidenceMessage>) {
-        let (evidence, receiver) = EvidenceSender::channel();
-        let shutdown = CancellationToken::new();
-        let state_dir = dir.path().to_owned();
-        (SourceContext { root: HostRoot::default(), state_dir, evidence, shutdown }, receiver)
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// A log that is followed, and a spool that keeps what it answers.
+    struct Bench {
+        dir: TempDir,
+        context: SourceContext,
+        receiver: Receiver<EvidenceMessage>,
+        status: Arc<Status>,
+        kept: Option<Vec<u8>>,
     }
 
-    fn write(log: &Path, text: &str) {
-        let mut file = OpenOptions::new().append(true).create(true).open(log).unwrap();
-        file.write_all(text.as_bytes()).unwrap();
+    impl Bench {
+        fn new() -> Self {
+            let dir = TempDir::new().unwrap();
+            let (evidence, receiver) = EvidenceSender::channel();
+            let shutdown = CancellationToken::new();
+            let (state_dir, root) = (dir.path().to_owned(), HostRoot::default());
+            let bookmarks = Bookmarks::default();
+            let context = SourceContext { root, state_dir, evidence, bookmarks, shutdown };
+            let status = Status::new(&dir.path().join("auth.log"));
+            Self { dir, context, receiver, status, kept: None }
+        }
+
+        fn log(&self) -> PathBuf {
+            self.dir.path().join("auth.log")
+        }
+
+        fn write(&self, text: &str) {
+            let mut file = OpenOptions::new().append(true).create(true).open(self.log()).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        }
+
+        /// Starts at what the spool has kept.
+        fn start(&self) -> JoinHandle<()> {
+            let source: Arc<str> = format!("log {}", self.log().display()).into();
+            let found: BTreeMap<_, _> =
+                self.kept.iter().map(|kept| (source.clone(), kept.clone())).collect();
+            let bookmarks = Bookmarks::new(found, false);
+            let context = SourceContext { bookmarks, ..self.context.clone() };
+            tokio::spawn(follow(self.log(), context, Clock, Arc::clone(&self.status)))
+        }
+
+        async fn receive(&mut self) -> (Bundle, tokio::sync::oneshot::Sender<()>) {
+            let received = tokio::time::timeout(DEADLINE, self.receiver.recv()).await;
+            let message = received.unwrap().unwrap();
+            (message.bundle, message.spooled)
+        }
+
+        /// The next lines, kept with their bookmark.
+        async fn spool(&mut self) -> Vec<String> {
+            loop {
+                let (bundle, spooled) = self.receive().await;
+                let texts = texts(&bundle);
+                self.kept = Some(bundle.bookmark.unwrap().1);
+                spooled.send(()).unwrap();
+                if !texts.is_empty() {
+                    return texts;
+                }
+            }
+        }
     }
 
-    fn messages(message: &EvidenceMessage) -> Vec<String> {
+    fn texts(bundle: &Bundle) -> Vec<String> {
         let text = |evidence: &Evidence| match evidence {
             Evidence::Event(event) => event.message.clone(),
             other => panic!("{other:?}"),
         };
-        message.evidence.iter().map(text).collect()
+        bundle.evidence.iter().map(text).collect()
     }
 
-    const DEADLINE: Duration = Duration::from_secs(20);
+    #[tokio::test]
+    async fn a_kill_at_any_moment_neither_repeats_nor_loses_a_line() {
+        let mut bench = Bench::new();
+        bench.write("old\n");
+        let task = bench.start();
+        let (bundle, spooled) = bench.receive().await;
+        assert_eq!(texts(&bundle), [""; 0], "a first start tells where it begins, at the end");
+        bench.kept = bundle.bookmark.map(|(_, content)| content);
+        spooled.send(()).unwrap();
+        bench.write("one\n");
+        // Killed before the spool has it: the next start hands the line over again.
+        let (bundle, _unanswered) = bench.receive().await;
+        assert_eq!(texts(&bundle), ["one"]);
+        task.abort();
+        let task = bench.start();
+        // Killed after the spool has it and before the source hears of it: it is not handed over again.
+        let (bundle, _unanswered) = bench.receive().await;
+        assert_eq!(texts(&bundle), ["one"]);
+        bench.kept = bundle.bookmark.map(|(_, content)| content);
+        task.abort();
+        let task = bench.start();
+        bench.write("two\n");
+        assert_eq!(bench.spool().await, ["two"]);
+        bench.context.shutdown.cancel();
+        tokio::time::timeout(DEADLINE, task).await.unwrap().unwrap();
+    }
 
     #[tokio::test]
-    async fn a_line_becomes_evidence_and_the_cursor_waits_for_the_spool() {
-        let dir = TempDir::new().unwrap();
-        let log = dir.path().join("auth.log");
-        write(&log, "old\n");
-        let (context, mut receiver) = context(&dir);
-        let status = Status::new(&log);
-        let start = |context: &SourceContext, status: &Arc<Status>| {
-            let follow = follow(log.clone(), context.clone(), Clock, Arc::clone(status));
-            tokio::spawn(follow)
-        };
-        let task = start(&context, &status);
-        let cursor = dir.path().join(cursor_name(&log));
-        tokio::time::timeout(DEADLINE, async {
-            while !cursor.exists() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await
-        .unwrap();
-        write(&log, "one\n");
-        let first = tokio::time::timeout(DEADLINE, receiver.recv()).await.unwrap().unwrap();
-        assert_eq!(messages(&first), ["one"]);
-        // Killed before the spool answered: the next start hands the line over again.
-        task.abort();
-        drop(first);
-        let task = start(&context, &status);
-        let again = tokio::time::timeout(DEADLINE, receiver.recv()).await.unwrap().unwrap();
-        assert_eq!(messages(&again), ["one"]);
-        again.spooled.send(()).unwrap();
-        write(&log, "two\n");
-        let second = tokio::time::timeout(DEADLINE, receiver.recv()).await.unwrap().unwrap();
-        assert_eq!(messages(&second), ["two"]);
-        assert_eq!(status.lines.load(Ordering::Relaxed), 1);
-        context.shutdown.cancel();
+    async fn the_cursor_file_of_an_earlier_version_is_taken_over_once() {
+        let mut bench = Bench::new();
+        bench.write("read\n");
+        let tail = Tail::open(&bench.log(), None, StartAt::End).unwrap();
+        let file = bench.dir.path().join(cursor_name(&bench.log()));
+        fs::write(&file, tail.cursor()).unwrap();
+        bench.write("written while it was upgraded\n");
+        let task = bench.start();
+        assert_eq!(bench.spool().await, ["written while it was upgraded"]);
+        bench.write("next\n");
+        assert_eq!(bench.spool().await, ["next"]);
+        assert!(!file.exists());
+        bench.context.shutdown.cancel();
         tokio::time::timeout(DEADLINE, task).await.unwrap().unwrap();
     }
 

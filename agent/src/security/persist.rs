@@ -1,14 +1,10 @@
-//! Small state files of the security sources: cursors and baselines, replaced as a whole.
-//! Promises: after a kill a file holds its last content. After a power loss it may hold an older one, which makes a source
-//! repeat and never skip; that is why the directory is not synced as well.
-//! A [`StateFile`] is not synced at every save, for a log line must not wait for a slow disk twice; a synced copy follows
-//! beside it within seconds.
+//! Small state files of the security sources, replaced as a whole; and the cursors that earlier versions kept in files.
+//! Promises: after a kill a file holds its last content. After a power loss it may hold an older one, which its source
+//! mends from its bookmark; that is why the directory is not synced as well.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 /// A state file could not be read or replaced.
 #[derive(Debug, thiserror::Error)]
@@ -38,88 +34,52 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, PersistError> {
 
 /// Replaces a state file.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PersistError> {
-    write(path, bytes, true)
-}
-
-fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), PersistError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let beside = PathBuf::from(beside);
+    let beside = with_suffix(path, ".tmp");
     let write = || -> io::Result<()> {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
-        if sync {
-            file.sync_data()?;
-        }
+        file.sync_data()?;
         fs::rename(&beside, path)
     };
     write().map_err(|source| PersistError::Write { path: path.to_owned(), source })
 }
 
-/// How far the synced copy may be behind: what a power loss may make a source repeat.
-const SYNC_INTERVAL: Duration = Duration::from_secs(2);
-
-/// A state file that is saved often, and its synced copy.
-#[derive(Debug)]
-pub(super) struct StateFile {
-    path: PathBuf,
-    synced: PathBuf,
-    synced_at: Option<Duration>,
-    syncing: Option<JoinHandle<()>>,
-}
-
-/// What a state file holds.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Loaded<T> {
-    Nothing,
-    Damaged,
-    Content(T),
-}
-
-impl StateFile {
-    pub(super) fn new(path: &Path) -> Self {
-        let mut synced = path.as_os_str().to_owned();
-        synced.push(".synced");
-        Self { path: path.to_owned(), synced: synced.into(), synced_at: None, syncing: None }
+/// The cursor of an earlier version, which kept it in a file and a synced copy of it; the newer one that `is_whole`.
+/// Empty when there is one and none is whole.
+pub(super) fn earlier_cursor(
+    path: &Path,
+    is_whole: impl Fn(&[u8]) -> bool,
+) -> Result<Option<Vec<u8>>, PersistError> {
+    let mut found = None;
+    for path in [path, &with_suffix(path, SYNCED)] {
+        match read(path)? {
+            Some(bytes) if is_whole(&bytes) => return Ok(Some(bytes)),
+            Some(_) => found = Some(Vec::new()),
+            None => {}
+        }
     }
+    Ok(found)
+}
 
-    /// What was saved last, or the synced copy when a power loss has damaged that.
-    pub(super) fn load<T>(
-        &self,
-        parse: impl Fn(&[u8]) -> Option<T>,
-    ) -> Result<Loaded<T>, PersistError> {
-        let mut found = false;
-        for path in [&self.path, &self.synced] {
-            if let Some(bytes) = read(path)? {
-                found = true;
-                if let Some(content) = parse(&bytes) {
-                    return Ok(Loaded::Content(content));
-                }
+/// Removes it, once the spool has its content: two truths would contradict each other one day.
+pub(super) fn forget_earlier_cursor(path: &Path) {
+    for path in [path, &with_suffix(path, SYNCED)] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let path = path.display();
+                tracing::warn!(%path, %error, "a cursor of an earlier version cannot be removed");
             }
+            Ok(()) | Err(_) => {}
         }
-        Ok(if found { Loaded::Damaged } else { Loaded::Nothing })
     }
+}
 
-    /// Saves at once; the copy is synced by a thread of its own, one at a time.
-    pub(super) fn save(&mut self, bytes: Vec<u8>, elapsed: Duration) -> Result<(), PersistError> {
-        write(&self.path, &bytes, false)?;
-        let due = self.synced_at.is_none_or(|at| elapsed.saturating_sub(at) >= SYNC_INTERVAL);
-        let idle = self.syncing.as_ref().is_none_or(JoinHandle::is_finished);
-        if due && idle {
-            let path = self.synced.clone();
-            let sync = move || {
-                if let Err(error) = replace(&path, &bytes) {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "the copy of a state file is not synced");
-                }
-            };
-            let spawned = thread::Builder::new().name("state-sync".to_owned()).spawn(sync);
-            let failed = |source| PersistError::Write { path: self.synced.clone(), source };
-            self.syncing = Some(spawned.map_err(failed)?);
-            self.synced_at = Some(elapsed);
-        }
-        Ok(())
-    }
+const SYNCED: &str = ".synced";
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut with = path.as_os_str().to_owned();
+    with.push(suffix);
+    with.into()
 }
 
 #[cfg(test)]
@@ -129,27 +89,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_file_is_replaced_by_its_synced_copy() {
+    fn of_an_earlier_cursor_the_synced_copy_counts_when_the_file_is_damaged() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("cursor.json");
-        let load = |state: &StateFile| {
-            state.load(|bytes| (!bytes.is_empty()).then(|| bytes.to_vec())).unwrap()
-        };
-        let mut state = StateFile::new(&path);
-        assert_eq!(load(&state), Loaded::Nothing);
-        state.save(b"one".to_vec(), Duration::ZERO).unwrap();
-        state.syncing.take().unwrap().join().unwrap();
-        state.save(b"two".to_vec(), Duration::from_secs(1)).unwrap();
-        assert!(state.syncing.is_none(), "not before its time");
-        assert_eq!(load(&state), Loaded::Content(b"two".to_vec()));
+        let cursor = || earlier_cursor(&path, |bytes| !bytes.is_empty()).unwrap();
+        assert_eq!(cursor(), None);
+        fs::write(with_suffix(&path, SYNCED), "old").unwrap();
+        fs::write(&path, "new").unwrap();
+        assert_eq!(cursor(), Some(b"new".to_vec()));
         fs::write(&path, "").unwrap();
-        assert_eq!(load(&state), Loaded::Content(b"one".to_vec()));
-        state.save(b"three".to_vec(), SYNC_INTERVAL).unwrap();
-        state.syncing.take().unwrap().join().unwrap();
-        for file in [&path, &state.synced] {
-            assert_eq!(fs::read(file).unwrap(), b"three");
-            fs::write(file, "").unwrap();
-        }
-        assert_eq!(load(&state), Loaded::Damaged);
+        assert_eq!(cursor(), Some(b"old".to_vec()));
+        fs::remove_file(with_suffix(&path, SYNCED)).unwrap();
+        assert_eq!(cursor(), Some(Vec::new()));
+        forget_earlier_cursor(&path);
+        assert_eq!(cursor(), None);
     }
 }

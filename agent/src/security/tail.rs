@@ -1,8 +1,8 @@
 //! Follows a log file through rotations, truncations and restarts, line by line.
 //!
 //! Promises: a complete line is handed out once, as long as the file that holds it keeps a name beside the log
-//! (`log.1`, `log-20261121`) or is still open here; lines written to a rotated file late are read too. The cursor moves
-//! in [`Tail::commit`] only. A `kill -9` between spooling and commit repeats that one batch: nothing is lost.
+//! (`log.1`, `log-20261121`) or is still open here; lines written to a rotated file late are read too. Where it stands
+//! after a batch is [`Tail::cursor`]: whoever keeps it together with the batch repeats and loses nothing.
 //! Cannot be promised: `copytruncate` drops what is written between its copy and its cut, for every reader.
 //! A log that was cut with no copy of it beside, or whose unread part is gone or compressed, yields a [`Notice`].
 
@@ -19,14 +19,14 @@ use cursor::{Cursor, Mark};
 use followed::{Followed, Outcome};
 use siblings::{Candidate, Rank};
 
-use crate::security::persist::{Loaded, PersistError, StateFile};
+use crate::security::persist::PersistError;
 
 /// A longer line is cut here: syslog daemons cut at 8 KiB themselves, and rules read no further.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
 /// Lines of one batch: what a report holds comfortably.
 pub const BATCH_LINES_MAX: usize = 500;
-/// Bytes of one batch, for long lines.
-pub const BATCH_BYTES_MAX: usize = 256 << 10;
+/// Bytes of one batch, for long lines: all of it is one report.
+pub const BATCH_BYTES_MAX: usize = 128 << 10;
 /// How long a rotated file is watched for late writers: logrotate signals the daemon within seconds.
 const ROTATED_LINGER: Duration = Duration::from_secs(60);
 /// Rotated files remembered as read; logrotate keeps 4 to 52.
@@ -53,7 +53,7 @@ pub enum Notice {
     Truncated { unread_after: u64 },
     /// The file that was being read is gone; what it held after this offset is not known.
     Lost { unread_after: u64 },
-    /// The state file cannot be understood; the log is read from its beginning, lines may repeat.
+    /// The cursor cannot be understood; the log is read from its beginning, lines may repeat.
     CursorDamaged,
 }
 
@@ -81,35 +81,28 @@ pub enum TailError {
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
-    state: StateFile,
     /// Oldest first; the last one is the log itself unless it is missing at the moment.
     files: VecDeque<Followed>,
     finished: VecDeque<Mark>,
     /// When the log was last seen changed, in nanoseconds since 1970.
     modified_ns: i64,
     notices: Vec<Notice>,
-    committed: Option<Cursor>,
-    /// The time of the last poll.
-    elapsed: Duration,
 }
 
 impl Tail {
     /// Resumes at the cursor, or starts where `start` says when there is none.
-    pub fn open(path: &Path, cursor_file: &Path, start: StartAt) -> Result<Self, TailError> {
+    pub fn open(path: &Path, cursor: Option<&[u8]>, start: StartAt) -> Result<Self, TailError> {
         let mut tail = Self {
             path: path.to_owned(),
-            state: StateFile::new(cursor_file),
-            elapsed: Duration::ZERO,
             files: VecDeque::new(),
             finished: VecDeque::new(),
             modified_ns: 0,
             notices: Vec::new(),
-            committed: None,
         };
-        let resumed = match tail.state.load(Cursor::parse)? {
-            Loaded::Nothing => tail.begin(start),
-            Loaded::Content(cursor) => tail.resume(cursor),
-            Loaded::Damaged => {
+        let resumed = match cursor.map(Cursor::parse) {
+            None => tail.begin(start),
+            Some(Some(cursor)) => tail.resume(cursor),
+            Some(None) => {
                 tail.notices.push(Notice::CursorDamaged);
                 tail.begin(StartAt::Beginning)
             }
@@ -118,9 +111,13 @@ impl Tail {
         Ok(tail)
     }
 
+    /// Whether these bytes are a cursor, of this version or an earlier one.
+    pub fn is_cursor(bytes: &[u8]) -> bool {
+        Cursor::parse(bytes).is_some()
+    }
+
     /// Reads what is new, up to the bounds of a batch. `elapsed` is any clock that never steps back.
     pub fn poll(&mut self, elapsed: Duration) -> Result<Batch, TailError> {
-        self.elapsed = elapsed;
         let mut batch = Batch::default();
         let polled = self.read_all(elapsed, &mut batch);
         polled.map_err(|source| TailError::Read { path: self.path.clone(), source })?;
@@ -128,19 +125,15 @@ impl Tail {
         Ok(batch)
     }
 
-    /// Persists the cursor behind everything that was polled: call it once the batch is spooled.
-    pub fn commit(&mut self) -> Result<(), TailError> {
+    /// The place behind everything that was polled.
+    pub fn cursor(&self) -> Vec<u8> {
         let cursor = Cursor {
             version: cursor::VERSION,
             modified_ns: self.modified_ns,
             files: self.files.iter().map(Followed::mark).collect(),
             finished: self.finished.iter().cloned().collect(),
         };
-        if self.committed.as_ref() != Some(&cursor) {
-            self.state.save(cursor.to_bytes(), self.elapsed)?;
-            self.committed = Some(cursor);
-        }
-        Ok(())
+        cursor.to_bytes()
     }
 
     fn begin(&mut self, start: StartAt) -> io::Result<()> {
@@ -183,7 +176,6 @@ impl Tail {
         found.extend(newer.into_iter().map(|one| (one.rank, Followed::new(one))));
         found.sort_by_key(|(rank, _)| *rank);
         self.files = found.into_iter().map(|(_, file)| file).collect();
-        self.committed = Some(cursor);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use agent_model::{Event, EventClass, GapReason, HostId, Labels, Schema, Severity
 
 use super::*;
 use crate::enrol::{EnrolRequest, Token, enrol};
-use crate::source::Evidence;
+use crate::source::{Bundle, Evidence};
 use crate::spool::{MetricsReading, SpoolOptions, SpoolThread, allocate_on_disk};
 use crate::test_collector::{Fault, TestCollector, eventually};
 
@@ -67,7 +67,8 @@ impl Bench {
             message: message.to_owned(),
             fields: BTreeMap::new(),
         });
-        let rest = self.spool.append_evidence(vec![event], Clock.now_ms()).await.unwrap();
+        let bundle = Bundle { evidence: vec![event], bookmark: None };
+        let rest = self.spool.append_evidence(vec![bundle], Clock.now_ms()).await.unwrap();
         assert!(rest.is_empty());
     }
 

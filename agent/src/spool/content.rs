@@ -3,67 +3,81 @@
 
 use agent_model::{Gap, HostId, Report};
 
+use super::bookmarks::Mark;
 use super::record::{Kind, Position};
-use crate::source::Evidence;
+use crate::source::{Bundle, Evidence};
 
-/// Records in one report: a burst of log lines makes few reports.
+/// Records in one report of several bundles: a burst of log lines makes few reports.
 const RECORDS_MAX: usize = 1_000;
 
-/// Text in one report, roughly: an acknowledgement comes back before a slow line has idled.
+/// Text in one such report, roughly: an acknowledgement comes back before a slow line has idled.
 const TEXT_BYTES_MAX: usize = 128 << 10;
+
+/// Bundles in one report; the count of its bookmarks is one byte.
+const BUNDLES_MAX: usize = 200;
 
 /// A report that has no number yet.
 pub(super) struct Draft {
     pub(super) kind: Kind,
     pub(super) events: u32,
-    /// How many pieces of evidence it was made from.
-    pub(super) pieces: usize,
     pub(super) report: Report,
+    /// Where the sources of its evidence stand behind it.
+    pub(super) marks: Vec<Mark>,
+    /// How many bundles it was made from.
+    pub(super) bundles: usize,
 }
 
-/// The next report from the front of the evidence; `None` when there is none left.
-pub(super) fn draft(host: &HostId, evidence: &[Evidence], now_ms: i64) -> Option<Draft> {
-    let kind = kind_of(evidence.first()?);
-    let mut report = empty(host, kind, now_ms);
-    let mut bytes = 0;
-    let mut pieces = 0;
-    for piece in evidence {
-        bytes += size_of(piece);
-        let full = pieces == RECORDS_MAX || bytes > TEXT_BYTES_MAX;
-        if kind_of(piece) != kind || (full && pieces > 0) {
+/// The next report from the front of the bundles. A bundle is never split, because its bookmark stands for all of it;
+/// it shares a report with those behind it while they are of its kind and within the bounds.
+pub(super) fn draft(host: &HostId, bundles: &[Bundle], now_ms: i64) -> Draft {
+    let kind = bundles.first().map_or(Kind::Results, kind_of);
+    let mut draft = Draft::new(empty(host, kind, now_ms), kind);
+    let (mut bytes, mut records) = (0, 0);
+    for bundle in bundles {
+        bytes += bundle.evidence.iter().map(size_of).sum::<usize>();
+        records += bundle.evidence.len();
+        let full = records > RECORDS_MAX || bytes > TEXT_BYTES_MAX || draft.bundles == BUNDLES_MAX;
+        let joins = kind_of(bundle) == kind && !bundle.evidence.is_empty() && !full;
+        if draft.bundles > 0 && !joins {
             break;
         }
-        pieces += 1;
-        match piece.clone() {
-            Evidence::Event(event) => report.events.push(event),
-            Evidence::BackupRun(run) => report.backup_runs.push(run),
-            Evidence::BackupCopy(copy) => report.backup_copies.push(copy),
-            Evidence::ProbeResult(result) => report.probe_results.push(result),
-            Evidence::Facts(facts) => report.facts.extend(facts),
+        draft.bundles += 1;
+        draft.marks.extend(bundle.bookmark.clone());
+        let report = &mut draft.report;
+        for piece in bundle.evidence.iter().cloned() {
+            match piece {
+                Evidence::Event(event) => report.events.push(event),
+                Evidence::BackupRun(run) => report.backup_runs.push(run),
+                Evidence::BackupCopy(copy) => report.backup_copies.push(copy),
+                Evidence::ProbeResult(result) => report.probe_results.push(result),
+                Evidence::Facts(facts) => report.facts.extend(facts),
+            }
         }
     }
-    let events = u32::try_from(report.events.len()).unwrap_or(u32::MAX);
-    Some(Draft { kind, events, pieces, report })
+    draft.events = u32::try_from(draft.report.events.len()).unwrap_or(u32::MAX);
+    draft
+}
+
+impl Draft {
+    pub(super) fn new(report: Report, kind: Kind) -> Self {
+        Self { kind, events: 0, report, marks: Vec::new(), bundles: 0 }
+    }
 }
 
 pub(super) fn gaps(host: &HostId, gaps: Vec<Gap>, now_ms: i64) -> Draft {
     let mut report = empty(host, Kind::Results, now_ms);
     report.gaps = gaps;
-    Draft { kind: Kind::Results, events: 0, pieces: 0, report }
+    Draft::new(report, Kind::Results)
 }
 
 pub(super) fn empty(host: &HostId, kind: Kind, now_ms: i64) -> Report {
     Report::empty(host.clone(), Position::FIRST.key(kind.stream()), now_ms)
 }
 
-fn kind_of(piece: &Evidence) -> Kind {
-    match piece {
-        Evidence::Event(_) => Kind::Events,
-        Evidence::BackupRun(_)
-        | Evidence::BackupCopy(_)
-        | Evidence::ProbeResult(_)
-        | Evidence::Facts(_) => Kind::Results,
-    }
+/// Events among results count as results: the bundle stays whole.
+fn kind_of(bundle: &Bundle) -> Kind {
+    let event = |piece: &Evidence| matches!(piece, Evidence::Event(_));
+    if bundle.evidence.iter().all(event) { Kind::Events } else { Kind::Results }
 }
 
 /// The texts that can be long; the rest is counted as a hundred bytes.

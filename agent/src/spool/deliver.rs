@@ -90,6 +90,12 @@ impl Spool {
             });
             retired.extend(held.map(|(index, _)| (at, index)));
         }
+        // What sources are to find again at the next start must not go with the evidence that brought it.
+        let evidence = retired.iter().any(|&(log, _)| log != 0);
+        if evidence && let Err(error) = self.save_bookmarks() {
+            self.note_upkeep(&error);
+            retired.retain(|&(log, _)| log == 0);
+        }
         let removed = !retired.is_empty();
         if removed {
             self.save();

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use agent_model::SchemaId;
 
+use super::bookmarks::{self, Bookmarks};
 use super::held::Held;
 use super::record::{self, Found, Head, Position};
 use super::{Allocate, SpoolError, disk, log_of};
@@ -72,11 +73,12 @@ pub(super) struct Damage {
 }
 
 impl Log {
-    /// Opens a log, cuts torn tails, and says where records were lost between good ones.
+    /// Opens a log, cuts torn tails, takes the bookmarks out, and says where records were lost between good ones.
     pub(super) fn open(
         directory: PathBuf,
         segment_bytes: u64,
         index: usize,
+        bookmarks: &mut Bookmarks,
     ) -> Result<(Self, Vec<Damage>), SpoolError> {
         fs::create_dir_all(&directory).map_err(disk("making", &directory))?;
         let mut names = Vec::new();
@@ -96,14 +98,19 @@ impl Log {
             if let Some(after) = torn.take() {
                 damage.push(Damage { after, before: first });
             }
-            torn = log.adopt(first, path)?;
+            torn = log.adopt(first, path, bookmarks)?;
         }
         damage.retain(|hole| hole.after.epoch == hole.before.epoch);
         Ok((log, damage))
     }
 
     /// Takes over a file of an earlier run; tells after which record it was cut, if it was.
-    fn adopt(&mut self, first: Position, path: PathBuf) -> Result<Option<Position>, SpoolError> {
+    fn adopt(
+        &mut self,
+        first: Position,
+        path: PathBuf,
+        bookmarks: &mut Bookmarks,
+    ) -> Result<Option<Position>, SpoolError> {
         let bytes = fs::read(&path).map_err(disk("reading", &path))?;
         let (found, end) = record::scan(&bytes, first, |kind| log_of(kind) == self.index);
         let (Some(first_found), Some(last)) = (found.first(), found.last()) else {
@@ -126,7 +133,11 @@ impl Log {
             runs: Vec::new(),
             schemas: Vec::new(),
         };
-        found.iter().for_each(|one| segment.count(&one.head));
+        for one in &found {
+            segment.count(&one.head);
+            let marks = bookmarks::decode(&bytes[one.bookmarks.clone()]).unwrap_or_default();
+            marks.into_iter().for_each(|mark| bookmarks.replay(one.head.position, mark));
+        }
         self.segments.push_back(segment);
         Ok(bytes[end..].iter().any(|&byte| byte != 0).then_some(last))
     }

@@ -83,9 +83,15 @@ impl Spool {
     }
 
     /// Drops a segment; each collector that still waits for some of it gets a gap record, which is durable first.
-    /// `false` when a gap record finds no room: then nothing is dropped.
+    /// `false` when a gap record finds no room, or the bookmarks it holds none: then nothing is dropped.
     fn drop_segment(&mut self, log: usize, at: usize) -> Result<bool, SpoolError> {
         let stream = if log == 0 { Stream::Metrics } else { Stream::Evidence };
+        if stream == Stream::Evidence
+            && let Err(error) = self.save_bookmarks()
+        {
+            self.note_upkeep(&error);
+            return Ok(false);
+        }
         let first = self.logs[log].segments()[at].first;
         let records = self.logs[log].read(at, Position::FIRST)?;
         for collector in 0..self.cursors.len() {

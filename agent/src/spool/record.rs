@@ -2,18 +2,24 @@
 //!
 //! Bytes, all little-endian: length of the rest (u32), CRC-32 of the rest (u32), then kind (u8), epoch (u64),
 //! sequence (u64), created_ms (i64), samples (u32), events (u32), audience (u64), schema count (u8),
-//! that many schema ids (32 bytes each), and the report. The position inside the CRC is what tells a
-//! fresh record from the remains of an older one in a file that is used again.
+//! that many schema ids (32 bytes each), the bookmarks if the kind's highest bit says so (since version 2), and the
+//! report. The position inside the CRC is what tells a fresh record from the remains of an older one in a file that is
+//! used again; the bookmarks inside it make evidence and the place of its source one fact.
 
 use std::ops::Range;
 
 use agent_model::{Epoch, Millis, ReportKey, SchemaId, Stream};
+
+use super::bookmarks::{self, Mark};
 
 /// Length and checksum.
 const FRAME_BYTES: usize = 8;
 
 /// The head without schema ids.
 const HEAD_BYTES: usize = 1 + 8 + 8 + 8 + 4 + 4 + 8 + 1;
+
+/// Set in the kind's byte when bookmarks follow the schema ids.
+const WITH_BOOKMARKS: u8 = 0x80;
 
 /// Names a report within a stream; the order is that of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +60,9 @@ pub(super) const EVERYBODY: u64 = 0;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) head: Head,
-    /// The report's bytes within the buffer that was scanned.
+    /// The bookmarks' bytes within the buffer that was scanned; empty when there are none.
+    pub(super) bookmarks: Range<usize>,
+    /// The report's bytes, there too.
     pub(super) report: Range<usize>,
 }
 
@@ -77,12 +85,16 @@ impl Position {
     }
 }
 
-pub(super) fn encode(head: &Head, report: &[u8]) -> Vec<u8> {
-    let rest_bytes = HEAD_BYTES + head.schemas.len() * 32 + report.len();
+pub(super) fn encode(head: &Head, marks: &[Mark], report: &[u8]) -> Vec<u8> {
+    let mut bookmarks = Vec::new();
+    if !marks.is_empty() {
+        bookmarks::encode(marks, &mut bookmarks);
+    }
+    let rest_bytes = HEAD_BYTES + head.schemas.len() * 32 + bookmarks.len() + report.len();
     let mut out = Vec::with_capacity(FRAME_BYTES + rest_bytes);
     out.extend_from_slice(&u32::try_from(rest_bytes).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(&[0; 4]);
-    out.push(head.kind as u8);
+    out.push(head.kind as u8 | if marks.is_empty() { 0 } else { WITH_BOOKMARKS });
     out.extend_from_slice(&head.position.epoch.to_le_bytes());
     out.extend_from_slice(&head.position.sequence.to_le_bytes());
     out.extend_from_slice(&head.created_ms.to_le_bytes());
@@ -91,6 +103,7 @@ pub(super) fn encode(head: &Head, report: &[u8]) -> Vec<u8> {
     out.extend_from_slice(&head.audience.to_le_bytes());
     out.push(u8::try_from(head.schemas.len()).unwrap_or(u8::MAX));
     head.schemas.iter().for_each(|id| out.extend_from_slice(&id.0));
+    out.extend_from_slice(&bookmarks);
     out.extend_from_slice(report);
     let checksum = crc32fast::hash(&out[FRAME_BYTES..]);
     out[4..FRAME_BYTES].copy_from_slice(&checksum.to_le_bytes());
@@ -131,8 +144,13 @@ fn decode(bytes: &[u8], at: usize) -> Option<(Found, usize)> {
     let u32_at = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
     let schemas_end = HEAD_BYTES + usize::from(rest[HEAD_BYTES - 1]) * 32;
     let ids = rest.get(HEAD_BYTES..schemas_end)?.chunks_exact(32);
+    let bookmarks_bytes = match rest[0] & WITH_BOOKMARKS {
+        0 => 0,
+        _ => bookmarks::length(&rest[schemas_end..])?,
+    };
+    let bookmarks_end = schemas_end + bookmarks_bytes;
     let head = Head {
-        kind: Kind::ALL.into_iter().find(|kind| *kind as u8 == rest[0])?,
+        kind: Kind::ALL.into_iter().find(|kind| *kind as u8 == rest[0] & !WITH_BOOKMARKS)?,
         position: Position { epoch: u64_at(1)?, sequence: u64_at(9)? },
         created_ms: u64_at(17)?.cast_signed(),
         samples: u32_at(25)?,
@@ -141,7 +159,8 @@ fn decode(bytes: &[u8], at: usize) -> Option<(Found, usize)> {
         schemas: ids.filter_map(|id| id.try_into().ok().map(SchemaId)).collect(),
     };
     let end = start + rest_bytes;
-    Some((Found { head, report: start + schemas_end..end }, end))
+    let bookmarks = start + schemas_end..start + bookmarks_end;
+    Some((Found { head, bookmarks, report: start + bookmarks_end..end }, end))
 }
 
 #[cfg(test)]
@@ -162,13 +181,17 @@ mod tests {
 
     #[test]
     fn a_record_cut_or_flipped_at_any_byte_ends_the_scan_before_it() {
-        let mut bytes = encode(&head(1), b"one");
+        let mut bytes = encode(&head(1), &[], b"one");
         let first_end = bytes.len();
-        bytes.extend(encode(&head(2), b"two"));
+        let marks = [("log".into(), b"7".to_vec()), ("journald".into(), Vec::new())];
+        bytes.extend(encode(&head(2), &marks, b"two"));
         let (records, end) = scan(&bytes, Position::FIRST, |_| true);
         assert_eq!((records.len(), end), (2, bytes.len()));
         assert_eq!(records[1].head, head(2));
         assert_eq!(&bytes[records[1].report.clone()], b"two");
+        assert!(records[0].bookmarks.is_empty());
+        let found = bookmarks::decode(&bytes[records[1].bookmarks.clone()]).unwrap();
+        assert_eq!(found, marks);
         for cut in first_end..bytes.len() {
             assert_eq!(scan(&bytes[..cut], Position::FIRST, |_| true).1, first_end, "cut at {cut}");
             let mut flipped = bytes.clone();
@@ -179,9 +202,9 @@ mod tests {
 
     #[test]
     fn the_remains_of_older_records_are_not_taken_for_new_ones() {
-        let mut bytes = encode(&head(5), b"new");
+        let mut bytes = encode(&head(5), &[], b"new");
         let end = bytes.len();
-        bytes.extend(encode(&head(4), b"old"));
+        bytes.extend(encode(&head(4), &[], b"old"));
         assert_eq!(scan(&bytes, Position::FIRST, |_| true).1, end);
         assert_eq!(scan(&bytes, Position { epoch: 7, sequence: 6 }, |_| true).1, 0);
     }

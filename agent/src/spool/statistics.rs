@@ -39,7 +39,7 @@ impl Spool {
     /// What it takes of the disk.
     pub(super) fn bytes(&self) -> u64 {
         let logs: u64 = self.logs.iter().map(Log::bytes).sum();
-        logs + self.spare.bytes() + self.schemas.bytes()
+        logs + self.spare.bytes() + self.schemas.bytes() + self.bookmarks.bytes()
     }
 
     /// Reports that wait for a collector: evidence, metrics.

@@ -1,5 +1,6 @@
 //! The spool against two collectors that are here and away, crashes, damage, overflow and a full disk.
 
+mod bookmarks;
 mod overflow;
 mod simulation;
 
@@ -15,6 +16,7 @@ use agent_wire::{RawReport, SchemaSource};
 use bytes::Bytes;
 
 use super::*;
+use crate::source::{Bundle, Evidence};
 
 const NOW: Millis = 1_800_000_000_000;
 
@@ -94,16 +96,31 @@ impl Bench {
     }
 
     fn events(&mut self, messages: &[&str]) -> Result<(), SpoolError> {
-        let mut evidence: Vec<_> = messages.iter().map(|message| event(message)).collect();
+        let mut bundles = bundles(messages.iter().map(|message| event(message)));
         self.now_ms += 1;
         let now_ms = self.now_ms;
-        self.spool().append_evidence(&mut evidence, now_ms)
+        self.spool().append_evidence(&mut bundles, now_ms)
+    }
+
+    /// Events of a source, and where it stands behind them; none when the batch is only a place.
+    fn batch(&mut self, source: &str, messages: &[&str], place: &str) -> Result<(), SpoolError> {
+        let evidence = messages.iter().map(|message| event(message)).collect();
+        let bookmark = Some((source.into(), place.as_bytes().to_vec()));
+        self.now_ms += 1;
+        let now_ms = self.now_ms;
+        self.spool().append_evidence(&mut vec![Bundle { evidence, bookmark }], now_ms)
+    }
+
+    /// Where a source is told that it stands.
+    fn place(&mut self, source: &str) -> Option<String> {
+        let bookmark = self.spool().bookmarks().take(source);
+        bookmark.content().map(|content| String::from_utf8(content.to_vec()).unwrap())
     }
 
     fn run(&mut self, job: &str) -> Result<(), SpoolError> {
         self.now_ms += 1;
         let now_ms = self.now_ms;
-        self.spool().append_evidence(&mut vec![backup(job)], now_ms)
+        self.spool().append_evidence(&mut bundles([backup(job)]), now_ms)
     }
 
     fn tick(&mut self, series: usize) -> Result<(), SpoolError> {
@@ -186,6 +203,12 @@ impl Received {
         let got = |sequence| self.reports.contains_key(&Position { epoch, sequence }.key(stream));
         (1..=last).filter(|&sequence| !got(sequence) && !named(sequence)).collect()
     }
+}
+
+/// Each piece by itself, of sources that have no place.
+fn bundles(evidence: impl IntoIterator<Item = Evidence>) -> Vec<Bundle> {
+    let bundle = |piece| Bundle { evidence: vec![piece], bookmark: None };
+    evidence.into_iter().map(bundle).collect()
 }
 
 fn event(message: &str) -> Evidence {

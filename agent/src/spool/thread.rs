@@ -8,7 +8,7 @@ use agent_model::{Labels, Millis, Schema, SchemaId, Stream};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{BatchLimits, Delivery, Position, Spool, SpoolError, SpoolOptions, SpoolStatistics};
-use crate::source::Evidence;
+use crate::source::{Bookmarks, Bundle};
 
 /// Commands that wait; each caller waits for its answer, so there are a few per collector.
 const COMMANDS_MAX: usize = 64;
@@ -34,9 +34,9 @@ impl MetricsReading {
 
 enum Command {
     Evidence {
-        evidence: Vec<Evidence>,
+        bundles: Vec<Bundle>,
         now_ms: Millis,
-        done: oneshot::Sender<Vec<Evidence>>,
+        done: oneshot::Sender<Vec<Bundle>>,
     },
     Metrics(Arc<MetricsReading>),
     Batch {
@@ -58,6 +58,7 @@ enum Command {
         now_ms: Millis,
         reply: oneshot::Sender<Vec<SchemaId>>,
     },
+    Bookmarks(oneshot::Sender<Bookmarks>),
     Statistics(oneshot::Sender<SpoolStatistics>),
 }
 
@@ -96,10 +97,10 @@ impl SpoolHandle {
     /// Takes evidence in and returns, once the rest is durable, what found no room.
     pub async fn append_evidence(
         &self,
-        evidence: Vec<Evidence>,
+        bundles: Vec<Bundle>,
         now_ms: Millis,
-    ) -> Result<Vec<Evidence>, SpoolError> {
-        self.ask(|done| Command::Evidence { evidence, now_ms, done }).await
+    ) -> Result<Vec<Bundle>, SpoolError> {
+        self.ask(|done| Command::Evidence { bundles, now_ms, done }).await
     }
 
     /// Takes a reading in. A failure is counted and logged by the spool; a reading waits for nobody.
@@ -138,6 +139,11 @@ impl SpoolHandle {
         self.ask(|reply| Command::OfferSchemas { ids, now_ms, reply }).await
     }
 
+    /// Where every source stands.
+    pub async fn bookmarks(&self) -> Result<Bookmarks, SpoolError> {
+        self.ask(Command::Bookmarks).await
+    }
+
     pub async fn statistics(&self) -> Result<SpoolStatistics, SpoolError> {
         self.ask(Command::Statistics).await
     }
@@ -172,7 +178,7 @@ struct Worker {
     evidence: watch::Sender<u64>,
     metrics: watch::Sender<u64>,
     /// Answers that wait for the sync, each with the evidence that found no room.
-    done: Vec<(oneshot::Sender<Vec<Evidence>>, Vec<Evidence>)>,
+    done: Vec<(oneshot::Sender<Vec<Bundle>>, Vec<Bundle>)>,
     evidence_dirty: bool,
     metrics_synced_ms: Millis,
     metrics_sync_due: bool,
@@ -195,10 +201,10 @@ impl Worker {
 
     fn handle(&mut self, command: Command) {
         match command {
-            Command::Evidence { mut evidence, now_ms, done } => {
-                note("taking evidence in", self.spool.append_evidence(&mut evidence, now_ms));
+            Command::Evidence { mut bundles, now_ms, done } => {
+                note("taking evidence in", self.spool.append_evidence(&mut bundles, now_ms));
                 self.evidence_dirty = true;
-                self.done.push((done, evidence));
+                self.done.push((done, bundles));
             }
             Command::Metrics(reading) => {
                 note("taking a reading in", self.spool.append_metrics(&reading));
@@ -208,6 +214,10 @@ impl Worker {
                 }
             }
             Command::Batch { collector, stream, limits, reply } => {
+                // What a power loss could still take back must not leave the host: its source would tell it again.
+                if stream == Stream::Evidence {
+                    self.commit();
+                }
                 let batch = self.spool.batch(collector, stream, limits);
                 answer(reply, note("reading a batch", batch).unwrap_or_default());
             }
@@ -220,6 +230,7 @@ impl Worker {
                 let gone = self.spool.offer_schemas(&ids, now_ms);
                 answer(reply, note("offering schemas", gone).unwrap_or_default());
             }
+            Command::Bookmarks(reply) => answer(reply, self.spool.bookmarks()),
             Command::Statistics(reply) => answer(reply, self.spool.statistics()),
         }
     }

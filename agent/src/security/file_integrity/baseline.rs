@@ -1,5 +1,7 @@
 //! What the watched files were when they were last looked at, and how they differ now.
-//! Promises: content decides, not times; a file that cannot be read is compared by size and time; no change is told twice.
+//! Promises: content decides, not times; a file that cannot be read is compared by size and time; no change is told
+//! twice: the file of the baseline is too large to be written with every change, so the changes lie in the spool beside
+//! their events ([`Step`]) until the file has them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The format of the baseline file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// One file as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,38 +46,75 @@ pub(super) struct Baseline {
     /// The patterns that it was made for.
     pub(super) patterns: Vec<String>,
     pub(super) files: BTreeMap<PathBuf, Record>,
+    /// The number of the last step that it holds.
+    pub(super) step: u64,
+}
+
+/// Changes that were told together: the bookmark that goes with their events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Step {
+    pub(super) number: u64,
+    /// It begins a new baseline, because the file of the old one was damaged.
+    #[serde(default)]
+    pub(super) anew: bool,
+    /// What each file is now; `None` when it is gone.
+    pub(super) files: Vec<(String, Option<Record>)>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
     version: u32,
+    /// Since version 2.
+    #[serde(default)]
+    step: u64,
     patterns: Vec<String>,
-    /// Paths as text, or as hexadecimal bytes behind a NUL when they are no text.
     files: Vec<(String, Record)>,
 }
 
 impl Baseline {
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
-        let files = stored.files.into_iter().map(|(path, record)| {
-            let path = match path.strip_prefix('\0') {
-                None => PathBuf::from(path),
-                Some(bytes) => OsString::from_vec(hex::decode(bytes).ok()?).into(),
-            };
-            Some((path, record))
-        });
+        let files = stored.files.into_iter();
+        let files = files.map(|(path, record)| Some((from_text(&path)?, record)));
         let files = files.collect::<Option<_>>()?;
-        (stored.version == VERSION).then_some(Self { patterns: stored.patterns, files })
+        let known = (1..=VERSION).contains(&stored.version);
+        known.then_some(Self { patterns: stored.patterns, files, step: stored.step })
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let text = |path: &Path| match path.to_str() {
-            Some(text) => text.to_owned(),
-            None => format!("\0{}", hex::encode(path.as_os_str().as_bytes())),
-        };
-        let files = self.files.iter().map(|(path, record)| (text(path), record.clone())).collect();
-        let stored = Stored { version: VERSION, patterns: self.patterns.clone(), files };
+        let files = self.files.iter();
+        let files = files.map(|(path, record)| (to_text(path), record.clone())).collect();
+        let (patterns, step) = (self.patterns.clone(), self.step);
+        let stored = Stored { version: VERSION, step, patterns, files };
         serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Takes over what a step has told, if it is later than the baseline; says whether it was.
+    pub(super) fn go(&mut self, step: &Step) -> bool {
+        if step.number <= self.step {
+            return false;
+        }
+        for (path, record) in &step.files {
+            match (from_text(path), record) {
+                (Some(path), Some(record)) => drop(self.files.insert(path, record.clone())),
+                (Some(path), None) => drop(self.files.remove(&path)),
+                (None, _) => {}
+            }
+        }
+        self.step = step.number;
+        true
+    }
+
+    /// The same before these changes, which are not told yet.
+    pub(super) fn before(&self, changes: &[(PathBuf, Change)]) -> Self {
+        let mut before = self.clone();
+        for (path, change) in changes.iter().rev() {
+            match change.before() {
+                Some(old) => drop(before.files.insert(path.clone(), old.clone())),
+                None => drop(before.files.remove(path)),
+            }
+        }
+        before
     }
 
     /// Looks at one file and takes over what it is now. `thorough` reads the content even when nothing else changed.
@@ -113,6 +152,56 @@ impl Baseline {
     pub(super) fn below(&self, path: &Path) -> Vec<PathBuf> {
         let from = self.files.range(path.to_owned()..);
         from.take_while(|(file, _)| file.starts_with(path)).map(|(file, _)| file.clone()).collect()
+    }
+}
+
+/// A path as text, or as hexadecimal bytes behind a NUL when it is no text.
+fn to_text(path: &Path) -> String {
+    match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => format!("\0{}", hex::encode(path.as_os_str().as_bytes())),
+    }
+}
+
+fn from_text(text: &str) -> Option<PathBuf> {
+    match text.strip_prefix('\0') {
+        None => Some(PathBuf::from(text)),
+        Some(bytes) => Some(OsString::from_vec(hex::decode(bytes).ok()?).into()),
+    }
+}
+
+impl Change {
+    /// What the file was before.
+    fn before(&self) -> Option<&Record> {
+        match self {
+            Self::Created(_) => None,
+            Self::Modified { old, .. } | Self::PermissionChanged { old, .. } => Some(old),
+            Self::Deleted(old) => Some(old),
+        }
+    }
+
+    /// What the file is now.
+    fn after(&self) -> Option<&Record> {
+        match self {
+            Self::Deleted(_) => None,
+            Self::Modified { new, .. } | Self::PermissionChanged { new, .. } => Some(new),
+            Self::Created(new) => Some(new),
+        }
+    }
+}
+
+impl Step {
+    pub(super) fn new(number: u64, changes: &[(PathBuf, Change)]) -> Self {
+        let file = |(path, change): &(PathBuf, Change)| (to_text(path), change.after().cloned());
+        Self { number, anew: false, files: changes.iter().map(file).collect() }
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
@@ -268,5 +357,34 @@ mod tests {
         assert_eq!(Baseline::parse(&baseline.to_bytes()), Some(baseline.clone()));
         assert_eq!(baseline.below(dir.path()), [strange]);
         assert_eq!(Baseline::parse(b"{}"), None);
+    }
+
+    #[test]
+    fn a_step_brings_an_older_baseline_up_to_date_and_a_newer_one_leaves_it_alone() {
+        let dir = TempDir::new().unwrap();
+        let [kept, gone, new] = ["kept", "gone", "new"].map(|name| dir.path().join(name));
+        fs::write(&kept, "1").unwrap();
+        fs::write(&gone, "1").unwrap();
+        let mut baseline = Baseline::default();
+        for path in [&kept, &gone] {
+            check(&mut baseline, path);
+        }
+        let older = baseline.clone();
+        fs::write(&kept, "2").unwrap();
+        fs::write(&new, "1").unwrap();
+        fs::remove_file(&gone).unwrap();
+        let look = |path: &PathBuf| (path.clone(), check(&mut baseline, path).unwrap());
+        let changes: Vec<_> = [&new, &kept, &gone].into_iter().map(look).collect();
+        assert_eq!(baseline.before(&changes), older);
+        assert_eq!(baseline.before(&changes[1..]).files.len(), 3);
+        baseline.step = 1;
+        let step = Step::parse(&Step::new(1, &changes).to_bytes()).unwrap();
+        let mut resumed = older;
+        assert!(resumed.go(&step));
+        assert_eq!(resumed, baseline);
+        fs::remove_file(&new).unwrap();
+        check(&mut resumed, &new);
+        assert!(!resumed.go(&step), "it has the step already");
+        assert!(!resumed.files.contains_key(&new));
     }
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::source::{EvidenceMessage, EvidenceSender};
+use crate::source::{Bookmarks, EvidenceMessage, EvidenceSender};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -21,6 +21,8 @@ struct Host {
     context: SourceContext,
     receiver: Receiver<EvidenceMessage>,
     status: Arc<Status>,
+    /// What the spool has of the bookmark.
+    kept: Option<Vec<u8>>,
 }
 
 impl Host {
@@ -35,22 +37,29 @@ impl Host {
             root: HostRoot { root: dir.path().to_owned(), ..HostRoot::default() },
             state_dir: dir.path().join("state"),
             evidence,
+            bookmarks: Bookmarks::default(),
             shutdown: CancellationToken::new(),
         };
         let path = |path: &&str| At { value: (*path).to_owned(), place: Place::default() };
         let config = Config { paths: paths.iter().map(path).collect(), ..Config::default() };
-        Self { dir, config, context, receiver, status: Arc::default() }
+        Self { dir, config, context, receiver, status: Arc::default(), kept: None }
     }
 
     fn at(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
 
+    fn spawn(&self) -> JoinHandle<()> {
+        let found = self.kept.iter().map(|kept| (SOURCE.into(), kept.clone())).collect();
+        let bookmarks = Bookmarks::new(found, false);
+        let context = SourceContext { bookmarks, ..self.context.clone() };
+        tokio::spawn(watch(self.config.clone(), context, Clock, Arc::clone(&self.status)))
+    }
+
     /// Starts and waits until the baseline of the first look is there.
     async fn start(&self) -> JoinHandle<()> {
         let baseline = self.at("state/file_integrity.json");
-        let (config, context) = (self.config.clone(), self.context.clone());
-        let task = tokio::spawn(watch(config, context, Clock, Arc::clone(&self.status)));
+        let task = self.spawn();
         tokio::time::timeout(DEADLINE, async {
             while !baseline.exists() || self.status.files.load(Ordering::Relaxed) == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -63,16 +72,23 @@ impl Host {
 
     /// The next events, as `file_modified /etc/passwd`.
     async fn next(&mut self) -> Vec<String> {
+        let (shown, spooled) = self.unanswered().await;
+        spooled.send(()).unwrap();
+        shown
+    }
+
+    /// The same, kept by the spool, and the source does not hear of it yet.
+    async fn unanswered(&mut self) -> (Vec<String>, tokio::sync::oneshot::Sender<()>) {
         let received = tokio::time::timeout(DEADLINE, self.receiver.recv()).await;
         let message = received.unwrap().unwrap();
-        let shown = message.evidence.iter().map(|evidence| {
+        let shown = message.bundle.evidence.iter().map(|evidence| {
             let Evidence::Event(event) = evidence else { panic!("{evidence:?}") };
             let file = event.fields.get(fields::TARGET_FILENAME).map_or("", String::as_str);
             format!("{} {file}", event.fields[fields::EVENT_TYPE])
         });
         let shown = shown.collect();
-        message.spooled.send(()).unwrap();
-        shown
+        self.kept = message.bundle.bookmark.map(|(_, content)| content);
+        (shown, message.spooled)
     }
 
     /// Events up to and with this one.
@@ -123,12 +139,47 @@ async fn changes_while_the_agent_was_down_are_told_at_its_start_and_new_paths_ar
     fs::write(host.at("etc/passwd"), "root\neve\n").unwrap();
     host.config.paths.push(At { value: "/etc/group".to_owned(), place: Place::default() });
     let task = host.start().await;
-    // Killed before the spool answered: told again.
+    // Killed before the spool had it: told again.
     tokio::time::timeout(DEADLINE, host.receiver.recv()).await.unwrap().unwrap();
     task.abort();
     task.await.unwrap_err();
+    let task = host.start().await;
+    // Killed when the spool had it, and before the file of the baseline did: not told again.
+    let (told, _unanswered) = host.unanswered().await;
+    assert_eq!(told, ["file_modified /etc/passwd"]);
+    task.abort();
+    task.await.unwrap_err();
     let _task = host.start().await;
-    assert_eq!(host.next().await, ["file_modified /etc/passwd"]);
+    fs::remove_file(host.at("etc/passwd")).unwrap();
+    assert_eq!(host.next().await, ["file_deleted /etc/passwd"]);
+}
+
+#[tokio::test]
+async fn of_many_changes_each_batch_is_told_once_over_a_kill_between_them() {
+    const FILES: usize = BATCH_EVENTS_MAX * 4 + 5;
+    let mut host = Host::new(&["/var/www"]);
+    let name = |number: usize| format!("var/www/{number:04}");
+    (0..FILES).for_each(|number| fs::write(host.at(&name(number)), "1").unwrap());
+    let task = host.start().await;
+    task.abort();
+    task.await.unwrap_err();
+    (0..FILES).for_each(|number| fs::write(host.at(&name(number)), "22").unwrap());
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let task = host.spawn();
+        told.extend(host.next().await);
+        let (events, _unanswered) = host.unanswered().await;
+        told.extend(events);
+        task.abort();
+        drop(task.await);
+    }
+    let _task = host.spawn();
+    while told.len() < FILES {
+        told.extend(host.next().await);
+    }
+    let expected: Vec<_> = (0..FILES).map(|n| format!("file_modified /{}", name(n))).collect();
+    told.sort();
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
@@ -152,9 +203,15 @@ async fn a_sweep_reads_the_content_again() {
 async fn a_damaged_baseline_is_told() {
     let mut host = Host::new(&["/etc/passwd"]);
     fs::write(host.at("state/file_integrity.json"), "{").unwrap();
-    let (config, context) = (host.config.clone(), host.context.clone());
-    let _task = tokio::spawn(watch(config, context, Clock, Arc::clone(&host.status)));
-    assert_eq!(host.next().await, ["file_baseline_lost "]);
+    let task = host.spawn();
+    let (told, _unanswered) = host.unanswered().await;
+    assert_eq!(told, ["file_baseline_lost "]);
+    // Killed before there was a new one: it is not told again, and changes from now on are.
+    task.abort();
+    drop(task.await);
+    let _task = host.start().await;
+    fs::write(host.at("etc/passwd"), "eve\n").unwrap();
+    assert_eq!(host.next().await, ["file_modified /etc/passwd"]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::security::fields;
-use crate::source::{EvidenceMessage, EvidenceSender, HostRoot};
+use crate::source::{Bookmarks, EvidenceMessage, EvidenceSender, HostRoot};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const MAKER: &str = "/lib/systemd/systemd-journal-remote";
@@ -39,7 +39,8 @@ fn append(journal: &Path, entries: &[(&str, &str)]) -> Option<()> {
 fn context(dir: &TempDir) -> (SourceContext, Receiver<EvidenceMessage>) {
     let (evidence, receiver) = EvidenceSender::channel();
     let (root, state_dir) = (HostRoot::default(), dir.path().to_owned());
-    (SourceContext { root, state_dir, evidence, shutdown: CancellationToken::new() }, receiver)
+    let (bookmarks, shutdown) = (Bookmarks::default(), CancellationToken::new());
+    (SourceContext { root, state_dir, evidence, bookmarks, shutdown }, receiver)
 }
 
 fn journal(file: &Path) -> Journal {
@@ -47,25 +48,30 @@ fn journal(file: &Path) -> Journal {
     Journal { program: "journalctl".into(), identifiers, files: vec![file.to_owned()] }
 }
 
-/// Receives evidence until so many events are there; the spool answers, or is killed before it does.
+/// Receives evidence until so many events are there, and keeps the bookmark; the source hears of it, or is killed
+/// before it does.
 async fn receive(
     receiver: &mut Receiver<EvidenceMessage>,
+    kept: &mut Option<Vec<u8>>,
     events: usize,
-    spool: bool,
+    answered: bool,
 ) -> Vec<String> {
     let mut found = Vec::new();
-    while found.len() < events {
+    loop {
         let received = tokio::time::timeout(DEADLINE, receiver.recv()).await;
         let message = received.unwrap().unwrap();
-        for evidence in &message.evidence {
+        for evidence in &message.bundle.evidence {
             let Evidence::Event(event) = evidence else { panic!("{evidence:?}") };
             found.push(event.fields[fields::EVENT_TYPE].clone());
         }
-        if spool {
+        *kept = message.bundle.bookmark.map(|(_, content)| content);
+        if answered {
             message.spooled.send(()).unwrap();
         }
+        if found.len() >= events {
+            return found;
+        }
     }
-    found
 }
 
 #[tokio::test]
@@ -81,25 +87,29 @@ async fn a_real_journal_is_followed_from_its_cursor() {
     }
     let (context, mut receiver) = context(&dir);
     let status = Status::new(Path::new("journald"));
-    let cursor_file = dir.path().join("journald.cursor");
-    let start = || tokio::spawn(follow(journal(&file), context.clone(), Arc::clone(&status)));
-    let task = start();
-    tokio::time::timeout(DEADLINE, async {
-        while !cursor_file.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .unwrap();
+    let start = |kept: &Option<Vec<u8>>| {
+        let found = kept.iter().map(|kept| (SOURCE.into(), kept.clone())).collect();
+        let context = SourceContext { bookmarks: Bookmarks::new(found, false), ..context.clone() };
+        tokio::spawn(follow(journal(&file), context, Arc::clone(&status)))
+    };
+    let mut kept = None;
+    let task = start(&kept);
+    // A first start tells where it begins.
+    assert_eq!(receive(&mut receiver, &mut kept, 0, true).await, [""; 0]);
     append(&file, &[accepted, other, failed]).unwrap();
-    // Killed before the spool answered: the next start hands the same entries over.
-    let killed = receive(&mut receiver, 2, false).await;
+    // Killed before the spool has it: the next start hands the same entries over.
+    let mut lost = None;
+    let first = receive(&mut receiver, &mut lost, 2, true).await;
     task.abort();
-    let task = start();
-    assert_eq!(receive(&mut receiver, 2, true).await, killed);
-    assert_eq!(killed, [fields::SSH_LOGIN_SUCCEEDED, fields::SSH_LOGIN_FAILED]);
-    append(&file, &[failed]).unwrap();
-    assert_eq!(receive(&mut receiver, 1, true).await, [fields::SSH_LOGIN_FAILED]);
+    let task = start(&kept);
+    assert_eq!(receive(&mut receiver, &mut kept, 2, false).await, first);
+    assert_eq!(first, [fields::SSH_LOGIN_SUCCEEDED, fields::SSH_LOGIN_FAILED]);
+    // Killed when the spool had it and the source had not heard of it: they do not come again.
+    task.abort();
+    let task = start(&kept);
+    append(&file, &[accepted]).unwrap();
+    let next = receive(&mut receiver, &mut kept, 1, true).await;
+    assert_eq!(next, [fields::SSH_LOGIN_SUCCEEDED]);
     assert!(status.readable.load(Ordering::Relaxed));
     context.shutdown.cancel();
     tokio::time::timeout(DEADLINE, task).await.unwrap().unwrap();
@@ -111,10 +121,11 @@ async fn a_missing_journalctl_and_a_missing_journal_are_told() {
     let (context, _receiver) = context(&dir);
     let status = Status::new(Path::new("journald"));
     let mut journal = journal(&dir.path().join("none.journal"));
-    let missing = journal.follow_once(&context, &status).await.unwrap_err();
+    let mut bookmark = context.bookmarks.take(SOURCE);
+    let missing = journal.follow_once(&context, &mut bookmark, &status).await.unwrap_err();
     assert!(matches!(missing, JournalError::Ended { .. }), "{missing:?}");
     journal.program = "/nonexistent/journalctl".into();
-    let missing = journal.follow_once(&context, &status).await.unwrap_err();
+    let missing = journal.follow_once(&context, &mut bookmark, &status).await.unwrap_err();
     assert!(missing.to_string().contains("cannot be run"), "{missing}");
     assert!(!status.readable.load(Ordering::Relaxed));
 }

@@ -1,4 +1,5 @@
-//! What a tail remembers on disk: which files it was reading, how far, and what stood there.
+//! What a tail remembers: which files it was reading, how far, and what stood there. It goes with every batch of lines,
+//! so it is kept short.
 
 use std::io;
 
@@ -7,8 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::siblings::Candidate;
 
-/// The format of the cursor file.
-pub(super) const VERSION: u32 = 1;
+/// The format of the cursor. The first one lay in a file and had longer fingerprints.
+pub(super) const VERSION: u32 = 2;
+/// Hexadecimal digits of a fingerprint: 128 bits tell the files of one directory apart.
+const FINGERPRINT_DIGITS: usize = 32;
 /// Bytes before the offset that tell a file from another at the same place; log lines carry times, so a line or two do.
 pub(super) const FINGERPRINT_BYTES_MAX: usize = 1024;
 
@@ -26,20 +29,29 @@ pub(super) struct Mark {
     pub(super) device: u64,
     pub(super) inode: u64,
     pub(super) offset: u64,
-    /// SHA-256 of the bytes before the offset, hexadecimal.
+    /// The beginning of the SHA-256 of the bytes before the offset, hexadecimal.
     pub(super) fingerprint: String,
     /// The offset lies within a line that was too long; its rest is dropped.
     pub(super) skipping: bool,
 }
 
 impl Cursor {
-    /// `None` for anything that is not a cursor of this version.
+    /// `None` for anything that is not a cursor of this version or the one before.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok().filter(|cursor: &Self| cursor.version == VERSION)
+        let mut cursor: Self = serde_json::from_slice(bytes).ok()?;
+        if !(1..=VERSION).contains(&cursor.version) {
+            return None;
+        }
+        cursor.version = VERSION;
+        for mark in cursor.files.iter_mut().chain(&mut cursor.finished) {
+            let digits = mark.fingerprint.floor_char_boundary(FINGERPRINT_DIGITS);
+            mark.fingerprint.truncate(digits);
+        }
+        Some(cursor)
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec_pretty(self).unwrap_or_default()
+        serde_json::to_vec(self).unwrap_or_default()
     }
 }
 
@@ -76,5 +88,7 @@ impl Mark {
 }
 
 pub(super) fn fingerprint(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
+    let mut digits = hex::encode(Sha256::digest(bytes));
+    digits.truncate(FINGERPRINT_DIGITS);
+    digits
 }
