@@ -10,16 +10,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent_model::Problems;
-use collector_alerting::Routing;
-use rules::drill::DrillPlan;
 use tokio::sync::watch;
 
 use crate::authority::Authority;
 use crate::clock;
 use crate::config::Config;
+use crate::files::Files;
 use crate::ingest::Ingest;
 use crate::province::Province;
-use crate::rulebook::Rulebook;
 use crate::self_metrics::SelfMetrics;
 use crate::stores::Stores;
 
@@ -41,6 +39,8 @@ pub const SILENT_AFTER_MS: i64 = 45_000;
 pub struct Options {
     /// Where to leave an admin token for the CLI; loopback only, new at each start.
     pub admin_token_file: Option<PathBuf>,
+    /// Where files that people write lie under their usual names, unless the configuration names them.
+    pub files_dir: Option<PathBuf>,
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses which.
@@ -54,17 +54,11 @@ pub fn start_log() {
 
 /// Everything that is wrong with the files the configuration names.
 pub fn check(config: &Config) -> Result<(), Problems> {
-    let mut problems = Rulebook::load(&config.rules).problems;
-    if let Some(Err(wrong)) = config.alerting_file.as_deref().map(Routing::open) {
-        problems.0.extend(wrong.0);
-    }
-    if let Some((_, wrong)) = config.drills_dir.as_deref().map(DrillPlan::load_directory) {
-        problems.0.extend(wrong.0);
-    }
+    let problems = Files::new(config, None).problems();
     if problems.0.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// Runs the collector until `stop` turns true or a part fails for good.
+/// Runs the collector until `stop` turns true or a part fails for good. SIGHUP has changed files read again.
 pub async fn run(
     config: Config,
     options: Options,
@@ -74,21 +68,20 @@ pub async fn run(
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let now_ms = clock::now_ms();
     let authority = Arc::new(Authority::open(&config.state_dir.join("ca"), now_ms)?);
-    let routing = match &config.alerting_file {
-        Some(file) => Routing::open(file).map_err(AppError::Config)?,
-        None => Routing::nobody(),
-    };
-    let province = Province::load(&config).map_err(AppError::Config)?;
+    let files = Files::new(&config, options.files_dir.clone());
+    let routing = files.routing().map_err(AppError::Config)?;
+    let province = Province::read(&files).map_err(AppError::Config)?;
+    let certificate = files.certificate().map_err(AppError::Config)?;
     let metrics = SelfMetrics::new()?;
     let stores = Stores::open(&config, routing).await?;
     let (schemas, ledger) = stores.take_up().await?;
-    let rulebook = Rulebook::load(&config.rules);
-    for problem in &rulebook.problems.0 {
-        tracing::error!("a rule is not in force: {problem}");
+    let (rulebook, plans) = (files.rulebook(), files.drill_plans());
+    for problem in rulebook.problems.0.iter().chain(&plans.problems.0) {
+        tracing::error!("left out, it is not in force: {problem}");
     }
-    let rule_problems = rulebook.problems.0.iter().map(ToString::to_string).collect();
+    let (rules, province) = (sender(rulebook), sender(province));
     let mut parts = Parts::new(config, options, stores, schemas, metrics, stop);
-    let feed = parts.follow(&rulebook).await?;
+    let feed = parts.follow(&rules).await?;
     let ingest = Arc::new(Ingest::new(
         parts.stores.journal.clone(),
         parts.schemas.clone(),
@@ -101,9 +94,15 @@ pub async fn run(
     parts.keep_house();
     parts.keep_places(&province);
     parts.derive(&ingest, &province, now_ms)?;
-    parts.evaluate(rulebook, &ingest, now_ms)?;
+    parts.evaluate(&rules, &ingest, now_ms)?;
     parts.alert();
+    let drills = parts.drill(plans)?;
+    let reloader = parts.reload(files, rules, province, drills, certificate)?;
     parts.listen_for_agents(&ingest, &authority).await?;
-    parts.listen_for_people(&authority, province, rule_problems).await?;
+    parts.listen_for_people(&authority, reloader).await?;
     parts.until_the_end().await
+}
+
+fn sender<T>(value: T) -> watch::Sender<Arc<T>> {
+    watch::Sender::new(Arc::new(value))
 }

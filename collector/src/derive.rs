@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::{Labels, Millis, Sample};
+use collector_inventory::HostSummary;
 use collector_inventory::config::{ServiceInputs, ServiceReport};
-use collector_inventory::{HostSummary, InventoryConfig};
-use rules::backup_policy::BackupPolicy;
 use rules_promql::{Limits, PromqlError, Value};
 use tokio::sync::{broadcast, watch};
 
@@ -16,6 +15,7 @@ use crate::clock;
 use crate::derived::{Readings, Reporter, Sources, is_up, readings};
 use crate::health::Health;
 use crate::ingest::Ingest;
+use crate::province::Province;
 use crate::query::Query;
 use crate::self_metrics::SelfMetrics;
 use crate::stores::Stores;
@@ -42,8 +42,7 @@ pub struct Deriver {
     pub metrics: SelfMetrics,
     pub health: watch::Receiver<Health>,
     pub reserve_bytes: u64,
-    pub policy: Arc<BackupPolicy>,
-    pub inventory: Arc<InventoryConfig>,
+    pub province: watch::Receiver<Arc<Province>>,
     pub query: Query,
     pub reporter: Reporter,
     /// Turns when backups, gaps or facts arrived.
@@ -74,10 +73,11 @@ impl Deriver {
     /// What the probes and the hosts tell of each service of `inventory.yml`.
     async fn services(
         &self,
+        province: &Province,
         hosts: &[HostSummary],
         now_ms: Millis,
     ) -> Result<BTreeMap<String, ServiceReport>, Box<dyn std::error::Error + Send + Sync>> {
-        if self.inventory.services.is_empty() {
+        if province.inventory.services.is_empty() {
             return Ok(BTreeMap::new());
         }
         let query = self.query.clone();
@@ -95,7 +95,7 @@ impl Deriver {
         let reporting =
             |host: &HostSummary| (host.host.clone(), is_up(host, now_ms, SILENT_AFTER_MS));
         inputs.hosts = hosts.iter().map(reporting).collect();
-        Ok(self.inventory.service_statuses(&inputs))
+        Ok(province.inventory.service_statuses(&inputs))
     }
 
     async fn round(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -106,13 +106,14 @@ impl Deriver {
         let health = self.health.borrow().clone();
         self.metrics.note_alerting(&self.stores.alerting.stats(now_ms).await?);
         self.metrics.note_failures(&self.stores.alerting.failed_by_receiver(now_ms).await?);
-        let services = self.services(&hosts, now_ms).await?;
+        let province = Arc::clone(&self.province.borrow());
+        let services = self.services(&province, &hosts, now_ms).await?;
         let sources = Sources {
             hosts: &hosts,
             services: &services,
             backups: &backups,
             gaps: &gaps,
-            policy: &self.policy,
+            policy: &province.backups,
             health: &health,
             reserve_bytes: self.reserve_bytes,
             own: &self.metrics.registry.gather(),

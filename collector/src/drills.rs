@@ -11,10 +11,10 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use agent_model::Millis;
+use agent_model::{Millis, Problems};
 use collector_inventory::{Drill, DrillEntry, Inventory};
 use rules::drill::{DrillError, DrillPlan, DrillRecord, DrillRun, DrillState};
 use tokio::sync::{Mutex, broadcast, watch};
@@ -49,10 +49,15 @@ struct Running {
     last_seen: String,
 }
 
-pub struct Drills {
+/// The plans in force, and what is wrong with those that were left out.
+#[derive(Default)]
+pub struct Plans {
     pub plans: Vec<Arc<DrillPlan>>,
-    /// What is wrong with plan files, a sentence each.
-    pub problems: Vec<String>,
+    pub problems: Problems,
+}
+
+pub struct Drills {
+    plans: RwLock<Arc<Plans>>,
     inventory: Inventory,
     checker: Checker,
     /// Held while a run changes: no two changes start from the same state.
@@ -61,20 +66,23 @@ pub struct Drills {
 }
 
 impl Drills {
-    /// Reads the plans; a file with a mistake is left out and told.
-    pub fn load(directory: Option<&Path>, inventory: Inventory, checker: Checker) -> Self {
-        let (plans, problems) = directory.map(DrillPlan::load_directory).unwrap_or_default();
-        for problem in &problems.0 {
-            tracing::error!("a drill plan cannot be used: {problem}");
-        }
+    pub fn new(plans: Plans, inventory: Inventory, checker: Checker) -> Self {
         Self {
-            plans: plans.into_iter().map(Arc::new).collect(),
-            problems: problems.0.iter().map(ToString::to_string).collect(),
+            plans: RwLock::new(Arc::new(plans)),
             inventory,
             checker,
             running: Mutex::default(),
             changed: broadcast::Sender::new(CHANGES_MAX),
         }
+    }
+
+    pub fn plans(&self) -> Arc<Plans> {
+        Arc::clone(&self.plans.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Drills that run keep the plan they began with.
+    pub fn replace_plans(&self, plans: Plans) {
+        *self.plans.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plans);
     }
 
     /// The numbers of drills that change.
@@ -84,7 +92,8 @@ impl Drills {
 
     /// Starts a plan once its site was typed and its preconditions were found to be met.
     pub async fn start(&self, plan: &str, site: &str, who: &str) -> Result<Kept, DrillsError> {
-        let found = self.plans.iter().find(|known| known.id == plan);
+        let plans = self.plans();
+        let found = plans.plans.iter().find(|known| known.id == plan);
         let plan = Arc::clone(found.ok_or_else(|| DrillsError::NoPlan(plan.to_owned()))?);
         if site.trim() != plan.site {
             return Err(DrillsError::WrongSite { site: plan.site.clone() });

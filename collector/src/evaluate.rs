@@ -18,6 +18,7 @@ use crate::clock;
 use crate::derived::{Readings, Reporter};
 use crate::ingest::Ingest;
 use crate::query::Query;
+use crate::rulebook::Rulebook;
 use crate::self_metrics::SelfMetrics;
 
 /// Evaluations of one group are at least this far apart.
@@ -56,15 +57,18 @@ type Evaluated = Vec<(usize, Result<Findings, EvaluationError>)>;
 
 impl Evaluator {
     /// Runs until `stop` turns true.
-    pub async fn run(mut self, rules: RuleSet, mut stop: watch::Receiver<bool>) {
-        let ids: BTreeSet<String> = rules.rules().map(id).collect();
-        if let Err(error) = self.alerting.retain_rules(&ids, clock::now_ms()).await {
-            tracing::error!(error = %crate::describe(&error), "alerts of old rules stay");
-        }
-        let now = clock::instant();
-        let mut groups: Vec<Scheduled> =
-            rules.groups.into_iter().map(|group| self.schedule(group, now)).collect();
+    pub async fn run(
+        mut self,
+        mut rules: watch::Receiver<Arc<Rulebook>>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let mut groups = Vec::new();
+        rules.mark_changed();
         loop {
+            if rules.has_changed().unwrap_or(false) {
+                let rulebook = Arc::clone(&rules.borrow_and_update());
+                groups = self.take_up(&rulebook.metrics).await;
+            }
             for scheduled in &mut groups {
                 if scheduled.due <= clock::instant() {
                     self.evaluate(scheduled).await;
@@ -82,9 +86,25 @@ impl Evaluator {
                         scheduled.due = scheduled.due.min(scheduled.earliest);
                     }
                 }
+                changed = rules.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    rules.mark_changed();
+                }
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
+    }
+
+    /// The alerts of rules that are gone resolve; those of rules that stayed go on as they are.
+    async fn take_up(&self, rules: &RuleSet) -> Vec<Scheduled> {
+        let ids: BTreeSet<String> = rules.rules().map(id).collect();
+        if let Err(error) = self.alerting.retain_rules(&ids, clock::now_ms()).await {
+            tracing::error!(error = %crate::describe(&error), "alerts of old rules stay");
+        }
+        let now = clock::instant();
+        rules.groups.iter().cloned().map(|group| self.schedule(group, now)).collect()
     }
 
     fn schedule(&self, group: RuleGroup, now: Instant) -> Scheduled {

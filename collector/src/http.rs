@@ -17,6 +17,7 @@ mod pages;
 mod passwords;
 mod picture;
 mod prometheus;
+mod reload;
 mod sign_in;
 mod status;
 mod tokens;
@@ -42,6 +43,8 @@ use crate::drills::Drills;
 use crate::health::Health;
 use crate::province::Province;
 use crate::query::Query;
+use crate::reload::Reloader;
+use crate::rulebook::Rulebook;
 use crate::self_metrics::SelfMetrics;
 
 /// A request's body from a browser or a tool: a silence or a password is small, a rule file is not sent here.
@@ -52,10 +55,11 @@ pub struct WebApi {
     pub inventory: Inventory,
     pub alerting: Alerting,
     pub events: Arc<EventStore>,
-    pub province: Province,
+    pub province: watch::Receiver<Arc<Province>>,
     pub drills: Arc<Drills>,
-    /// What is wrong with rule files, a sentence each.
-    pub rule_problems: Vec<String>,
+    /// The rules in force.
+    pub rules: watch::Receiver<Arc<Rulebook>>,
+    pub reloader: Arc<Reloader>,
     pub pictures: Pictures,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,
@@ -97,6 +101,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .route("/api/live", get(live::stream))
         .route("/api/tokens", post(tokens::create))
         .route("/metrics", get(prometheus::own_metrics))
+        .route("/-/reload", get(reload::last).post(reload::reload).put(reload::reload))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), sign_in::guard));
     Router::new()
         .merge(guarded)

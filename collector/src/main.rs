@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
         Command::Run { config, admin_token_file } => match Config::open(&config) {
-            Ok(config) => run(config, app::Options { admin_token_file }),
+            Ok(config) => run(config, app::Options { admin_token_file, files_dir: None }),
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
     }

@@ -11,7 +11,7 @@ use rules::backup_policy::{BackupPolicy, PlannedBackup};
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::config::Config;
+use crate::files::Files;
 use crate::query::{HostLabels, Query};
 
 /// A host moves from one place to another at the beginning of a day; a minute later every page knows.
@@ -25,20 +25,15 @@ pub struct Province {
 }
 
 impl Province {
-    pub fn load(config: &Config) -> Result<Self, Problems> {
-        let inventory = config.inventory_file.as_deref().map(InventoryConfig::load).transpose();
-        let backups = config.backup_policy_file.as_deref().map(BackupPolicy::load).transpose();
-        let (inventory, backups) = match (inventory, backups) {
-            (Ok(inventory), Ok(backups)) => (inventory, backups),
+    /// Reads both files; every problem of both is told.
+    pub fn read(files: &Files) -> Result<Self, Problems> {
+        match (files.inventory(), files.backup_policy()) {
+            (Ok(inventory), Ok(backups)) => Ok(Self { inventory, backups }),
             (inventory, backups) => {
                 let problems = inventory.err().into_iter().chain(backups.err());
-                return Err(Problems(problems.flat_map(|problems| problems.0).collect()));
+                Err(Problems(problems.flat_map(|problems| problems.0).collect()))
             }
-        };
-        Ok(Self {
-            inventory: Arc::new(inventory.unwrap_or_default()),
-            backups: Arc::new(backups.unwrap_or_default()),
-        })
+        }
     }
 
     /// The plan of one backup job, if there is one.
@@ -65,15 +60,21 @@ impl Province {
         });
         labels.collect()
     }
+}
 
-    /// Keeps the labels of hosts as of today until `stop` turns true.
-    pub async fn keep_places(self, query: Query, mut stop: watch::Receiver<bool>) {
-        loop {
-            query.set_hosts(self.host_labels(clock::now_ms()));
-            tokio::select! {
-                () = tokio::time::sleep(PLACES_INTERVAL) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
+/// Keeps the labels of hosts as of today, and as of the newest reload, until `stop` turns true.
+pub async fn keep_places(
+    mut province: watch::Receiver<Arc<Province>>,
+    query: Query,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let labels = province.borrow_and_update().host_labels(clock::now_ms());
+        query.set_hosts(labels);
+        tokio::select! {
+            () = tokio::time::sleep(PLACES_INTERVAL) => {}
+            changed = province.changed() => if changed.is_err() { return },
+            _ = stop.wait_for(|stop| *stop) => return,
         }
     }
 }

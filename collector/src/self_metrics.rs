@@ -17,6 +17,7 @@ pub struct SelfMetrics {
     pub evaluations: IntCounterVec,
     pub evaluation_failures: IntCounterVec,
     pub sign_ins: IntCounterVec,
+    pub reload: ReloadMetrics,
     alerting: IntGaugeVec,
     notifications_failed: IntCounterVec,
 }
@@ -31,6 +32,31 @@ pub struct IngestMetrics {
     /// Reports and requests refused, by reason.
     pub refused: IntCounterVec,
     pub body_bytes: IntCounter,
+}
+
+/// What came of the last reload, or of the start, by group of files.
+#[derive(Clone, Debug)]
+pub struct ReloadMetrics {
+    /// 1 when the files as they lay on disk were taken.
+    pub successful: IntGaugeVec,
+    pub success_timestamp: IntGaugeVec,
+}
+
+impl ReloadMetrics {
+    fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            successful: make.named_gauges(
+                "haidang_config_last_reload_successful",
+                "Whether the files as they lay on disk at the last reload are in force.",
+                &["files"],
+            )?,
+            success_timestamp: make.named_gauges(
+                "haidang_config_last_reload_success_timestamp_seconds",
+                "When the files were last taken into force.",
+                &["files"],
+            )?,
+        })
+    }
 }
 
 impl SelfMetrics {
@@ -85,6 +111,7 @@ impl SelfMetrics {
                 &["group"],
             )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
+            reload: ReloadMetrics::new(&make)?,
             notifications_failed: make.counters(
                 "notifications_failed_total",
                 "Attempts to notify a receiver that failed; each is tried again.",
@@ -131,7 +158,7 @@ impl SelfMetrics {
     }
 }
 
-/// Makes metrics named `haidang_collector_…` and registers them.
+/// Makes metrics, named `haidang_collector_…` unless they say otherwise, and registers them.
 struct Make<'a>(&'a Registry);
 
 impl Make<'_> {
@@ -158,7 +185,16 @@ impl Make<'_> {
         help: &str,
         labels: &[&str],
     ) -> Result<IntGaugeVec, prometheus::Error> {
-        let gauges = IntGaugeVec::new(Opts::new(full(name), help), labels)?;
+        self.named_gauges(&full(name), help, labels)
+    }
+
+    fn named_gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(gauges.clone()))?;
         Ok(gauges)
     }

@@ -2,12 +2,13 @@
 //! Promises: on the agents' port a certificate is either none or one that our CA signed and that is valid now.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use agent_model::Millis;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
@@ -43,7 +44,45 @@ pub fn for_agents(authority: &Authority, now_ms: Millis) -> Result<TlsAcceptor, 
 }
 
 /// The web port: a certificate that the province's people trust.
-pub fn for_people(chain_file: &Path, key_file: &Path) -> Result<TlsAcceptor, TlsError> {
+pub fn for_people(identity: Arc<WebIdentity>) -> TlsAcceptor {
+    acceptor(ServerConfig::builder().with_no_client_auth().with_cert_resolver(identity))
+}
+
+/// A certificate chain and its key.
+#[derive(Clone, Debug)]
+pub struct WebCertificate(Arc<CertifiedKey>);
+
+/// What the web port shows of itself; connections made after a change see the new certificate.
+#[derive(Debug)]
+pub struct WebIdentity(RwLock<WebCertificate>);
+
+impl WebCertificate {
+    pub fn read(chain_file: &Path, key_file: &Path) -> Result<Self, TlsError> {
+        let (chain, key) = read_pem(chain_file, key_file)?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        Ok(Self(Arc::new(CertifiedKey::from_der(chain, key, &provider)?)))
+    }
+}
+
+impl WebIdentity {
+    pub fn new(certificate: WebCertificate) -> Self {
+        Self(RwLock::new(certificate))
+    }
+
+    pub fn replace(&self, certificate: WebCertificate) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = certificate;
+    }
+}
+
+impl ResolvesServerCert for WebIdentity {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).0))
+    }
+}
+
+type Pem = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn read_pem(chain_file: &Path, key_file: &Path) -> Result<Pem, TlsError> {
     let pem = |path: &Path, what| {
         let path = path.to_owned();
         move |source| TlsError::Pem { path, what, source }
@@ -52,8 +91,7 @@ pub fn for_people(chain_file: &Path, key_file: &Path) -> Result<TlsAcceptor, Tls
         .and_then(Iterator::collect)
         .map_err(pem(chain_file, "a certificate chain"))?;
     let key = PrivateKeyDer::from_pem_file(key_file).map_err(pem(key_file, "a private key"))?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
-    Ok(acceptor(config))
+    Ok((chain, key))
 }
 
 fn acceptor(mut config: ServerConfig) -> TlsAcceptor {

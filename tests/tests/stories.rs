@@ -14,5 +14,6 @@ mod stories {
     mod page;
     mod power_cut;
     mod refused;
+    mod reload;
     mod security;
 }

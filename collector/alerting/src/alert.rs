@@ -83,6 +83,12 @@ impl Alert {
         self.source == AlertSource::Detection
     }
 
+    /// Since when what it says now is so: of a pending one since when its condition holds, of any other its start.
+    pub fn since_ms(&self) -> Millis {
+        // A pending one may still carry the start of an earlier episode that somebody has yet to be told the end of.
+        if self.state == AlertState::Pending { self.active_since_ms } else { self.starts_ms() }
+    }
+
     /// The start that receivers are told: when it began to fire.
     pub fn starts_ms(&self) -> Millis {
         self.firing_since_ms.unwrap_or(self.active_since_ms)

@@ -7,6 +7,7 @@ mod ask;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as Locked, PoisonError};
 
 use agent_model::Millis;
@@ -48,6 +49,8 @@ pub(crate) struct Inner {
     changes: broadcast::Sender<Change>,
     pub(crate) wake: Notify,
     pub(crate) counters: Counters,
+    /// How often something changed that a list of alerts shows.
+    revision: AtomicU64,
 }
 
 struct Memory {
@@ -78,6 +81,7 @@ impl Alerting {
                 changes,
                 wake: Notify::new(),
                 counters: Counters::default(),
+                revision: AtomicU64::new(0),
             }),
         };
         let settle = |state: &mut State, _: &BTreeSet<String>| {
@@ -266,6 +270,11 @@ impl Alerting {
         .await
     }
 
+    /// Grows with every change of an alert or a silence, so that who keeps a list knows when it is old.
+    pub fn revision(&self) -> u64 {
+        self.inner.revision.load(Ordering::Acquire)
+    }
+
     /// Every change of an alert from now on. A subscriber that is too slow is told how many it missed.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.inner.changes.subscribe()
@@ -317,6 +326,9 @@ impl Alerting {
         memory.state = Some(state);
         drop(memory);
         self.inner.counters.add(batch.counted);
+        if !(batch.changes.is_empty() && batch.silences.is_empty()) {
+            self.inner.revision.fetch_add(1, Ordering::Release);
+        }
         if !(batch.outbox.is_empty() && batch.changes.is_empty() && batch.silences.is_empty()) {
             self.inner.wake.notify_one();
         }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -74,6 +75,18 @@ impl Client {
         self.send(self.http.post(format!("{}{path}", self.url)).json(body))
     }
 
+    /// Posts nothing; a refusal that explains itself (status 422) is an answer too.
+    pub(crate) fn post_for_findings(&self, path: &str) -> anyhow::Result<Result<Value, Value>> {
+        let request = self.http.post(format!("{}{path}", self.url));
+        let (status, bytes) = self.exchange(request)?;
+        let answer = || serde_json::from_slice(&bytes).context("the answer is not understood");
+        match status {
+            status if status.is_success() => Ok(Ok(answer()?)),
+            StatusCode::UNPROCESSABLE_ENTITY => Ok(Err(answer()?)),
+            status => Err(refusal(status, &bytes)),
+        }
+    }
+
     fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> anyhow::Result<T> {
         let bytes = self.send_for_bytes(request)?;
         let bytes = if bytes.is_empty() { b"null".as_slice() } else { &bytes };
@@ -81,20 +94,25 @@ impl Client {
     }
 
     fn send_for_bytes(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
+        let (status, bytes) = self.exchange(request)?;
+        if status.is_success() { Ok(bytes) } else { Err(refusal(status, &bytes)) }
+    }
+
+    fn exchange(&self, request: reqwest::RequestBuilder) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let request = request.bearer_auth(&self.token).header("X-Haidang", "1");
         self.runtime.block_on(async {
             let answer = request.send().await;
             let answer = answer.with_context(|| format!("{} does not answer", self.url))?;
             let status = answer.status();
-            let bytes = answer.bytes().await?;
-            if !status.is_success() {
-                let error: Option<Value> = serde_json::from_slice(&bytes).ok();
-                let text = error.as_ref().and_then(|error| error["error"].as_str());
-                bail!("the collector says {status}: {}", text.unwrap_or("no reason given"));
-            }
-            Ok(bytes.to_vec())
+            Ok((status, answer.bytes().await?.to_vec()))
         })
     }
+}
+
+fn refusal(status: StatusCode, bytes: &[u8]) -> anyhow::Error {
+    let error: Option<Value> = serde_json::from_slice(bytes).ok();
+    let text = error.as_ref().and_then(|error| error["error"].as_str());
+    anyhow!("the collector says {status}: {}", text.unwrap_or("no reason given"))
 }
 
 /// Text as one part of an address (RFC 3986, 2.1).

@@ -6,6 +6,7 @@ mod client;
 mod drill;
 mod host;
 mod query;
+mod reload;
 mod rules;
 mod status;
 mod table;
@@ -44,6 +45,8 @@ enum Command {
     Drill(drill::Flags),
     /// Evaluate a PromQL expression.
     Query(query::Flags),
+    /// Have the collector read changed rules, routing, inventory, backup policy and drill plans.
+    Reload(reload::Flags),
     /// Check and test rule files.
     Rules(rules::Flags),
     /// Make users, list them, set passwords.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Status(flags) => return ended(status::run(&flags)),
         Command::Rules(flags) => return rules::run(&flags),
+        Command::Reload(flags) => return ended(reload::run(&flags)),
         Command::Host(flags) => host::run(flags),
         Command::Alert(flags) => alert::run(flags),
         Command::Silence(flags) => alert::silences(flags),

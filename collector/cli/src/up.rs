@@ -222,6 +222,7 @@ pub(crate) fn daemon(flags: DaemonFlags) -> anyhow::Result<()> {
             let config = collector_config(&flags.places, &state_dir)?;
             let options = collector::app::Options {
                 admin_token_file: Some(state_dir.join(ADMIN_TOKEN_FILE)),
+                files_dir: Some(state_dir.clone()),
             };
             collector::app::start_log();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -337,7 +338,7 @@ fn collector_state(state_dir: &Path) -> PathBuf {
     state_dir.join("collector")
 }
 
-/// Configuration files that lie in the state directory are used; those that do not are not missed.
+/// What `up` itself says of addresses and places goes before what a `collector.yml` says.
 fn collector_config(
     places: &Places,
     state_dir: &Path,
@@ -352,14 +353,6 @@ fn collector_config(
     config.agents.listen = agent_yaml::Address(places.agent_listen);
     config.web.listen = places.web_listen;
     config.web.external_url = format!("http://{}", places.web_listen);
-    let present = |name: &str| Some(state_dir.join(name)).filter(|path| path.exists());
-    config.alerting_file = config.alerting_file.or_else(|| present("alerting.yml"));
-    config.inventory_file = config.inventory_file.or_else(|| present("inventory.yml"));
-    config.backup_policy_file = config.backup_policy_file.or_else(|| present("backup-policy.yml"));
-    config.drills_dir = config.drills_dir.or_else(|| present("drills"));
-    if config.rules.directory.is_none() {
-        config.rules.directory = present("rules.d").map(agent_yaml::FilePath);
-    }
     Ok(config)
 }
 

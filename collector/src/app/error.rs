@@ -34,6 +34,8 @@ pub enum AppError {
     },
     #[error("the HTTP client for the probes of drills cannot be made")]
     Probes(#[from] reqwest::Error),
+    #[error("the signal for a reload, SIGHUP, cannot be waited for")]
+    Signal(#[from] std::io::Error),
     #[error("the journal can no longer be read")]
     Feed(#[from] FeedError),
     #[error("a part of the collector broke off")]

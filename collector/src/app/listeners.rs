@@ -12,7 +12,7 @@ use crate::agents_api::AgentsApi;
 use crate::authority::{self, Authority};
 use crate::http::{Gate, WebApi};
 use crate::ingest::Ingest;
-use crate::province::Province;
+use crate::reload::Reloader;
 use crate::serve::Listener;
 use crate::stores::StoresError;
 use crate::{agents_api, clock, http, tls, token};
@@ -53,17 +53,16 @@ impl Parts {
     pub(super) async fn listen_for_people(
         &mut self,
         authority: &Arc<Authority>,
-        province: Province,
-        rule_problems: Vec<String>,
+        reloader: Arc<Reloader>,
     ) -> Result<(), AppError> {
         let web = self.config.web.clone();
         let api = WebApi {
             inventory: self.stores.inventory.clone(),
             alerting: self.stores.alerting.clone(),
             events: Arc::clone(&self.stores.events),
-            province,
-            drills: self.drill()?,
-            rule_problems,
+            province: reloader.in_force().province.subscribe(),
+            rules: reloader.in_force().rules.subscribe(),
+            drills: Arc::clone(&reloader.in_force().drills),
             pictures: http::Pictures::default(),
             streams: http::stream_places(),
             seen: self.seen.clone(),
@@ -78,9 +77,10 @@ impl Parts {
             session_lifetime_ms: web.session_lifetime_ms,
             secure_cookies: web.tls.is_some(),
             agents_port: self.config.agents.listen.0.port(),
+            reloader,
         };
         let socket = listen("browsers", web.listen).await?;
-        let tls = web.tls.as_ref().map(|(chain, key)| tls::for_people(chain, key)).transpose()?;
+        let tls = api.reloader.in_force().identity.clone().map(tls::for_people);
         let listener = Listener {
             socket,
             tls,

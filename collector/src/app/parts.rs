@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use collector_journal::Position;
 use rules_sigma::CorrelationState;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 
@@ -12,20 +13,23 @@ use super::{AppError, Options, SILENT_AFTER_MS};
 use crate::config::Config;
 use crate::derive::Deriver;
 use crate::derived::Reporter;
-use crate::drills::{Checker, Drills};
+use crate::drills::{Checker, Drills, Plans};
 use crate::evaluate::{Evaluator, RECORDED_JOB};
 use crate::feed::{Feed, FeedError, Follower};
+use crate::files::Files;
 use crate::health::Health;
 use crate::ingest::{Ingest, Limits};
 use crate::province::Province;
 use crate::query::Query;
+use crate::reload::{InForce, Reloader};
 use crate::rulebook::Rulebook;
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
 use crate::stores::{Stores, StoresError};
+use crate::tls::{WebCertificate, WebIdentity};
 use crate::views::detections::DetectionsView;
 use crate::views::metrics::MetricsView;
-use crate::{clock, health, housekeeping, views};
+use crate::{clock, health, housekeeping, province, views};
 
 /// Changes that a slow page may miss before it is told to fetch everything again.
 const CHANGES_MAX: usize = 256;
@@ -89,7 +93,10 @@ impl Parts {
     }
 
     /// Starts the views, each from the position it has stored.
-    pub(super) async fn follow(&mut self, rulebook: &Rulebook) -> Result<Feed, AppError> {
+    pub(super) async fn follow(
+        &mut self,
+        rules: &watch::Sender<Arc<Rulebook>>,
+    ) -> Result<Feed, AppError> {
         let positions = self.stores.positions().await?;
         let mut feed = Feed::default();
         let mut follower = |position: u64| -> Follower {
@@ -115,12 +122,15 @@ impl Parts {
         let inventory = self.stores.inventory.clone();
         let changed = self.changed.clone();
         self.tasks.spawn(views::records::run(inventory, self.metrics.clone(), records, changed));
-        let view = self.detections_view(rulebook).await?;
+        let view = self.detections_view(rules).await?;
         self.tasks.spawn(view.run(detections));
         Ok(feed)
     }
 
-    async fn detections_view(&self, rulebook: &Rulebook) -> Result<DetectionsView, AppError> {
+    async fn detections_view(
+        &self,
+        rules: &watch::Sender<Arc<Rulebook>>,
+    ) -> Result<DetectionsView, AppError> {
         let (_, saved) =
             self.stores.alerting.detections_position().await.map_err(StoresError::from)?;
         let state = saved.map(|bytes| CorrelationState::from_bytes(&bytes)).transpose();
@@ -130,7 +140,7 @@ impl Parts {
         });
         Ok(DetectionsView {
             alerting: self.stores.alerting.clone(),
-            rules: Arc::clone(&rulebook.detections),
+            rules: rules.subscribe(),
             state: state.unwrap_or_default(),
             metrics: self.metrics.clone(),
         })
@@ -155,10 +165,10 @@ impl Parts {
         });
     }
 
-    pub(super) fn keep_places(&mut self, province: &Province) {
-        let (province, query, stop) = (province.clone(), self.query.clone(), self.stop.clone());
+    pub(super) fn keep_places(&mut self, province: &watch::Sender<Arc<Province>>) {
+        let (province, query, stop) = (province.subscribe(), self.query.clone(), self.stop.clone());
         self.tasks.spawn(async move {
-            province.keep_places(query, stop).await;
+            province::keep_places(province, query, stop).await;
             Ok(())
         });
     }
@@ -166,7 +176,7 @@ impl Parts {
     pub(super) fn derive(
         &mut self,
         ingest: &Arc<Ingest>,
-        province: &Province,
+        province: &watch::Sender<Arc<Province>>,
         now_ms: i64,
     ) -> Result<(), AppError> {
         let deriver = Deriver {
@@ -175,8 +185,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             health: self.health.subscribe(),
             reserve_bytes: self.config.journal.free_reserve.0,
-            policy: Arc::clone(&province.backups),
-            inventory: Arc::clone(&province.inventory),
+            province: province.subscribe(),
             query: self.query.clone(),
             reporter: Reporter::new(now_ms, "collector")?,
             changed: self.changed.subscribe(),
@@ -191,7 +200,7 @@ impl Parts {
 
     pub(super) fn evaluate(
         &mut self,
-        rulebook: Rulebook,
+        rules: &watch::Sender<Arc<Rulebook>>,
         ingest: &Arc<Ingest>,
         now_ms: i64,
     ) -> Result<(), AppError> {
@@ -204,26 +213,61 @@ impl Parts {
             interval: self.config.rules.evaluation_interval.0,
             arrived: self.arrived.subscribe(),
         };
-        let stop = self.stop.clone();
+        let (rules, stop) = (rules.subscribe(), self.stop.clone());
         self.tasks.spawn(async move {
-            evaluator.run(rulebook.metrics, stop).await;
+            evaluator.run(rules, stop).await;
             Ok(())
         });
         Ok(())
     }
 
     /// Takes up the drills that were running.
-    pub(super) fn drill(&mut self) -> Result<Arc<Drills>, AppError> {
+    pub(super) fn drill(&mut self, plans: Plans) -> Result<Arc<Drills>, AppError> {
         let checker = Checker::new(self.query.clone())?;
-        let (directory, inventory) =
-            (self.config.drills_dir.as_deref(), self.stores.inventory.clone());
-        let drills = Arc::new(Drills::load(directory, inventory, checker));
+        let drills = Arc::new(Drills::new(plans, self.stores.inventory.clone(), checker));
         let (running, stop) = (Arc::clone(&drills), self.stop.clone());
         self.tasks.spawn(async move {
             running.run(stop).await;
             Ok(())
         });
         Ok(drills)
+    }
+
+    /// Has files read again at SIGHUP, and whenever somebody asks the reloader.
+    pub(super) fn reload(
+        &mut self,
+        files: Files,
+        rules: watch::Sender<Arc<Rulebook>>,
+        province: watch::Sender<Arc<Province>>,
+        drills: Arc<Drills>,
+        certificate: Option<WebCertificate>,
+    ) -> Result<Arc<Reloader>, AppError> {
+        let in_force = InForce {
+            rules,
+            province,
+            drills,
+            alerting: self.stores.alerting.clone(),
+            identity: certificate.map(WebIdentity::new).map(Arc::new),
+            metrics: self.metrics.clone(),
+            changed: self.changed.clone(),
+        };
+        let audit = self.stores.inventory.clone();
+        let reloader = Arc::new(Reloader::new(files, in_force, audit, clock::now_ms()));
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let (asked, mut stop) = (Arc::clone(&reloader), self.stop.clone());
+        self.tasks.spawn(async move {
+            loop {
+                let stopping = tokio::select! {
+                    _ = hang_up.recv() => false,
+                    _ = stop.wait_for(|stop| *stop) => true,
+                };
+                if stopping {
+                    return Ok(());
+                }
+                asked.reload("SIGHUP").await;
+            }
+        });
+        Ok(reloader)
     }
 
     /// Sends what alerting has to send.

@@ -28,8 +28,9 @@ impl Bench {
     /// As a start of the collector makes them.
     async fn drills(&self) -> Drills {
         let checker = Checker::new(self.query.clone()).unwrap();
-        let plans = self.directory.path().join("drills");
-        let drills = Drills::load(Some(&plans), self.inventory.clone(), checker);
+        let (plans, problems) = DrillPlan::load_directory(&self.directory.path().join("drills"));
+        let plans = Plans { plans: plans.into_iter().map(Arc::new).collect(), problems };
+        let drills = Drills::new(plans, self.inventory.clone(), checker);
         drills.resume().await.unwrap();
         drills
     }
@@ -59,7 +60,8 @@ async fn a_drill_goes_on_from_its_log_after_a_restart_and_ends_when_the_probe_su
     // The plan in force changes; the run keeps its own.
     std::fs::write(bench.directory.path().join("drills/plan.yml"), "id: [").unwrap();
     let drills = bench.drills().await;
-    assert_eq!((drills.plans.len(), drills.problems.len()), (0, 1));
+    let plans = drills.plans();
+    assert_eq!((plans.plans.len(), plans.problems.0.len()), (0, 1));
     let _socket = TcpListener::bind(&address).await.unwrap();
     drills.look(drill).await.unwrap();
     let kept = drills.drill(drill).await.unwrap();

@@ -51,9 +51,11 @@ impl From<DrillsError> for ApiError {
 
 async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
     let runs = api.drills.newest(RUNS_MAX).await?;
-    let plans: Vec<Value> = api.drills.plans.iter().map(|plan| shown_plan(plan)).collect();
+    let in_force = api.drills.plans();
+    let plans: Vec<Value> = in_force.plans.iter().map(|plan| shown_plan(plan)).collect();
+    let problems: Vec<String> = in_force.problems.0.iter().map(ToString::to_string).collect();
     let runs: Vec<Value> = runs.iter().map(shown).collect();
-    Ok(Json(json!({ "plans": plans, "runs": runs, "problems": api.drills.problems })))
+    Ok(Json(json!({ "plans": plans, "runs": runs, "problems": problems })))
 }
 
 async fn one(

@@ -62,6 +62,8 @@ struct Live {
     events: broadcast::Receiver<usize>,
     drills: broadcast::Receiver<u64>,
     arrived: watch::Receiver<i64>,
+    /// The digest of the alerts that the hosts' counts were last told of.
+    told: String,
     stop: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 }
@@ -87,6 +89,7 @@ pub(super) async fn stream(
         events: api.seen.subscribe(),
         drills: api.drills.subscribe(),
         arrived,
+        told: String::new(),
         stop: api.stop.clone(),
         _place: place,
         api,
@@ -135,9 +138,10 @@ impl Live {
             self.waiting.push_back(message("tick", &json!({ "now_ms": now_ms })));
             return;
         };
-        self.waiting.push_back(message("tick", &tick(&self.api, &picture, now_ms)));
-        if self.arrived.has_changed().unwrap_or(false) {
+        self.waiting.push_back(message("tick", &tick(&picture, now_ms)));
+        if self.arrived.has_changed().unwrap_or(false) || self.told != picture.alerts_digest {
             self.arrived.mark_unchanged();
+            self.told.clone_from(&picture.alerts_digest);
             let hosts: Vec<Value> = picture.hosts.iter().map(brief).collect();
             self.waiting.push_back(message("hosts", &hosts.into()));
         }
@@ -160,10 +164,11 @@ impl Live {
     }
 }
 
-fn tick(api: &WebApi, picture: &Picture, now_ms: i64) -> Value {
+fn tick(picture: &Picture, now_ms: i64) -> Value {
     json!({
         "now_ms": now_ms, "newest_sample_ms": picture.newest_report_ms,
-        "overview": overview::shown(api, picture),
+        "alerts_digest": picture.alerts_digest,
+        "overview": overview::shown(picture),
     })
 }
 
@@ -171,6 +176,7 @@ fn brief(host: &Host) -> Value {
     let last_report_ms = host.summary.as_ref().and_then(|summary| summary.last_report_ms);
     json!({
         "id": host.id.as_str(), "state": host.state.name(), "last_report_ms": last_report_ms,
+        "alerts": host.alerts,
         "cpu_ratio": host.gauges.cpu_ratio, "memory_ratio": host.gauges.memory_ratio,
         "disk_ratio": host.gauges.disk_ratio, "load1": host.gauges.load1,
     })

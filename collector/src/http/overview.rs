@@ -15,22 +15,23 @@ use crate::http::{ApiError, WebApi, status};
 /// `GET /api/overview`
 pub(super) async fn overview(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
     let picture = api.picture().await?;
-    Ok(Json(shown(&api, &picture)))
+    Ok(Json(shown(&picture)))
 }
 
 /// `GET /api/status`
 pub(super) async fn status(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
     let picture = api.picture().await?;
-    let problems = status::problems(&picture, &api.province.inventory, &api.rule_problems);
+    let problems = status::problems(&picture, &api.reloader.last());
     let problems: Vec<Value> = problems.iter().map(shown_problem).collect();
     Ok(Json(json!({
         "problems": problems,
         "ready": picture.health.ready,
-        "overview": shown(&api, &picture),
+        "overview": shown(&picture),
     })))
 }
 
-pub(super) fn shown(api: &WebApi, picture: &Picture) -> Value {
+pub(super) fn shown(picture: &Picture) -> Value {
+    let inventory = &picture.province.inventory;
     let hosts = |state: Shown| picture.hosts.iter().filter(|host| host.state == state).count();
     let (up, down, unknown) = (hosts(Shown::Up), hosts(Shown::Down), hosts(Shown::Unknown));
     let alerts = |grade: &str| {
@@ -43,7 +44,7 @@ pub(super) fn shown(api: &WebApi, picture: &Picture) -> Value {
     let notifications = picture.notifications;
     json!({
         "now_ms": picture.now_ms,
-        "province": province(&api.province.inventory),
+        "province": province(inventory),
         "hosts": {
             "total": up + down + unknown, "up": up, "down": down, "unknown": unknown,
             "planned": hosts(Shown::Planned),
@@ -59,7 +60,7 @@ pub(super) fn shown(api: &WebApi, picture: &Picture) -> Value {
             "failed": backups(&[BackupState::Failed, BackupState::Empty]),
             "unknown": backups(&[BackupState::Unproven, BackupState::Unknown]),
         },
-        "services": services(&api.province.inventory, picture),
+        "services": services(inventory, picture),
         "notifications": {
             "configured": notifications.configured, "outbox": notifications.outbox,
             "failed_24h": notifications.failed_24h,

@@ -1,5 +1,6 @@
 //! The whole at one time: hosts, backups, services, alerts and notifications as pages, live streams and `haidang status`
-//! show them. Promises: at most a second old, and made once however many people look.
+//! show them. Promises: at most a second old, and no older than a fifth of one when an alert has changed; made once
+//! however many people look.
 //! What was not measured is unknown here; nothing is up or in order without data.
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use agent_model::{HostId, Millis};
 use collector_alerting::{AlertFilter, AlertState, AlertStatus, OutboxState};
 use collector_inventory::config::{ServiceInputs, ServiceReport};
 use collector_inventory::{HostState, HostSummary};
+use sha2::{Digest, Sha256};
 
 use crate::app::SILENT_AFTER_MS;
 use crate::clock;
@@ -17,9 +19,13 @@ use crate::health::Health;
 use crate::http::backups::{self, Backup};
 use crate::http::gauges::{self, Gauges};
 use crate::http::{ApiError, WebApi};
+use crate::province::Province;
 
 /// Several pages and streams ask at once; they may share an answer for this long.
 const AGE_MS_MAX: u64 = 1_000;
+
+/// A storm of alerts has it made anew at most this often.
+const AGE_MS_MIN: u64 = 200;
 
 /// Notifications looked at for what failed lately.
 const NOTIFICATIONS_MAX: u32 = 500;
@@ -32,6 +38,10 @@ pub struct Pictures(tokio::sync::Mutex<Option<Arc<Picture>>>);
 
 pub(super) struct Picture {
     pub now_ms: Millis,
+    /// Of the alerts that it was made from.
+    pub revision: u64,
+    /// The same for as long as lists of alerts show the same.
+    pub alerts_digest: String,
     pub hosts: Vec<Host>,
     /// Every open alert, also silenced ones.
     pub alerts: Vec<AlertStatus>,
@@ -41,6 +51,8 @@ pub(super) struct Picture {
     pub health: Health,
     /// When the newest report of any host arrived.
     pub newest_report_ms: Option<Millis>,
+    /// The inventory that all of this rests on.
+    pub province: Arc<Province>,
 }
 
 pub(super) struct Host {
@@ -108,7 +120,7 @@ impl WebApi {
         let mut newest = self.pictures.0.lock().await;
         let now_ms = clock::now_ms();
         if let Some(picture) = newest.as_ref()
-            && picture.now_ms.abs_diff(now_ms) < AGE_MS_MAX
+            && picture.now_ms.abs_diff(now_ms) < picture.age_ms_max(self.alerting.revision())
         {
             return Ok(Arc::clone(picture));
         }
@@ -123,11 +135,18 @@ impl WebApi {
     }
 }
 
+impl Picture {
+    fn age_ms_max(&self, revision: u64) -> u64 {
+        if revision == self.revision { AGE_MS_MAX } else { AGE_MS_MIN }
+    }
+}
+
 async fn take(api: &WebApi, now_ms: Millis) -> Result<Picture, ApiError> {
     let figures = gauges::figures(&api.query, now_ms).await?;
     let summaries = api.inventory.hosts().await;
     let summaries =
         summaries.map_err(|error| ApiError::internal("hosts cannot be listed", &error))?;
+    let revision = api.alerting.revision();
     let alerts = api.alerting.alerts(&AlertFilter::default(), now_ms).await;
     let alerts = alerts.map_err(|error| ApiError::internal("alerts cannot be listed", &error))?;
     let jobs = api.inventory.backups(now_ms - backups::RUNS_MS).await;
@@ -135,7 +154,8 @@ async fn take(api: &WebApi, now_ms: Millis) -> Result<Picture, ApiError> {
     let summaries: Vec<HostSummary> =
         summaries.into_iter().filter(|host| !is_own(&host.host)).collect();
     let newest_report_ms = summaries.iter().filter_map(|host| host.last_report_ms).max();
-    let mut hosts = hosts(api, summaries, now_ms);
+    let province = Arc::clone(&api.province.borrow());
+    let mut hosts = hosts(api, &province, summaries, now_ms);
     for host in &mut hosts {
         host.gauges = figures.hosts.get(host.id.as_str()).copied().unwrap_or_default();
         let of_host =
@@ -150,20 +170,28 @@ async fn take(api: &WebApi, now_ms: Millis) -> Result<Picture, ApiError> {
     };
     Ok(Picture {
         now_ms,
-        services: api.province.inventory.service_statuses(&inputs),
-        backups: backups::all(&api.province.backups, jobs, now_ms),
+        revision,
+        alerts_digest: digest(&alerts),
+        services: province.inventory.service_statuses(&inputs),
+        backups: backups::all(&province.backups, jobs, now_ms),
         notifications: notifications(api, now_ms).await?,
         health: api.health.borrow().clone(),
         newest_report_ms,
+        province,
         hosts,
         alerts,
     })
 }
 
 /// Hosts that may report, and those that people wrote down and nobody has seen.
-fn hosts(api: &WebApi, summaries: Vec<HostSummary>, now_ms: Millis) -> Vec<Host> {
+fn hosts(
+    api: &WebApi,
+    province: &Province,
+    summaries: Vec<HostSummary>,
+    now_ms: Millis,
+) -> Vec<Host> {
     let mut known: BTreeMap<HostId, Option<HostSummary>> = BTreeMap::new();
-    let standing = api.province.inventory.hosts.iter().filter(|place| place.period.holds(now_ms));
+    let standing = province.inventory.hosts.iter().filter(|place| place.period.holds(now_ms));
     known.extend(standing.map(|place| (place.host.clone(), None)));
     for summary in summaries {
         if summary.state != HostState::Revoked {
@@ -172,8 +200,8 @@ fn hosts(api: &WebApi, summaries: Vec<HostSummary>, now_ms: Millis) -> Vec<Host>
     }
     let listening_ms = now_ms.saturating_sub(api.started_ms);
     let shown = known.into_iter().map(|(id, summary)| {
-        let place = api.province.inventory.place(&id, now_ms);
-        let planned = api.province.is_planned(&id, now_ms);
+        let place = province.inventory.place(&id, now_ms);
+        let planned = province.is_planned(&id, now_ms);
         Host {
             site: place.map(|place| place.site.clone()),
             unit: place.and_then(|place| place.unit.clone()),
@@ -202,6 +230,18 @@ pub(super) fn is_loud(status: &AlertStatus) -> bool {
     status.alert.state == AlertState::Firing
         && status.silenced_by.is_empty()
         && status.inhibited_by.is_empty()
+}
+
+/// Of everything about alerts that can change while a list is shown.
+fn digest(alerts: &[AlertStatus]) -> String {
+    let mut hash = Sha256::new();
+    for AlertStatus { alert, silenced_by, inhibited_by, .. } in alerts {
+        let acknowledged_ms = alert.acknowledgement.as_ref().map(|one| one.at_ms);
+        let (silenced, inhibited) = (!silenced_by.is_empty(), !inhibited_by.is_empty());
+        let shown = (alert.fingerprint, alert.state, acknowledged_ms, silenced, inhibited);
+        hash.update(format!("{shown:?}\n"));
+    }
+    hex::encode(&hash.finalize()[..8])
 }
 
 async fn notifications(api: &WebApi, now_ms: Millis) -> Result<Notifications, ApiError> {

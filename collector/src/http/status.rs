@@ -1,11 +1,12 @@
 //! What is wrong, the worst first, each with what to do: the page's status and `haidang status`.
 //! Pure. An empty list means that everything was looked at and is in order.
 
-use collector_inventory::config::{InventoryConfig, ServiceStatus};
+use collector_inventory::config::ServiceStatus;
 
 use crate::http::alerts::severity;
 use crate::http::backups::BackupState;
 use crate::http::picture::{Picture, Shown, is_loud};
+use crate::reload::Reload;
 
 /// Names told in one sentence; the page has the others.
 const NAMES_MAX: usize = 5;
@@ -31,19 +32,15 @@ fn words(vi: impl Into<String>, en: impl Into<String>) -> Words {
     Words { vi: vi.into(), en: en.into() }
 }
 
-pub(super) fn problems(
-    picture: &Picture,
-    inventory: &InventoryConfig,
-    rule_problems: &[String],
-) -> Vec<StatusProblem> {
+pub(super) fn problems(picture: &Picture, reload: &Reload) -> Vec<StatusProblem> {
     let mut found = Vec::new();
     collector(picture, &mut found);
     alerts(picture, &mut found);
-    services(picture, inventory, &mut found);
+    services(picture, &mut found);
     hosts(picture, &mut found);
     backups(picture, &mut found);
     notifications(picture, &mut found);
-    rules(rule_problems, &mut found);
+    files(reload, &mut found);
     found.sort_by_key(|problem| {
         ["critical", "high", "medium", "low"].iter().position(|one| *one == problem.severity)
     });
@@ -103,7 +100,7 @@ fn alerts(picture: &Picture, found: &mut Vec<StatusProblem>) {
     }
 }
 
-fn services(picture: &Picture, inventory: &InventoryConfig, found: &mut Vec<StatusProblem>) {
+fn services(picture: &Picture, found: &mut Vec<StatusProblem>) {
     let kinds = [
         (ServiceStatus::Down, "critical", "ngừng hoạt động", "down"),
         (ServiceStatus::Degraded, "medium", "hoạt động không đầy đủ", "degraded"),
@@ -112,7 +109,12 @@ fn services(picture: &Picture, inventory: &InventoryConfig, found: &mut Vec<Stat
     for (status, grade, vi, en) in kinds {
         let such = picture.services.iter().filter(|(_, report)| report.status == status);
         let names = such.map(|(id, _)| {
-            inventory.services.get(id).map_or_else(|| id.clone(), |service| service.name.clone())
+            picture
+                .province
+                .inventory
+                .services
+                .get(id)
+                .map_or_else(|| id.clone(), |service| service.name.clone())
         });
         let Some((count, names)) = told(names) else { continue };
         found.push(StatusProblem {
@@ -225,18 +227,21 @@ fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
     }
 }
 
-fn rules(problems: &[String], found: &mut Vec<StatusProblem>) {
+fn files(reload: &Reload, found: &mut Vec<StatusProblem>) {
+    let problems = reload.problems();
     let Some(first) = problems.first() else { return };
-    let count = problems.len();
+    let (count, groups) = (problems.len(), reload.refused().join(", "));
     found.push(StatusProblem {
         severity: "medium",
         what: words(
-            format!("{count} lỗi trong các tệp luật; lỗi đầu tiên: {first}"),
-            format!("{count} problem(s) in rule files; the first: {first}"),
+            format!("{count} lỗi trong các tệp cấu hình ({groups}); lỗi đầu tiên: {first}"),
+            format!("{count} problem(s) in configuration files ({groups}); the first: {first}"),
         ),
         what_to_do: words(
-            "Sửa tệp, thử bằng \"haidang rules check\", rồi khởi động lại bộ thu thập.",
-            "Mend the file, try it with \"haidang rules check\", and start the collector again.",
+            "Sửa tệp rồi chạy \"haidang reload\": lệnh này in ra mọi lỗi còn lại. Trong lúc đó, \
+             cấu hình đang chạy vẫn giữ nguyên.",
+            "Mend the file and run \"haidang reload\", which prints every problem that is left. \
+             Until then what runs stays as it is.",
         ),
         link: "#/",
     });
@@ -258,14 +263,20 @@ fn told(names: impl Iterator<Item = String>) -> Option<(usize, String)> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use agent_model::{Problem, Problems};
 
     use super::*;
     use crate::health::Health;
     use crate::http::picture::Notifications;
+    use crate::reload::{FileGroup, GroupReport};
 
     fn picture() -> Picture {
         Picture {
             now_ms: 0,
+            revision: 0,
+            alerts_digest: String::new(),
             hosts: Vec::new(),
             alerts: Vec::new(),
             backups: Vec::new(),
@@ -273,17 +284,23 @@ mod tests {
             notifications: Notifications { configured: true, outbox: 0, failed_24h: 0 },
             health: Health { ready: true, reasons: Vec::new(), free_bytes: 9 },
             newest_report_ms: None,
+            province: Arc::default(),
         }
     }
 
-    fn told_of(picture: &Picture, rule_problems: &[String]) -> Vec<(&'static str, String)> {
-        let found = problems(picture, &InventoryConfig::default(), rule_problems);
+    fn told_of(picture: &Picture, rule_problem: Option<&str>) -> Vec<(&'static str, String)> {
+        let problem =
+            |text: &str| Problem { file: "a.yml".into(), line: Some(3), message: text.to_owned() };
+        let problems = Problems(rule_problem.map(problem).into_iter().collect());
+        let groups = vec![GroupReport { group: FileGroup::Rules, problems }];
+        let reload = Reload { at_ms: 0, by: "start".to_owned(), groups };
+        let found = super::problems(picture, &reload);
         found.into_iter().map(|problem| (problem.severity, problem.what.en)).collect()
     }
 
     #[test]
     fn an_empty_collector_is_not_in_order() {
-        assert_eq!(told_of(&picture(), &[]), [("medium", "no host is watched yet".to_owned())]);
+        assert_eq!(told_of(&picture(), None), [("medium", "no host is watched yet".to_owned())]);
     }
 
     #[test]
@@ -291,9 +308,10 @@ mod tests {
         let mut picture = picture();
         picture.health = Health { ready: false, reasons: vec!["full".to_owned()], free_bytes: 0 };
         picture.notifications = Notifications { configured: false, outbox: 2, failed_24h: 2 };
-        let found = told_of(&picture, &["a.yml:3: no".to_owned()]);
+        let found = told_of(&picture, Some("no"));
         let grades: Vec<_> = found.iter().map(|(grade, _)| *grade).collect();
         assert_eq!(grades, ["critical", "high", "high", "medium", "medium"]);
         assert!(found[0].1.contains("full"));
+        assert!(found[4].1.ends_with("(rules); the first: a.yml:3: no"), "{found:?}");
     }
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use collector_alerting::{Alerting, AlertingError, DetectionAlert};
-use rules_sigma::{CorrelationState, Detection, SigmaRules};
+use rules_sigma::{CorrelationState, Detection};
+use tokio::sync::watch;
 
 use crate::clock;
 use crate::feed::{Decoded, FeedError, Follower};
+use crate::rulebook::Rulebook;
 use crate::self_metrics::SelfMetrics;
 use crate::views::events::host_events;
 use crate::views::wait_after_failure;
@@ -21,7 +23,7 @@ const QUIET_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 /// Follows the feed into alerting.
 pub struct DetectionsView {
     pub alerting: Alerting,
-    pub rules: Arc<SigmaRules>,
+    pub rules: watch::Receiver<Arc<Rulebook>>,
     pub state: CorrelationState,
     pub metrics: SelfMetrics,
 }
@@ -46,9 +48,10 @@ impl DetectionsView {
 
     fn judge(&mut self, batch: &[Arc<Decoded>]) -> Vec<DetectionAlert> {
         let events = batch.iter().flat_map(|decoded| host_events(decoded));
+        let rules = Arc::clone(&self.rules.borrow().detections);
         let mut found = Vec::new();
         for event in events {
-            found.extend(self.rules.evaluate(&event, &mut self.state).into_iter().map(alert));
+            found.extend(rules.evaluate(&event, &mut self.state).into_iter().map(alert));
         }
         found
     }

@@ -1,0 +1,102 @@
+//! The files that people write beside `collector.yml`: where each lies, and reading them.
+//! Promises: every call reads anew; what is not given and not there is empty, which is no mistake.
+//! Leaves to others: what a mistake leads to (the start, a reload, `check-config`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use agent_model::{Problem, Problems};
+use collector_alerting::Routing;
+use collector_inventory::InventoryConfig;
+use rules::backup_policy::BackupPolicy;
+use rules::drill::DrillPlan;
+
+use crate::config::{Config, Rules};
+use crate::drills::Plans;
+use crate::rulebook::Rulebook;
+use crate::tls::WebCertificate;
+
+/// Where the files lie.
+#[derive(Clone, Debug)]
+pub struct Files {
+    rules: Rules,
+    alerting: Option<PathBuf>,
+    inventory: Option<PathBuf>,
+    backup_policy: Option<PathBuf>,
+    drills: Option<PathBuf>,
+    /// The web port's certificate chain and key.
+    certificate: Option<(PathBuf, PathBuf)>,
+    /// What the configuration does not name is looked for here under its usual name.
+    directory: Option<PathBuf>,
+}
+
+impl Files {
+    pub fn new(config: &Config, directory: Option<PathBuf>) -> Self {
+        Self {
+            rules: config.rules.clone(),
+            alerting: config.alerting_file.clone(),
+            inventory: config.inventory_file.clone(),
+            backup_policy: config.backup_policy_file.clone(),
+            drills: config.drills_dir.clone(),
+            certificate: config.web.tls.clone(),
+            directory,
+        }
+    }
+
+    pub fn rulebook(&self) -> Rulebook {
+        let named = self.rules.directory.as_ref().map(|directory| directory.0.as_path());
+        let directory = self.place(named, "rules.d").map(agent_yaml::FilePath);
+        Rulebook::load(&Rules { directory, ..self.rules.clone() })
+    }
+
+    pub fn routing(&self) -> Result<Routing, Problems> {
+        let file = self.place(self.alerting.as_deref(), "alerting.yml");
+        file.as_deref().map_or_else(|| Ok(Routing::nobody()), Routing::open)
+    }
+
+    pub fn inventory(&self) -> Result<Arc<InventoryConfig>, Problems> {
+        let file = self.place(self.inventory.as_deref(), "inventory.yml");
+        Ok(Arc::new(file.as_deref().map(InventoryConfig::load).transpose()?.unwrap_or_default()))
+    }
+
+    pub fn backup_policy(&self) -> Result<Arc<BackupPolicy>, Problems> {
+        let file = self.place(self.backup_policy.as_deref(), "backup-policy.yml");
+        Ok(Arc::new(file.as_deref().map(BackupPolicy::load).transpose()?.unwrap_or_default()))
+    }
+
+    /// What is good, and what is wrong with the others.
+    pub fn drill_plans(&self) -> Plans {
+        let directory = self.place(self.drills.as_deref(), "drills");
+        let (plans, problems) =
+            directory.as_deref().map(DrillPlan::load_directory).unwrap_or_default();
+        Plans { plans: plans.into_iter().map(Arc::new).collect(), problems }
+    }
+
+    /// The web port's certificate; `None` where it speaks plain HTTP.
+    pub fn certificate(&self) -> Result<Option<WebCertificate>, Problems> {
+        let Some((chain, key)) = &self.certificate else { return Ok(None) };
+        WebCertificate::read(chain, key).map(Some).map_err(|error| {
+            let message = crate::describe(&error);
+            Problems(vec![Problem { file: chain.clone(), line: None, message }])
+        })
+    }
+
+    /// Everything that is wrong with any of them.
+    pub fn problems(&self) -> Problems {
+        let wrong = [
+            self.routing().err(),
+            self.inventory().err(),
+            self.backup_policy().err(),
+            Some(self.drill_plans().problems),
+            self.certificate().err(),
+        ];
+        let mut problems = self.rulebook().problems;
+        problems.0.extend(wrong.into_iter().flatten().flat_map(|more| more.0));
+        problems
+    }
+
+    fn place(&self, named: Option<&Path>, usual: &str) -> Option<PathBuf> {
+        let found = || self.directory.as_ref().map(|directory| directory.join(usual));
+        named.map(Path::to_owned).or_else(|| found().filter(|path| path.exists()))
+    }
+}
