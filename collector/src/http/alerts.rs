@@ -1,16 +1,17 @@
 //! `/api/alerts`, `/api/silences`, `/api/notifications`: what is wrong, who has taken it, who was told.
 //! Promises: what a person changes carries their name and stands in the audit log.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use agent_model::{Labels, MatchOp, Matcher, Millis};
 use axum::extract::{Json, Path, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
-    Alert, AlertFilter, AlertState, AlertingError, NewSilence, NotificationRecord, OutboxState,
-    Silence, fingerprint_text, parse_fingerprint,
+    Alert, AlertFilter, AlertSource, AlertState, AlertingError, NewSilence, NotificationRecord,
+    OutboxState, Silence, fingerprint_text, parse_fingerprint,
 };
+use rules::RuleKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -57,13 +58,36 @@ async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
         !known.contains(&alert.fingerprint)
             && alert.resolved_ms.is_some_and(|at_ms| at_ms > now_ms - DAY_MS)
     });
+    let waits = waits(&api);
     let mut shown: Vec<Value> = Vec::new();
     for status in &open {
         let muted = (!status.silenced_by.is_empty(), !status.inhibited_by.is_empty());
-        shown.push(shown_alert(&status.alert, muted));
+        let mut alert = shown_alert(&status.alert, muted);
+        alert["fires_at_ms"] = fires_at_ms(&status.alert, &waits).into();
+        shown.push(alert);
     }
     shown.extend(lately.map(|alert| shown_alert(&alert, (false, false))));
     Ok(Json(shown.into()))
+}
+
+/// How long each alert rule in force lets its condition hold before it fires.
+fn waits(api: &WebApi) -> HashMap<String, Millis> {
+    let rulebook = Arc::clone(&api.rules.borrow());
+    let waits = rulebook.metrics.rules().filter_map(|rule| match rule.kind {
+        RuleKind::Alert { for_ms, .. } => Some((hex::encode(rule.id.0), for_ms)),
+        RuleKind::Recording => None,
+    });
+    waits.collect()
+}
+
+/// When a pending alert fires if its condition still holds then.
+fn fires_at_ms(alert: &Alert, waits: &HashMap<String, Millis>) -> Option<Millis> {
+    match &alert.source {
+        AlertSource::Rule(id) if alert.state == AlertState::Pending => {
+            Some(alert.active_since_ms.saturating_add(*waits.get(id)?))
+        }
+        _ => None,
+    }
 }
 
 fn order(state: AlertState) -> u8 {
@@ -88,7 +112,7 @@ fn shown_alert(alert: &Alert, (silenced, inhibited): (bool, bool)) -> Value {
         "severity": severity(&alert.labels),
         "labels": labels,
         "annotations": *alert.annotations,
-        "starts_at_ms": alert.starts_ms(),
+        "starts_at_ms": alert.since_ms(),
         "ends_at_ms": alert.resolved_ms,
         "acknowledged": acknowledged.map(|one| {
             json!({ "by": one.by, "at_ms": one.at_ms, "note": one.note })

@@ -215,6 +215,19 @@ struct DetectionRule {
     annotations: std::collections::BTreeMap<String, Text>,
 }
 
+/// A pending alert shows the same sentence: one that names the time its rule waits would be untrue until then.
+#[test]
+fn no_sentence_claims_a_time_that_a_pending_alert_has_not_lasted() {
+    let claim = Regex::new(r"(?i)suốt \d+|for \d+ (second|minute|hour|day)s?").unwrap();
+    assert!(claim.is_match("đã bận suốt 15 phút") && claim.is_match("busy for 20 minutes"));
+    for (stem, rule) in alerts() {
+        for name in SENTENCES.iter().filter(|name| !name.starts_with("first_steps")) {
+            let text = &rule.annotations[*name].0;
+            assert!(!claim.is_match(text), "{stem}: {name}: {text}");
+        }
+    }
+}
+
 /// Values that an attacker may choose never stand inside a command that a tired person will paste.
 #[test]
 fn no_command_to_paste_holds_a_chosen_value() {

@@ -10,12 +10,20 @@ export type Alert = {
   severity: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
+  /** When it began to fire; of a pending one, since when its condition holds. */
   starts_at_ms: number;
+  /** Of a pending alert: when it fires if its condition still holds then. */
+  fires_at_ms: number | null;
   ends_at_ms: number | null;
   acknowledged: { by: string; at_ms: number; note: string | null } | null;
   silenced: boolean;
+  /** Explained by another alert. */
+  inhibited: boolean;
   value: number | null;
 };
+
+/** Firing, and neither silenced nor explained by another: what the overview counts. */
+export const isLoud = (alert: Alert) => alert.state === "firing" && !alert.silenced && !alert.inhibited;
 
 export const getAlerts = () => call<Alert[]>("GET", "/api/alerts");
 

@@ -5,7 +5,13 @@ import { retryDelayMs, SILENT_AFTER_SECONDS } from "../lib/staleness";
 import type { Host, HostDetails } from "./hosts";
 import type { Overview } from "./overview";
 
-type Tick = { now_ms: number; newest_sample_ms?: number | null; overview?: Overview };
+type Tick = {
+  now_ms: number;
+  newest_sample_ms?: number | null;
+  overview?: Overview;
+  /** Another one: the alerts, their silences or who has taken them are not as they were. */
+  alerts_digest?: string;
+};
 type HostNews = Pick<Host, "id"> & Partial<Host>;
 
 /** Listens until the returned function is called. */
@@ -54,6 +60,7 @@ export function listen(client: QueryClient): () => void {
 }
 
 function handlers(client: QueryClient): Record<string, (data: unknown) => void> {
+  let digest: string | undefined;
   const again = (...keys: string[]) => {
     for (const key of keys) void client.invalidateQueries({ queryKey: [key] });
   };
@@ -71,6 +78,11 @@ function handlers(client: QueryClient): Record<string, (data: unknown) => void> 
       // A tick without it says that the collector could not look: what is known grows old by itself.
       if (tick.newest_sample_ms !== undefined) setLiveState({ newestSampleMs: tick.newest_sample_ms });
       if (tick.overview) client.setQueryData(["overview"], tick.overview);
+      // The numbers of this tick and the lists come from the same alerts, so the lists follow at once.
+      if (tick.alerts_digest !== undefined && tick.alerts_digest !== digest) {
+        if (digest !== undefined) again("alerts", "silences", "status", "notifications");
+        digest = tick.alerts_digest;
+      }
     },
     hosts: (data) => mergeHosts(client, data as HostNews[]),
     alerts: () => again("alerts", "overview", "status", "notifications"),

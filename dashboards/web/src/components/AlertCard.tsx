@@ -26,6 +26,7 @@ export function AlertCard({ alert }: { alert: Alert }) {
         <SeverityMark severity={alert.severity} />
         <StateMark group="alert_state" state={alert.state} />
         {alert.silenced && <em>{t("alerts.silenced")}</em>}
+        {alert.inhibited && <em>{t("alerts.inhibited")}</em>}
       </div>
       <h3>{summary}</h3>
       <p className="dim">

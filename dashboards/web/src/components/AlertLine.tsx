@@ -40,6 +40,10 @@ export function AlertTime({ alert }: { alert: Alert }) {
   const { t, format } = useText();
   const now = useNowMs();
   const from = format.time(alert.starts_at_ms);
+  if (alert.state === "pending") {
+    const at = alert.fires_at_ms === null ? null : format.time(alert.fires_at_ms);
+    return at === null ? t("alerts.pending_since", { time: from }) : t("alerts.pending_until", { time: from, at });
+  }
   if (alert.state === "resolved") return t("alerts.lasted", { from, to: format.time(alert.ends_at_ms) });
   return t("alerts.since", { time: from, duration: format.duration((now - alert.starts_at_ms) / 1000) });
 }

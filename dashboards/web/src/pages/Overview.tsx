@@ -1,6 +1,6 @@
 // The overview: three numbers, the services, the most urgent alerts, and whether the watching itself works.
 import { useQuery } from "@tanstack/react-query";
-import { getAlerts } from "../api/alerts";
+import { getAlerts, isLoud } from "../api/alerts";
 import { getOverview, type Overview as OverviewData, type Service } from "../api/overview";
 import { getStatus } from "../api/status";
 import { AlertLine } from "../components/AlertLine";
@@ -72,7 +72,7 @@ function UrgentAlerts() {
     <Section title={t("overview.newest_alerts")} aside={<a href="#/alerts">{t("overview.all_alerts")}</a>}>
       <Answer query={alerts}>
         {(all) => {
-          const firing = all.filter((alert) => alert.state === "firing").toSorted(byUrgency);
+          const firing = all.filter(isLoud).toSorted(byUrgency);
           if (firing.length === 0) return <p className="dim">{t("alerts.none_firing")}</p>;
           return (
             <ul className="lines">
