@@ -148,7 +148,7 @@ fn perform(task: Task) -> Result<ExitCode, Failure> {
             config.root.proc = flags.proc_root;
             config.root.sys = flags.sys_root;
             config.root.root = flags.root;
-            say(once(&config).trim_end());
+            say(runtime()?.block_on(once(&config)).trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Task::Backup(Backup { task: BackupTask::Run { drop_box, arguments } }) => {

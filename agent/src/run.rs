@@ -4,6 +4,7 @@
 mod facts;
 mod own_metrics;
 mod renew;
+mod round;
 mod tick;
 
 use std::fs;
@@ -75,8 +76,8 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the loop that reads metrics ended")]
-    Tick(#[source] tokio::task::JoinError),
+    #[error("the spool's thread ended")]
+    Close(#[source] tokio::task::JoinError),
 }
 
 /// Runs the agent until `shutdown` is cancelled, then leaves the spool clean on the disk.
@@ -125,9 +126,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
 }
 
 /// One reading of every metric source, in Prometheus' text format.
-pub fn once(config: &Config) -> String {
+pub async fn once(config: &Config) -> String {
     let mut ticker = Ticker::new(metrics::sources(&config.metrics, &config.root), Clock);
-    let reading = ticker.read(|_, _| {});
+    let reading = ticker.read(|_, _| {}).await;
     let mut text = String::new();
     // Writing to a string cannot fail.
     text_format::write(reading.samples(), &mut text).unwrap_or_default();
@@ -303,14 +304,7 @@ async fn tick_loop(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let statistics = spool.statistics().await?;
-        let own_now = Arc::clone(&own);
-        // Sources read files of the kernel, which may block; events go on meanwhile.
-        let read = tokio::task::spawn_blocking(move || {
-            let reading = ticker.read(|out, surplus| own_now.write(&statistics, surplus, out));
-            (ticker, reading)
-        });
-        let (returned, reading) = read.await.map_err(RunError::Tick)?;
-        ticker = returned;
+        let reading = ticker.read(|out, surplus| own.write(&statistics, surplus, out)).await;
         let reading = Arc::new(reading);
         publish.send_replace(Some(Arc::clone(&reading)));
         spool.append_metrics(reading).await?;
@@ -340,7 +334,7 @@ async fn finish(what: &str, mut tasks: JoinSet<()>) {
 async fn close(spool: SpoolHandle, thread: SpoolThread) -> Result<(), RunError> {
     drop(spool);
     let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-    Ok(joined.map_err(RunError::Tick)??)
+    Ok(joined.map_err(RunError::Close)??)
 }
 
 #[cfg(test)]

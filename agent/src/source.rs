@@ -24,7 +24,7 @@ const EVIDENCE_MESSAGES_MAX: usize = 64;
 
 /// Reads one group of metrics; named as the node_exporter collector whose metrics it yields.
 ///
-/// It is read on a thread that may block. An error takes back what this read had added, and yields
+/// It is read on a thread that may block; while it hangs there it is not read again. An error takes back what this read had added, and yields
 /// `node_scrape_collector_success 0`; having nothing to report is not an error.
 pub trait MetricSource: Send {
     fn name(&self) -> &'static str;

@@ -2,11 +2,11 @@
 //! A new schema is made only when the set of series changes; sets that come back find their old schema.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use agent_model::{Millis, Schema, SchemaId};
+use agent_model::{Labels, Schema, SchemaId};
 
+use super::round::{Outcome, Reader, Slot};
 use crate::clock::Clock;
 use crate::source::{MetricSource, Reading};
 use crate::spool::MetricsReading;
@@ -14,176 +14,153 @@ use crate::spool::MetricsReading;
 /// Sets of series remembered per job: a disk that comes and goes costs one schema, not one each time.
 const RECENT_SCHEMAS_MAX: usize = 4;
 
+/// Series of one job: twice what a source may have, and far below what a report may carry. A source that does not fit
+/// behind those before it is left out.
+const JOB_SERIES_MAX: usize = 40_000;
+
 /// The job of the host's own metrics, and of what is told about the reading itself.
 const NODE: &str = "node";
 
+/// The job of what the agent tells about itself.
+const AGENT: &str = "agent";
+
 /// The sources, and what was read from them last.
 pub(crate) struct Ticker {
-    sources: Vec<Box<dyn MetricSource>>,
+    /// In their order; without those that hang.
+    slots: Vec<Slot>,
+    reader: Reader,
     jobs: BTreeMap<&'static str, Job>,
+    /// What the sources' readings say of themselves.
+    outcomes: Reading,
+    own: Reading,
+    /// Samples beyond the bounds, since the start.
+    surplus: u64,
     clock: Clock,
 }
 
 #[derive(Default)]
 struct Job {
-    reading: Reading,
     /// Newest first.
     schemas: VecDeque<(SchemaId, Arc<Schema>)>,
+    /// Which sources the newest one is of, in their order.
+    sources: Vec<usize>,
 }
 
-struct Outcome {
-    source: &'static str,
-    seconds: f64,
-    success: bool,
+/// The readings of one job in one tick.
+#[derive(Default)]
+struct Parts<'a> {
+    readings: Vec<&'a Reading>,
+    sources: Vec<usize>,
+    changed: bool,
+    series: usize,
+}
+
+impl<'a> Parts<'a> {
+    /// Adds a reading, or says how many samples found no room.
+    fn add(&mut self, reading: &'a Reading, changed: bool) -> u64 {
+        self.changed |= changed;
+        let count = reading.values().len();
+        if self.series + count > JOB_SERIES_MAX {
+            self.changed = true;
+            return count as u64;
+        }
+        self.series += count;
+        self.readings.push(reading);
+        0
+    }
 }
 
 impl Ticker {
     pub(crate) fn new(sources: Vec<Box<dyn MetricSource>>, clock: Clock) -> Self {
-        Self { sources, jobs: BTreeMap::new(), clock }
+        let slots = sources.into_iter().enumerate();
+        Self {
+            slots: slots.map(|(index, source)| Slot::new(index, source)).collect(),
+            reader: Reader::new(clock),
+            jobs: BTreeMap::new(),
+            outcomes: Reading::new(),
+            own: Reading::new(),
+            surplus: 0,
+            clock,
+        }
     }
 
     /// Reads everything; `own` adds the agent's own metrics, and is told how many samples
     /// were ever cut off.
-    pub(crate) fn read(&mut self, own: impl FnOnce(&mut Reading, u64)) -> MetricsReading {
+    pub(crate) async fn read(&mut self, own: impl FnOnce(&mut Reading, u64)) -> MetricsReading {
         let timestamp_ms = self.clock.now_ms();
-        self.jobs.values_mut().for_each(|job| job.reading.begin());
-        let mut outcomes = Vec::with_capacity(self.sources.len());
-        for source in &mut self.sources {
-            let reading = &mut self.jobs.entry(source.job()).or_default().reading;
-            outcomes.push(read_one(source.as_mut(), timestamp_ms, reading, self.clock));
-        }
-        let node = &mut self.jobs.entry(NODE).or_default().reading;
-        for outcome in &outcomes {
-            let labels = [("collector", outcome.source)];
-            node.add("node_scrape_collector_duration_seconds", &labels, outcome.seconds);
-            let success = f64::from(u8::from(outcome.success));
-            node.add("node_scrape_collector_success", &labels, success);
-        }
-        let surplus: u64 = self.jobs.values().map(|job| job.reading.surplus()).sum();
-        own(&mut self.jobs.entry("agent").or_default().reading, surplus);
-        let columns = self.jobs.iter_mut().filter_map(|(name, job)| job.column(name)).collect();
-        MetricsReading { timestamp_ms, columns }
+        let mut slots = VecDeque::from(std::mem::take(&mut self.slots));
+        slots.extend(self.reader.returned());
+        self.slots = self.reader.read(slots, timestamp_ms).await;
+        self.tell_outcomes();
+        self.surplus += self.slots.iter_mut().map(|slot| slot.reading.take_surplus()).sum::<u64>();
+        self.own.begin();
+        own(&mut self.own, self.surplus);
+        MetricsReading { timestamp_ms, columns: self.columns() }
     }
-}
 
-fn read_one(
-    source: &mut dyn MetricSource,
-    now_ms: Millis,
-    reading: &mut Reading,
-    clock: Clock,
-) -> Outcome {
-    let name = source.name();
-    let mark = reading.mark();
-    let started = clock.instant();
-    let result = catch_unwind(AssertUnwindSafe(|| source.read(now_ms, reading)));
-    let seconds = clock.instant().duration_since(started).as_secs_f64();
-    let success = match result {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(source = name, error = crate::chain(&error), "a source failed");
-            false
+    /// `node_scrape_collector_*`, for those that hang too.
+    fn tell_outcomes(&mut self) {
+        let now = self.clock.instant();
+        let read = self.slots.iter().map(|slot| (slot.index, slot.source.name(), slot.outcome));
+        let hanging = self.reader.hanging.iter().map(|hanging| {
+            let seconds = now.saturating_duration_since(hanging.since).as_secs_f64();
+            (hanging.index, hanging.name, Outcome { seconds, ..Outcome::default() })
+        });
+        let mut outcomes: Vec<_> = read.chain(hanging).collect();
+        outcomes.sort_by_key(|(index, ..)| *index);
+        self.outcomes.begin();
+        for (_, name, outcome) in outcomes {
+            let labels = [("collector", name)];
+            let success = f64::from(u8::from(outcome.success));
+            self.outcomes.add("node_scrape_collector_duration_seconds", &labels, outcome.seconds);
+            self.outcomes.add("node_scrape_collector_success", &labels, success);
         }
-        Err(_) => {
-            tracing::error!(source = name, "a source panicked; please report this");
-            false
-        }
-    };
-    if !success {
-        reading.take_back(mark);
     }
-    Outcome { source: name, seconds, success }
+
+    fn columns(&mut self) -> Vec<(SchemaId, Arc<Schema>, Vec<f64>)> {
+        let told = [(NODE, self.outcomes.finish()), (AGENT, self.own.finish())];
+        let mut jobs: BTreeMap<&'static str, Parts> = BTreeMap::new();
+        for slot in &self.slots {
+            let parts = jobs.entry(slot.source.job()).or_default();
+            parts.sources.push(slot.index);
+            self.surplus += parts.add(&slot.reading, slot.outcome.changed);
+        }
+        for ((job, changed), reading) in told.into_iter().zip([&self.outcomes, &self.own]) {
+            self.surplus += jobs.entry(job).or_default().add(reading, changed);
+        }
+        let columns = jobs
+            .into_iter()
+            .filter_map(|(name, parts)| self.jobs.entry(name).or_default().column(name, &parts));
+        columns.collect()
+    }
 }
 
 impl Job {
-    fn column(&mut self, name: &str) -> Option<(SchemaId, Arc<Schema>, Vec<f64>)> {
-        let changed = self.reading.finish();
-        let (series, values) = (self.reading.series(), self.reading.values());
-        if series.is_empty() {
+    fn column(&mut self, name: &str, parts: &Parts) -> Option<(SchemaId, Arc<Schema>, Vec<f64>)> {
+        let values: Vec<f64> =
+            parts.readings.iter().flat_map(|reading| reading.values().iter().copied()).collect();
+        if values.is_empty() {
             return None;
         }
-        if changed || self.schemas.is_empty() {
-            match self.schemas.iter().position(|(_, schema)| schema.series == series) {
+        let series = || parts.readings.iter().flat_map(|reading| reading.series());
+        if parts.changed || self.sources != parts.sources || self.schemas.is_empty() {
+            let same = |schema: &Schema| schema.series.iter().eq(series());
+            match self.schemas.iter().position(|(_, schema)| same(schema)) {
                 Some(at) => self.schemas.rotate_left(at),
                 None => {
-                    let (series, base) = (series.to_vec(), values.to_vec());
+                    let (series, base): (Vec<Labels>, _) =
+                        (series().cloned().collect(), values.clone());
                     let schema = Schema { job: name.to_owned(), series, base };
                     self.schemas.push_front((schema.id(), Arc::new(schema)));
                     self.schemas.truncate(RECENT_SCHEMAS_MAX);
                 }
             }
+            self.sources.clone_from(&parts.sources);
         }
         let (id, schema) = self.schemas.front()?;
-        Some((*id, Arc::clone(schema), values.to_vec()))
+        Some((*id, Arc::clone(schema), values))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::SourceError;
-
-    struct Flaky(u32);
-
-    impl MetricSource for Flaky {
-        fn name(&self) -> &'static str {
-            "flaky"
-        }
-
-        fn read(&mut self, _now_ms: Millis, out: &mut Reading) -> Result<(), SourceError> {
-            self.0 += 1;
-            out.add("half", &[], 1.0);
-            match self.0 {
-                2 => Err(SourceError::Content { path: "x".into(), reason: "wrong".to_owned() }),
-                3 => panic!("a mistake of ours"),
-                _ => Ok(()),
-            }
-        }
-    }
-
-    struct Steady;
-
-    impl MetricSource for Steady {
-        fn name(&self) -> &'static str {
-            "steady"
-        }
-
-        fn read(&mut self, _now_ms: Millis, out: &mut Reading) -> Result<(), SourceError> {
-            out.add("steady", &[], 2.0);
-            Ok(())
-        }
-    }
-
-    fn shown(reading: &MetricsReading) -> Vec<String> {
-        let node = reading.columns.iter().find(|(_, schema, _)| schema.job == "node").unwrap();
-        let pairs = node.1.series.iter().zip(&node.2);
-        let kept = pairs.filter(|(labels, _)| !labels.metric_name().contains("duration"));
-        kept.map(|(labels, value)| format!("{labels} {value}")).collect()
-    }
-
-    #[test]
-    fn a_source_that_fails_or_panics_fails_alone_and_its_schema_comes_back() {
-        let mut ticker = Ticker::new(vec![Box::new(Flaky(0)), Box::new(Steady)], Clock);
-        let mut tick = || ticker.read(|own, _| own.add("own", &[], 1.0));
-        let (first, second, third, fourth) = (tick(), tick(), tick(), tick());
-        let both = [
-            "half 1",
-            "steady 2",
-            "node_scrape_collector_success{collector=\"flaky\"} 1",
-            "node_scrape_collector_success{collector=\"steady\"} 1",
-        ];
-        let one = [
-            "steady 2",
-            "node_scrape_collector_success{collector=\"flaky\"} 0",
-            "node_scrape_collector_success{collector=\"steady\"} 1",
-        ];
-        assert_eq!(shown(&first), both);
-        assert_eq!(shown(&second), one);
-        assert_eq!(shown(&third), one);
-        assert_eq!(shown(&fourth), both);
-        let id =
-            |reading: &MetricsReading| reading.columns.iter().map(|it| it.0).collect::<Vec<_>>();
-        assert_eq!(id(&first), id(&fourth));
-        assert_eq!(id(&second), id(&third));
-        assert_ne!(id(&first), id(&second));
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! One reading of the series of a job. The label sets of the last reading are kept and compared in place, so
+//! One reading of the series of a source. The label sets of the last reading are kept and compared in place, so
 //! a tick in which no series came or went makes no label set and takes no memory.
 
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use agent_model::Labels;
 
-/// Series of one job in one reading: twenty times what a large host has. A source gone wild is cut off here.
+/// Series of one source in one reading: twenty times what a large host has. A source gone wild is cut off here.
 const SERIES_MAX: usize = 20_000;
 
 /// Series and values in the order in which the sources added them.
@@ -16,7 +16,7 @@ pub struct Reading {
     values: Vec<f64>,
     /// Whether the series differ from those of the reading before.
     changed: bool,
-    /// Samples beyond the bound, since the start.
+    /// Samples beyond the bound that nobody has counted yet.
     surplus: u64,
     /// Names and values that were seen, so that equal texts share their memory.
     texts: HashSet<Arc<str>>,
@@ -87,9 +87,9 @@ impl Reading {
         &self.values
     }
 
-    /// How many samples were cut off because a reading was full, since the start.
-    pub fn surplus(&self) -> u64 {
-        self.surplus
+    /// How many samples were cut off because a reading was full, since this was last asked.
+    pub fn take_surplus(&mut self) -> u64 {
+        std::mem::take(&mut self.surplus)
     }
 
     /// The samples that were added so far.
@@ -176,6 +176,6 @@ mod tests {
             reading.add("wild", &[("n", &number.to_string())], 1.0);
         }
         reading.finish();
-        assert_eq!((reading.series().len(), reading.surplus()), (SERIES_MAX, 3));
+        assert_eq!((reading.series().len(), reading.take_surplus()), (SERIES_MAX, 3));
     }
 }
