@@ -1,24 +1,28 @@
 //! YAML that people write: unknown keys refused, every problem at once, each with its line and what would be right.
 //!
 //! A file is parsed once to a tree with positions ([`Document`]), then read into any type that derives
-//! [`deserr::Deserr`]; the derive collects all problems instead of stopping at the first.
+//! [`deserr::Deserr`]; the derive collects all problems instead of stopping at the first. Anchors, aliases and merge
+//! keys are read, within a bound; tags and several documents in a file are refused.
 //! Leaves to others: what the keys mean, and every check across keys (they add to the same [`Problems`]).
 
 mod findings;
+mod load;
 mod place;
 mod scalars;
 mod tree;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use agent_model::{Problem, Problems};
 use deserr::Deserr;
-use marked_yaml::{LoadError, LoaderOptions, Marker, Node};
 
 pub use findings::Findings;
 pub use place::Place;
-pub use scalars::{Address, At, Bytes, Duration, FilePath, Text};
+pub use scalars::{Address, At, Bytes, Duration, FilePath, Number, Text};
+
+use tree::Node;
 
 /// The largest configuration file that is read: a rule pack of thousands of rules fits many times over, and a
 /// device or a log named by mistake does not fill the memory.
@@ -28,7 +32,7 @@ pub const FILE_BYTES_MAX: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Document {
     file: PathBuf,
-    root: Node,
+    root: Arc<Node>,
 }
 
 impl Document {
@@ -50,17 +54,9 @@ impl Document {
 
     /// Parses text; `file` only names it in problems.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
-        let options = LoaderOptions::default().error_on_duplicate_keys(true);
-        // A file of comments alone is an empty mapping: every key has its default.
-        let empty = text.lines().all(|line| {
-            let line = line.trim();
-            line.is_empty() || line.starts_with('#') || line == "---"
-        });
-        let text = if empty { "{}" } else { text };
-        match marked_yaml::parse_yaml_with_options(0, text, options) {
-            Ok(root) => Ok(Self { file: file.to_owned(), root }),
-            Err(error) => {
-                let (line, message) = describe(&error);
+        match load::load(text) {
+            Ok(root) => Ok(Self { file: file.to_owned(), root: Arc::new(root) }),
+            Err((line, message)) => {
                 Err(Problems(vec![Problem { file: file.to_owned(), line, message }]))
             }
         }
@@ -68,15 +64,17 @@ impl Document {
 
     /// Reads the whole document into a `T`, or says everything that is wrong with it.
     pub fn read<T: Deserr<Findings>>(&self) -> Result<T, Problems> {
-        deserr::deserialize::<T, _, Findings>(tree::Value(self.root.clone())).map_err(|findings| {
-            let problems = findings.0.into_iter();
-            Problems(problems.map(|(place, message)| self.problem(&place, message)).collect())
-        })
+        deserr::deserialize::<T, _, Findings>(tree::Value(Arc::clone(&self.root))).map_err(
+            |findings| {
+                let problems = findings.0.into_iter();
+                Problems(problems.map(|(place, message)| self.problem(&place, message)).collect())
+            },
+        )
     }
 
     /// A problem at a place of this document, for checks made after reading.
     pub fn problem(&self, place: &Place, message: impl Into<String>) -> Problem {
-        let line = tree::line_of(&self.root, place);
+        let line = Some(tree::line_of(&self.root, place));
         Problem { file: self.file.clone(), line, message: message.into() }
     }
 
@@ -88,31 +86,6 @@ impl Document {
 /// Opens and reads a file in one step, for those that make no checks of their own.
 pub fn read_file<T: Deserr<Findings>>(file: &Path) -> Result<T, Problems> {
     Document::open(file)?.read()
-}
-
-fn describe(error: &LoadError) -> (Option<usize>, String) {
-    let at = |marker: &Marker| Some(marker.line());
-    match error {
-        LoadError::TopLevelMustBeMapping(marker) | LoadError::TopLevelMustBeSequence(marker) => {
-            (at(marker), "the file must hold `key: value` lines at its top level".to_owned())
-        }
-        LoadError::UnexpectedAnchor(marker) => {
-            (at(marker), "anchors (`&name`) are not supported; write the value out".to_owned())
-        }
-        LoadError::MappingKeyMustBeScalar(marker) => {
-            (at(marker), "a key must be plain text".to_owned())
-        }
-        LoadError::UnexpectedTag(marker) => {
-            (at(marker), "tags (`!name`) are not supported".to_owned())
-        }
-        LoadError::ScanError(marker, error) => (at(marker), format!("is not YAML: {error}")),
-        LoadError::DuplicateKey(keys) => {
-            let first = keys.prev_key.span().start().map_or(0, Marker::line);
-            let line = keys.key.span().start().map(Marker::line);
-            let key = keys.key.as_str();
-            (line, format!("`{key}` is given twice; the first is on line {first}"))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,11 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(pub String);
 
+/// A number, however it is written: `1`, `0.5`, `1.10`, `1e3`. Not `f64`, which refuses what [`Text`] keeps as it
+/// stands.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Number(pub f64);
+
 /// A path; never empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FilePath(pub PathBuf);
@@ -130,6 +135,22 @@ impl<E: DeserializeError> Deserr<E> for Text {
             Value::Null => Ok(Self(String::new())),
             other => Err(wrong_kind(other, &[ValueKind::String], place)),
         }
+    }
+}
+
+impl<E: DeserializeError> Deserr<E> for Number {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        place: ValuePointerRef,
+    ) -> Result<Self, E> {
+        let parsed = match &value {
+            Value::String(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
+            Value::Integer(number) => number.to_string().parse().ok(),
+            Value::NegativeInteger(number) => number.to_string().parse().ok(),
+            Value::Float(number) => Some(*number),
+            _ => None,
+        };
+        parsed.map(Self).ok_or_else(|| wrong_kind(value, &[ValueKind::Float], place))
     }
 }
 
