@@ -9,7 +9,7 @@ use agent_yaml::{At, Document};
 use deserr::Deserr;
 
 use crate::clock::Clock;
-use crate::source::{SourceContext, SourceGroup};
+use crate::source::{SourceContext, SourceGroup, SourceTask};
 
 pub mod auth_log;
 pub mod fields;
@@ -60,7 +60,7 @@ pub struct JournaldConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr)]
 #[deserr(rename_all = lowercase)]
 pub enum ReadJournal {
-    /// When no log file of `auth_log` is there at the start: both hold the same lines.
+    /// While no log file of `auth_log` is there: both hold the same lines.
     #[default]
     Auto,
     Always,
@@ -102,23 +102,20 @@ impl Config {
 pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
     let mut group = SourceGroup::default();
     let mut logs = Vec::new();
-    let read_journal = match config.journald.read {
-        ReadJournal::Always => true,
-        ReadJournal::Never => false,
-        ReadJournal::Auto => {
-            let files = &config.auth_log.files;
-            !files.iter().any(|file| within(&context.root.root, &file.value).exists())
-        }
-    };
-    if read_journal {
+    let within_root = |file: &At<String>| within(&context.root.root, &file.value);
+    let files: Vec<_> = config.auth_log.files.iter().map(within_root).collect();
+    if config.journald.read != ReadJournal::Never {
         let status = log_file::Status::new(Path::new("journald"));
+        let (identifiers, context) = (config.journald.identifiers.clone(), context.clone());
+        let journal =
+            journald::Journal { program: "journalctl".into(), identifiers, files: Vec::new() };
+        let auto = config.journald.read == ReadJournal::Auto && !files.is_empty();
         logs.push(Arc::clone(&status));
-        let journal = journald::Journal {
-            program: "journalctl".into(),
-            identifiers: config.journald.identifiers.clone(),
-            files: Vec::new(),
+        let task: SourceTask = match auto {
+            true => Box::pin(journald::follow_without(files.clone(), journal, context, status)),
+            false => Box::pin(journald::follow(journal, context, status)),
         };
-        group.tasks.push(Box::pin(journald::follow(journal, context.clone(), status)));
+        group.tasks.push(task);
     }
     for file in &config.auth_log.files {
         let path = within(&context.root.root, &file.value);

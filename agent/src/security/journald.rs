@@ -4,6 +4,7 @@
 //! Beyond what a log file can tell: the kernel attests who wrote a line, so a forged one is seen.
 
 mod entry;
+mod fallback;
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -13,11 +14,14 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio_util::sync::CancellationToken;
 
 use super::log_file::Status;
 use super::persist::{self, PersistError};
 use crate::source::{Bookmark, Evidence, SourceContext, Stopping};
 use entry::Entry;
+
+pub(super) use fallback::follow_without;
 
 /// The `source` of events from the journal.
 pub(super) const SOURCE: &str = "journald";
@@ -85,22 +89,26 @@ pub(super) struct Journal {
 /// Follows the journal until the agent stops.
 pub(super) async fn follow(journal: Journal, context: SourceContext, status: Arc<Status>) {
     let shutdown = context.shutdown.clone();
+    let mut bookmark = context.bookmarks.take(SOURCE);
+    let never = CancellationToken::new();
     tokio::select! {
         () = shutdown.cancelled() => {}
-        Stopping = follow_until_stopping(&journal, &context, &status) => {}
+        _ = follow_until_stopping(&journal, &context, &mut bookmark, &status, &never) => {}
     }
 }
 
+/// The same with a way to leave, which is `None`: between two batches, so that the bookmark is where the spool has it.
 async fn follow_until_stopping(
     journal: &Journal,
     context: &SourceContext,
+    bookmark: &mut Bookmark,
     status: &Status,
-) -> Stopping {
+    leave: &CancellationToken,
+) -> Option<Stopping> {
     let mut told = None;
-    let mut bookmark = context.bookmarks.take(SOURCE);
     loop {
-        match journal.follow_once(context, &mut bookmark, status).await {
-            Ok(stopping) => return stopping,
+        match journal.follow_once(context, bookmark, status, leave).await {
+            Ok(end) => return end,
             Err(error) => {
                 status.readable.store(false, Ordering::Relaxed);
                 let said = error.to_string();
@@ -109,35 +117,42 @@ async fn follow_until_stopping(
                     tracing::error!(error, "the journal is not followed");
                     told = Some(said);
                 }
-                tokio::time::sleep(RETRY_INTERVAL).await;
+                let wait = tokio::time::sleep(RETRY_INTERVAL);
+                leave.run_until_cancelled(wait).await?;
             }
         }
     }
 }
 
 impl Journal {
-    /// Follows until the agent stops, or journalctl does.
+    /// Follows until the agent stops, or it is to leave, or journalctl ends.
     async fn follow_once(
         &self,
         context: &SourceContext,
         bookmark: &mut Bookmark,
         status: &Status,
-    ) -> Result<Stopping, JournalError> {
-        let cursor = match self.begin(context, bookmark).await? {
-            Ok(cursor) => cursor,
-            Err(stopping) => return Ok(stopping),
+        leave: &CancellationToken,
+    ) -> Result<Option<Stopping>, JournalError> {
+        let start = match self.begin(context, bookmark).await? {
+            Ok(start) => start,
+            Err(stopping) => return Ok(Some(stopping)),
         };
         let mut arguments = vec!["--follow".to_owned(), "--no-tail".to_owned()];
-        arguments.extend(cursor.map(|cursor| format!("--after-cursor={cursor}")));
+        arguments.extend(start.map(|start| match start.strip_prefix(SINCE) {
+            Some(time) => format!("--since={time}"),
+            None => format!("--after-cursor={start}"),
+        }));
         arguments.extend(self.identifiers.iter().map(|name| format!("--identifier={name}")));
         let mut child = self.spawn(&arguments)?;
         let Some(stdout) = child.stdout.take() else { return Err(ended(&mut child).await) };
         let mut lines = Lines::new(stdout);
         status.readable.store(true, Ordering::Relaxed);
         loop {
-            let Some(batch) = lines.batch().await.map_err(JournalError::Read)? else {
-                return Err(ended(&mut child).await);
+            let batch = tokio::select! {
+                batch = lines.batch() => batch.map_err(JournalError::Read)?,
+                () = leave.cancelled() => return Ok(None),
             };
+            let Some(batch) = batch else { return Err(ended(&mut child).await) };
             status.lines.fetch_add(batch.entries.len() as u64, Ordering::Relaxed);
             status.lines_cut.fetch_add(batch.too_long, Ordering::Relaxed);
             let evidence: Vec<_> =
@@ -145,19 +160,19 @@ impl Journal {
             let Some(last) = batch.entries.last() else { continue };
             let cursor = last.cursor.clone().into_bytes();
             if let Err(stopping) = context.evidence.spool_to(evidence, bookmark, cursor).await {
-                return Ok(stopping);
+                return Ok(Some(stopping));
             }
         }
     }
 
-    /// Where to go on; `None` in an empty journal. The first start reads what comes from now on, and a second one must
+    /// Where to go on, a cursor or a time; `None` in an empty journal. The first start reads what comes from now on, and a second one must
     /// know from where.
     async fn begin(
         &self,
         context: &SourceContext,
         bookmark: &mut Bookmark,
     ) -> Result<Result<Option<String>, Stopping>, JournalError> {
-        if let Some(cursor) = bookmark.content().and_then(cursor_text) {
+        if let Some(cursor) = bookmark.content().and_then(start_text) {
             return Ok(Ok(Some(cursor)));
         }
         let earlier = context.state_dir.join("journald.cursor");
@@ -205,6 +220,19 @@ impl Journal {
         let spawned = command.kill_on_drop(true).spawn();
         spawned.map_err(|source| JournalError::Run { program: self.program.clone(), source })
     }
+}
+
+/// Before the time of a bookmark that is no cursor.
+const SINCE: &str = "since=";
+
+/// The bookmark that stands at a time, in seconds since 1970.
+fn since(seconds: i64) -> String {
+    format!("{SINCE}@{seconds}")
+}
+
+fn start_text(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    if text.starts_with(SINCE) { Some(text.to_owned()) } else { cursor_text(bytes) }
 }
 
 /// A cursor of the journal, if these bytes look like one.

@@ -27,6 +27,8 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct Status {
     file: String,
     pub(super) readable: AtomicBool,
+    /// Not to be read now, because another holds the same lines: nothing is told of it.
+    pub(super) idle: AtomicBool,
     pub(super) lines: AtomicU64,
     pub(super) lines_cut: AtomicU64,
     notices: AtomicU64,
@@ -47,7 +49,7 @@ impl MetricSource for Metrics {
     }
 
     fn read(&mut self, _now_ms: Millis, out: &mut Reading) -> Result<(), SourceError> {
-        for log in &self.0 {
+        for log in self.0.iter().filter(|log| !log.idle.load(Ordering::Relaxed)) {
             let labels = [("file", log.file.as_str())];
             let readable = f64::from(u8::from(log.readable.load(Ordering::Relaxed)));
             out.add("haidang_log_readable", &labels, readable);
