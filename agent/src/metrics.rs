@@ -10,6 +10,8 @@ use jiff::tz::TimeZone;
 
 use crate::source::{HostRoot, MetricSource};
 
+pub mod bonding;
+pub mod conntrack;
 pub mod cpu;
 pub mod diskstats;
 pub mod entropy;
@@ -17,8 +19,10 @@ pub mod filefd;
 pub mod filesystem;
 pub mod hwmon;
 pub mod loadavg;
+pub mod mdadm;
 pub mod meminfo;
 mod metric_name;
+pub mod netclass;
 pub mod netdev;
 pub mod netstat;
 pub mod os;
@@ -72,6 +76,8 @@ impl Host {
     pub fn sources(self) -> Vec<Box<dyn MetricSource>> {
         let root = &self.root;
         vec![
+            Box::new(bonding::Bonding::new(root)),
+            Box::new(conntrack::Conntrack::new(root)),
             Box::new(cpu::Cpu::new(root, self.ticks_per_second)),
             Box::new(diskstats::Diskstats::new(root)),
             Box::new(entropy::Entropy::new(root)),
@@ -79,7 +85,9 @@ impl Host {
             Box::new(filesystem::Filesystem::new(root, self.filesystems)),
             Box::new(hwmon::Hwmon::new(root)),
             Box::new(loadavg::Loadavg::new(root)),
+            Box::new(mdadm::Mdadm::new(root)),
             Box::new(meminfo::Meminfo::new(root)),
+            Box::new(netclass::Netclass::new(root)),
             Box::new(netdev::Netdev::new(root)),
             Box::new(netstat::Netstat::new(root)),
             Box::new(os::Os::new(root)),

@@ -44,10 +44,9 @@ const LEFT_OUT: &[LeftOut] = &[
     left_out("node_textfile_", "hand-written metrics come through the drop-box"),
     left_out(
         "node_timex_",
-        "needs adjtimex(2); the collector measures the clock with every report",
+        "needs adjtimex(2), which no safe crate here offers; the collector measures the clock with every report",
     ),
     left_out_where_present("node_arp_", "a later step: of use where neighbour tables overflow"),
-    left_out_where_present("node_nf_conntrack_", "a later step, with the firewall's state"),
     left_out_where_present("node_softnet_", "a later step: packets the kernel had no time for"),
     left_out_where_present("node_udp_queues", "a later step"),
     left_out_where_present("node_schedstat_", "pressure says the same and is cheaper"),
@@ -61,8 +60,6 @@ const LEFT_OUT: &[LeftOut] = &[
     left_out_where_present("node_power_supply_", "a later step, with the UPS"),
     left_out_where_present("node_nvme_", "a later step, with SMART"),
     left_out_where_present("node_edac_", "a later step, with hardware errors"),
-    left_out_where_present("node_md_", "a later step, with RAID"),
-    left_out_where_present("node_bonding_", "a later step, with network links"),
     left_out_where_present("node_disk_ata_", "a later step, with SMART"),
     left_out_where_present("node_systemd_", "services are checked as services, not as units"),
     left_out_where_present("node_xfs_", "a later step"),
@@ -70,23 +67,7 @@ const LEFT_OUT: &[LeftOut] = &[
     left_out_where_present("node_zfs_", "a later step"),
     left_out_where_present("node_nfs_", "a later step"),
     left_out_where_present("node_nfsd_", "a later step"),
-    // Of netclass (/sys/class/net); the counters of netdev are reported.
-    left_out_where_present("node_network_address_assign_type", NETCLASS),
-    left_out_where_present("node_network_carrier", NETCLASS),
-    left_out_where_present("node_network_device_id", NETCLASS),
-    left_out_where_present("node_network_dormant", NETCLASS),
-    left_out_where_present("node_network_flags", NETCLASS),
-    left_out_where_present("node_network_iface_", NETCLASS),
-    left_out_where_present("node_network_info", NETCLASS),
-    left_out_where_present("node_network_mtu_bytes", NETCLASS),
-    left_out_where_present("node_network_name_assign_type", NETCLASS),
-    left_out_where_present("node_network_net_dev_group", NETCLASS),
-    left_out_where_present("node_network_protocol_type", NETCLASS),
-    left_out_where_present("node_network_speed_bytes", NETCLASS),
-    left_out_where_present("node_network_transmit_queue_length", NETCLASS),
-    left_out_where_present("node_network_up", NETCLASS),
 ];
-const NETCLASS: &str = "a later step: states of network links";
 
 /// The default of node_exporter's authors; Debian's package hides `/run`, `/mnt` and `/media` too.
 const MOUNTS_LEFT_OUT: &str =
