@@ -18,6 +18,7 @@ use crate::clock;
 use crate::derived::{Readings, Reporter};
 use crate::ingest::Ingest;
 use crate::query::Query;
+use crate::rule_health::RuleRun;
 use crate::rulebook::Rulebook;
 use crate::self_metrics::SelfMetrics;
 
@@ -53,7 +54,8 @@ struct Scheduled {
     earliest: Instant,
 }
 
-type Evaluated = Vec<(usize, Result<Findings, EvaluationError>)>;
+/// Of each rule by its place: how long it took, and what came of it.
+type Evaluated = Vec<(usize, Duration, Result<Findings, EvaluationError>)>;
 
 impl Evaluator {
     /// Runs until `stop` turns true.
@@ -103,6 +105,7 @@ impl Evaluator {
         if let Err(error) = self.alerting.retain_rules(&ids, clock::now_ms()).await {
             tracing::error!(error = %crate::describe(&error), "alerts of old rules stay");
         }
+        self.metrics.rule_health.retain(&ids);
         let now = clock::instant();
         rules.groups.iter().cloned().map(|group| self.schedule(group, now)).collect()
     }
@@ -125,8 +128,10 @@ impl Evaluator {
             Vec::new()
         });
         let mut recorded = Readings::new();
-        for (index, result) in evaluated {
+        for (index, took, result) in evaluated {
             let rule = &scheduled.group.rules[index];
+            let error = result.as_ref().err().map(|error| crate::describe(error));
+            self.metrics.rule_health.note(id(rule), RuleRun { at_ms, took, error });
             self.take(&scheduled.group.name, rule, result, at_ms, &mut recorded).await;
         }
         if !recorded.is_empty() {
@@ -186,7 +191,12 @@ impl Evaluator {
 fn evaluate_group(group: &RuleGroup, at_ms: Millis, query: &Query) -> Evaluated {
     let limits = Limits::default();
     let rules = group.rules.iter().enumerate();
-    rules.map(|(index, rule)| (index, rules::evaluate(rule, at_ms, query, &limits))).collect()
+    let evaluated = rules.map(|(index, rule)| {
+        let began = clock::instant();
+        let result = rules::evaluate(rule, at_ms, query, &limits);
+        (index, began.elapsed(), result)
+    });
+    evaluated.collect()
 }
 
 fn id(rule: &Rule) -> String {

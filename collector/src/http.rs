@@ -36,6 +36,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 
 pub use error::ApiError;
 pub use picture::Pictures;
+pub use prometheus::Places;
 pub use sign_in::{Gate, Who};
 
 use crate::authority::Authority;
@@ -60,6 +61,10 @@ pub struct WebApi {
     /// The rules in force.
     pub rules: watch::Receiver<Arc<Rulebook>>,
     pub reloader: Arc<Reloader>,
+    /// Of groups of rules that set none.
+    pub evaluation_interval_ms: Millis,
+    /// Places for queries.
+    pub places: Places,
     pub pictures: Pictures,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,

@@ -23,6 +23,7 @@ pub mod province;
 pub mod query;
 pub mod record;
 pub mod reload;
+pub mod rule_health;
 pub mod rulebook;
 pub mod schemas;
 pub mod self_metrics;

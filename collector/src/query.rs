@@ -6,7 +6,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use agent_model::{Labels, MatchOp, Matcher, Millis, Series};
-use collector_metric_store::MetricStore;
+use collector_metric_store::{MetricStore, MetricStoreStats};
 use rules_promql::{SeriesSource, SourceError};
 
 /// Labels that the inventory knows of a host, by host id.
@@ -30,6 +30,11 @@ impl Query {
     /// Replaces what the inventory knows of the hosts.
     pub fn set_hosts(&self, hosts: HostLabels) {
         *self.hosts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(hosts);
+    }
+
+    /// The store's own figures.
+    pub fn store_stats(&self) -> MetricStoreStats {
+        self.store.stats()
     }
 
     fn hosts(&self) -> Arc<HostLabels> {
@@ -74,6 +79,8 @@ impl SeriesSource for Query {
         for one in &mut series {
             one.labels = with_facts(std::mem::take(&mut one.labels), &hosts);
         }
+        // Ties of `topk` and the order of unsorted results follow the labels, as in Prometheus.
+        series.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
         Ok(series)
     }
 }

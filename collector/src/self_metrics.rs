@@ -3,6 +3,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
+use crate::rule_health::RuleHealth;
+
 /// Every counter of the collector, registered in one registry.
 #[derive(Clone, Debug)]
 pub struct SelfMetrics {
@@ -18,6 +20,10 @@ pub struct SelfMetrics {
     pub evaluation_failures: IntCounterVec,
     pub sign_ins: IntCounterVec,
     pub reload: ReloadMetrics,
+    /// Queries that were refused or cut, by reason.
+    pub queries_cut: IntCounterVec,
+    /// How the last evaluation of each rule went.
+    pub rule_health: RuleHealth,
     alerting: IntGaugeVec,
     notifications_failed: IntCounterVec,
 }
@@ -110,6 +116,12 @@ impl SelfMetrics {
                 "Evaluations of rules that failed.",
                 &["group"],
             )?,
+            queries_cut: make.counters(
+                "queries_cut_total",
+                "Queries that were refused for want of places, or cut at their deadline.",
+                &["reason"],
+            )?,
+            rule_health: RuleHealth::default(),
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
             reload: ReloadMetrics::new(&make)?,
             notifications_failed: make.counters(

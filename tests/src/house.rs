@@ -139,6 +139,14 @@ impl House {
         self.send(self.http.get(format!("http://{}{path}", self.web))).await
     }
 
+    /// Status and JSON of a `GET`, whatever the status is.
+    pub async fn get_any(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        let token = fs::read_to_string(self.state_dir.join("admin.token"))?;
+        let request = self.http.get(format!("http://{}{path}", self.web));
+        let answer = request.bearer_auth(token.trim()).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
     /// The messages of all events that a search finds, oldest first.
     pub async fn messages(&self, search: &str) -> anyhow::Result<Vec<String>> {
         let (mut found, mut before) = (Vec::new(), String::new());

@@ -13,4 +13,5 @@ pub mod logins;
 pub mod machine;
 pub mod mounted;
 pub mod outsider;
+pub mod prometheus;
 pub mod webhook;

@@ -13,6 +13,7 @@ mod stories {
     mod outage;
     mod page;
     mod power_cut;
+    mod prometheus_api;
     mod refused;
     mod reload;
     mod security;

@@ -63,6 +63,11 @@ impl Parts {
             province: reloader.in_force().province.subscribe(),
             rules: reloader.in_force().rules.subscribe(),
             drills: Arc::clone(&reloader.in_force().drills),
+            evaluation_interval_ms: i64::try_from(
+                self.config.rules.evaluation_interval.0.as_millis(),
+            )
+            .unwrap_or(i64::MAX),
+            places: http::Places::new(self.metrics.queries_cut.clone()),
             pictures: http::Pictures::default(),
             streams: http::stream_places(),
             seen: self.seen.clone(),

@@ -14,6 +14,7 @@ use axum::extract::{Json, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use collector_inventory::{AuditEntry, NewUser, User};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -145,8 +146,8 @@ pub(super) async fn guard(
     mut request: Request<Body>,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let who = match bearer(request.headers()) {
-        Some(given) if api.gate.is_admin_token(given) => Who::admin_token(),
+    let who = match given_token(request.headers()) {
+        Some(given) if api.gate.is_admin_token(&given) => Who::admin_token(),
         Some(_) => return Err(unauthorized("the token is not valid")),
         None => {
             let who = session_user(&api, request.headers()).await?;
@@ -162,8 +163,19 @@ pub(super) async fn guard(
     Ok(next.run(request).await)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+/// A token as `Bearer`, or as the password of `Basic` under any name, which every tool can send.
+fn given_token(headers: &HeaderMap) -> Option<String> {
+    let (scheme, given) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(given.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    // Whatever cannot be read is a wrong token, not an absent one.
+    let decoded = BASE64_STANDARD.decode(given.trim()).unwrap_or_default();
+    let pair = String::from_utf8(decoded).unwrap_or_default();
+    Some(pair.split_once(':').map_or_else(String::new, |(_, password)| password.to_owned()))
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

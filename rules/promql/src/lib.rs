@@ -30,6 +30,6 @@ pub use error::PromqlError;
 pub use evaluate::{answer_instant, answer_range, evaluate_instant, evaluate_range};
 pub use limits::Limits;
 pub use memory::MemorySource;
-pub use parse::{Expr, ResultType, parse, parse_matchers};
+pub use parse::{Expr, ResultType, SyntaxTree, parse, parse_matchers};
 pub use source::{SeriesSource, SourceError};
 pub use value::Value;

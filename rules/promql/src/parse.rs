@@ -2,10 +2,13 @@
 
 mod escapes;
 pub(crate) mod places;
+mod tree;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use agent_model::Matcher;
+
+pub use tree::SyntaxTree;
 
 use crate::PromqlError;
 use crate::parse::places::CallSites;

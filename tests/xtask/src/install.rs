@@ -35,7 +35,7 @@ const NEEDS: &[Need] = &[
     need(
         "promtool",
         Source::Debian("prometheus"),
-        "shipped rules and their tests are files that promtool takes",
+        "shipped rules and their tests are files that promtool takes; its server answers as ours",
     ),
     need("restic", Source::Debian("restic"), "backups are read from real repositories"),
     need("mkfs.xfs", Source::Debian("xfsprogs"), "a full disk is tried on a real file system"),

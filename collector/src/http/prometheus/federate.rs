@@ -1,0 +1,89 @@
+//! `GET /federate`: the newest sample of each selected series, in the text format that Prometheus scrapes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use agent_model::{Labels, Sample, is_stale};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use rules_promql::SeriesSource;
+
+use super::answer::Failure;
+use super::parameters::Parameters;
+use super::values::push_number;
+use crate::clock;
+use crate::http::WebApi;
+
+/// As an instant selector looks back.
+const LOOKBACK_MS: i64 = 5 * 60_000;
+
+pub(super) async fn federate(
+    State(api): State<Arc<WebApi>>,
+    parameters: Parameters,
+) -> Result<Response, Failure> {
+    let (selectors, now_ms) = (parameters.selectors()?, clock::now_ms());
+    let text = api.places.evaluate(&api.query, None, move |query, _| {
+        let mut newest = BTreeMap::new();
+        for matchers in &selectors {
+            for series in query.select(matchers, now_ms - LOOKBACK_MS + 1, now_ms)? {
+                let last = series.samples.last().copied();
+                let last = last.filter(|sample| !is_stale(sample.value));
+                newest.extend(last.map(|sample| (series.labels, sample)));
+            }
+        }
+        Ok(exposition(&newest))
+    });
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text.await?).into_response())
+}
+
+/// Series in the order of their names, which stand first in the order of labels only if no label sorts before them.
+fn exposition(newest: &BTreeMap<Labels, Sample>) -> String {
+    let mut named: Vec<(&Labels, &Sample)> = newest.iter().collect();
+    named.sort_by_key(|(labels, _)| labels.metric_name().to_owned());
+    let mut out = String::new();
+    let mut name = "";
+    for (labels, sample) in named {
+        if labels.metric_name().is_empty() {
+            continue;
+        }
+        if labels.metric_name() != name {
+            name = labels.metric_name();
+            push(&mut out, format_args!("# TYPE {name} untyped\n"));
+        }
+        push(&mut out, format_args!("{labels} "));
+        push_number(&mut out, sample.value);
+        push(&mut out, format_args!(" {}\n", sample.timestamp_ms));
+    }
+    out
+}
+
+/// Writing to a string cannot fail.
+fn push(out: &mut String, text: std::fmt::Arguments) {
+    let written = out.write_fmt(text);
+    debug_assert!(written.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_stand_under_their_metric() {
+        let sample = |value| Sample { timestamp_ms: 1_000, value };
+        let newest = BTreeMap::from([
+            (Labels::metric("up", [("Ω", "1")]), sample(1.0)),
+            (Labels::metric("up", [("host", "a\"b")]), sample(f64::NAN)),
+            (Labels::metric("age", [("A", "x")]), sample(0.5)),
+        ]);
+        let text = exposition(&newest);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[0], "# TYPE age untyped");
+        assert_eq!(lines[1], "age{A=\"x\"} 0.5 1000");
+        assert_eq!(lines[2], "# TYPE up untyped");
+        assert!(lines.contains(&"up{host=\"a\\\"b\"} NaN 1000"));
+    }
+}

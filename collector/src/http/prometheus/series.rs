@@ -1,0 +1,153 @@
+//! `series`, `labels`, `label/…/values` and `metadata`: what there is to ask for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use agent_model::{Labels, Matcher, Millis};
+use axum::extract::{Path, State};
+use serde_json::{Map, json};
+
+use super::answer::{Answer, Failure, Success, success};
+use super::parameters::Parameters;
+use super::query::{TRUNCATED, truncated};
+use super::values;
+use crate::http::WebApi;
+use crate::query::Query;
+
+pub(super) async fn series(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+    if parameters.all("match[]").next().is_none() {
+        return Err(Failure::bad_data("no match[] parameter provided"));
+    }
+    let (asked, limit) = (Asked::of(&parameters)?, parameters.limit("limit")?);
+    api.places
+        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
+            let mut found: Vec<Labels> = asked.series(query)?.into_iter().collect();
+            let cut = truncated(&mut found, limit);
+            Ok(told(values::label_sets(&found), cut))
+        })
+        .await
+}
+
+pub(super) async fn labels(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+    let (asked, limit) = (Asked::of(&parameters)?, parameters.limit("limit")?);
+    api.places
+        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
+            let found = asked.series(query)?;
+            let names = found.iter().flat_map(Labels::iter).map(|label| label.name.as_ref());
+            texts(names.collect(), limit)
+        })
+        .await
+}
+
+pub(super) async fn label_values(
+    State(api): State<Arc<WebApi>>,
+    Path(name): Path<String>,
+    parameters: Parameters,
+) -> Answer {
+    let name = unescaped(&name);
+    let (asked, limit) = (Asked::of(&parameters)?, parameters.limit("limit")?);
+    api.places
+        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
+            let found = asked.series(query)?;
+            texts(found.iter().filter_map(|labels| labels.get(&name)).collect(), limit)
+        })
+        .await
+}
+
+/// What is known of a metric is its name: whether it is a counter stands there, help does not.
+pub(super) async fn metadata(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+    let wanted = parameters.get("metric").map(str::to_owned);
+    parameters.limit("limit_per_metric")?;
+    let limit = parameters.limit("limit")?.unwrap_or(usize::MAX);
+    let matchers = wanted.map(|name| Matcher::equal(Labels::NAME, name)).into_iter().collect();
+    let (from_ms, to_ms) = parameters.span()?;
+    let asked = Asked { selectors: vec![matchers], from_ms, to_ms };
+    api.places
+        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
+            let found = asked.series(query)?;
+            let names: BTreeSet<&str> = found.iter().map(Labels::metric_name).collect();
+            let shown = names.into_iter().filter(|name| !name.is_empty()).take(limit);
+            let shown = shown.map(|name| {
+                let kind = if name.ends_with("_total") { "counter" } else { "unknown" };
+                (name.to_owned(), json!([{ "type": kind, "help": "", "unit": "" }]))
+            });
+            success(&serde_json::Value::Object(shown.collect::<Map<_, _>>()))
+        })
+        .await
+}
+
+/// Selectors and the time in which a series must have samples.
+struct Asked {
+    selectors: Vec<Vec<Matcher>>,
+    from_ms: Millis,
+    to_ms: Millis,
+}
+
+impl Asked {
+    /// Without a selector all series are meant.
+    fn of(parameters: &Parameters) -> Result<Self, Failure> {
+        let mut selectors = parameters.selectors()?;
+        if selectors.is_empty() {
+            selectors.push(Vec::new());
+        }
+        let (from_ms, to_ms) = parameters.span()?;
+        Ok(Self { selectors, from_ms, to_ms })
+    }
+
+    fn series(&self, query: &Query) -> Result<BTreeSet<Labels>, Failure> {
+        let mut found = BTreeSet::new();
+        if self.to_ms < self.from_ms {
+            return Ok(found);
+        }
+        for matchers in &self.selectors {
+            found.extend(query.series(matchers, self.from_ms, self.to_ms)?);
+        }
+        Ok(found)
+    }
+}
+
+fn texts(found: BTreeSet<&str>, limit: Option<usize>) -> Answer {
+    let mut found: Vec<&str> = found.into_iter().collect();
+    let cut = truncated(&mut found, limit);
+    Ok(told(json!(found).to_string(), cut))
+}
+
+fn told(data: String, cut: bool) -> Success {
+    Success {
+        data,
+        warnings: cut.then(|| TRUNCATED.to_owned()).into_iter().collect(),
+        infos: Vec::new(),
+    }
+}
+
+/// `U__a_2e_b` is `a.b`: how clients write names that an address or an old parser would not take.
+fn unescaped(name: &str) -> String {
+    let Some(escaped) = name.strip_prefix("U__") else { return name.to_owned() };
+    let mut out = String::new();
+    let mut rest = escaped;
+    while let Some(at) = rest.find('_') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let Some(end) = after.find('_') else { return name.to_owned() };
+        let character = u32::from_str_radix(&after[..end], 16).ok().and_then(char::from_u32);
+        match (end, character) {
+            (0, _) => out.push('_'),
+            (_, Some(character)) => out.push(character),
+            (_, None) => return name.to_owned(),
+        }
+        rest = &after[end + 1..];
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_names_are_read() {
+        assert_eq!(unescaped("U__a_2e_b__c"), "a.b_c");
+        assert_eq!(unescaped("plain_name"), "plain_name");
+        assert_eq!(unescaped("U__broken_"), "U__broken_");
+    }
+}

@@ -1,0 +1,89 @@
+//! A real Prometheus of Debian's, beside a house: filled with the same samples, asked the same questions.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::{Child, Command, Output, Stdio};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use crate::deadline::eventually;
+use crate::house::free_address;
+
+/// A server of its own over blocks that promtool made.
+pub struct Prometheus {
+    pub address: String,
+    server: Child,
+    http: reqwest::Client,
+    _directory: tempfile::TempDir,
+}
+
+impl Prometheus {
+    /// Holds the samples of a matrix as the query API shows it, and nothing else.
+    pub async fn holding(matrix: &Value) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path();
+        fs::write(path.join("samples.txt"), open_metrics(matrix)?)?;
+        fs::write(path.join("prometheus.yml"), "global: {}\n")?;
+        let made = Command::new("promtool")
+            .args(["tsdb", "create-blocks-from", "openmetrics"])
+            .arg(path.join("samples.txt"))
+            .arg(path.join("data"))
+            .output()?;
+        ensure!(made.status.success(), "promtool: {}", String::from_utf8_lossy(&made.stderr));
+        let address = free_address()?;
+        let server = Command::new("prometheus")
+            .arg(format!("--config.file={}", path.join("prometheus.yml").display()))
+            .arg(format!("--storage.tsdb.path={}", path.join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let prometheus =
+            Self { address, server, http: reqwest::Client::new(), _directory: directory };
+        eventually("Prometheus to be ready", || async {
+            let ready = prometheus.http.get(format!("http://{}/-/ready", prometheus.address));
+            Ok(ready.send().await?.error_for_status()?)
+        })
+        .await?;
+        Ok(prometheus)
+    }
+
+    /// Status and JSON of a `GET`.
+    pub async fn get(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        let answer = self.http.get(format!("http://{}{path}", self.address)).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+/// What promtool says of a server.
+pub fn promtool(arguments: &[&str]) -> anyhow::Result<Output> {
+    Command::new("promtool").args(arguments).output().context("promtool cannot be run")
+}
+
+/// OpenMetrics wants a metric's lines together, and its time in seconds.
+fn open_metrics(matrix: &Value) -> anyhow::Result<String> {
+    let mut series: Vec<&Value> = matrix.as_array().context("no matrix")?.iter().collect();
+    series.sort_by_key(|one| one["metric"]["__name__"].as_str().unwrap_or_default().to_owned());
+    let mut text = String::new();
+    for one in series {
+        let labels = one["metric"].as_object().context("no labels")?;
+        let name = labels["__name__"].as_str().context("no name")?;
+        let others = labels.iter().filter(|(label, _)| *label != "__name__");
+        let others: Vec<String> = others.map(|(label, value)| format!("{label}={value}")).collect();
+        for sample in one["values"].as_array().context("no values")? {
+            let (at, value) = (&sample[0], sample[1].as_str().context("no text")?);
+            writeln!(text, "{name}{{{}}} {value} {at}", others.join(","))?;
+        }
+    }
+    text.push_str("# EOF\n");
+    Ok(text)
+}
