@@ -167,12 +167,10 @@ impl Reader {
             let (clock, finished) = (self.clock, Notify::new());
             let round = Arc::new(Round { now_ms, clock, progress, finished });
             self.start(Arc::clone(&round));
-            let stuck = self.wait(&round).await;
-            let mut progress = round.progress();
-            done.append(&mut progress.done);
-            waiting = std::mem::take(&mut progress.waiting);
-            drop(progress);
-            let Some((index, since)) = stuck else { continue };
+            let end = self.end(&round).await;
+            done.extend(end.done);
+            waiting = end.waiting;
+            let Some((index, since)) = end.current else { continue };
             let found = names.iter().find(|(other, _)| *other == index);
             let name = found.map_or("unknown", |(_, name)| *name);
             tracing::error!(
@@ -187,19 +185,20 @@ impl Reader {
         done
     }
 
-    /// Waits for the end of a round, or says which source does not come to its own.
-    async fn wait(&self, round: &Round) -> Option<(usize, Instant)> {
+    /// What has become of a round when it is over, or when one source has hung for long enough: that is `current`.
+    async fn end(&self, round: &Round) -> Progress {
+        // `None` before the first look; within it `None` between two sources, twice in a row only without a thread.
         let mut before = None;
         loop {
-            let finished = tokio::time::timeout(self.hangs_after, round.finished.notified()).await;
-            if finished.is_ok() {
-                return None;
+            let over =
+                tokio::time::timeout(self.hangs_after, round.finished.notified()).await.is_ok();
+            // Decided and taken under one lock: the source cannot come to its end in between.
+            let mut progress = round.progress();
+            if over || before == Some(progress.current) {
+                let current = progress.current;
+                return Progress { current, ..std::mem::take(&mut *progress) };
             }
-            let current = round.progress().current;
-            if current.is_some() && current == before {
-                return current;
-            }
-            before = current;
+            before = Some(progress.current);
         }
     }
 
