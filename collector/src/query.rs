@@ -114,30 +114,4 @@ fn host_matcher(hosts: &HostLabels, matchers: &[&Matcher]) -> Result<Matcher, So
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hosts() -> HostLabels {
-        let host = |name: &str, site: &str| (name.to_owned(), Labels::new([("site", site)]));
-        [host("dc1-srv01", "cmu-dc1"), host("bk.srv01", "cmu-bk")].into()
-    }
-
-    fn picks(name: &str, op: MatchOp, value: &str) -> Vec<&'static str> {
-        let matcher = Matcher::new(name, op, value).unwrap();
-        let resolved = host_matcher(&hosts(), &[&matcher]).unwrap();
-        let all = ["dc1-srv01", "bk.srv01", "bkxsrv01", "unknown"];
-        all.into_iter().filter(|host| resolved.matches(host)).collect()
-    }
-
-    #[test]
-    fn a_site_stands_for_its_hosts() {
-        assert_eq!(picks("site", MatchOp::Equal, "cmu-bk"), ["bk.srv01"]);
-        assert_eq!(picks("site", MatchOp::Matches, "cmu-.*"), ["dc1-srv01", "bk.srv01"]);
-        assert_eq!(picks("site", MatchOp::Equal, "nowhere"), [""; 0]);
-        assert_eq!(
-            picks("site", MatchOp::NotEqual, "cmu-bk"),
-            ["dc1-srv01", "bkxsrv01", "unknown"]
-        );
-        assert_eq!(picks("site", MatchOp::Equal, ""), ["bkxsrv01", "unknown"]);
-    }
-}
+mod tests;
