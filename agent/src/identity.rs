@@ -1,19 +1,24 @@
 //! Who this host is to a collector: its key, its certificate, and the authority that signed both sides.
-//! One file per collector, mode 0600, replaced whole; the key is made here and never leaves.
+//! An identity belongs to the authority, not to an address: a collector that moves is the same collector. The key
+//! is made here and never leaves. Leaves to others: the files (`kept`) and the way to a certificate (`request`).
 
-use std::fs;
-use std::path::{Path, PathBuf};
+pub(crate) mod kept;
+mod request;
+
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent_model::{HostId, Millis};
-use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::config::CollectorAddress;
-use crate::files;
+
+pub(crate) use request::Request;
 
 /// The name that every collector's certificate carries, whatever address is dialled.
 pub(crate) const COLLECTOR_NAME: &str = "haidang-collector";
@@ -24,7 +29,17 @@ pub(crate) struct Identity {
     pub(crate) key_pem: String,
     pub(crate) certificate_pem: String,
     pub(crate) ca_pem: String,
+    /// Where its collector was met, as [`CollectorAddress::as_file_name`], newest last.
+    #[serde(default)]
+    pub(crate) addresses: Vec<String>,
+    /// Of `ca_pem`.
+    #[serde(skip)]
+    pub(crate) authority: AuthorityId,
 }
+
+/// SHA-256 of an authority's certificate: whose identity it is, and what a token pins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AuthorityId([u8; 32]);
 
 /// When a certificate is valid, and for which host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +62,7 @@ pub enum IdentityError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{} is damaged ({reason}); enrol again with --replace", path.display())]
+    #[error("{} is damaged ({reason}); remove it and enrol again with a new token", path.display())]
     Damaged { path: PathBuf, reason: String },
     #[error("a key or a certificate request could not be made")]
     Make(#[source] rcgen::Error),
@@ -57,60 +72,30 @@ pub enum IdentityError {
     Certificate(String),
 }
 
-/// A new key with the request for its certificate.
-pub(crate) struct Request {
-    pub(crate) key_pem: String,
-    pub(crate) csr_pem: String,
+impl AuthorityId {
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+
+    /// Of the first certificate in a PEM text.
+    pub(crate) fn of_pem(ca_pem: &str) -> Result<Self, IdentityError> {
+        let first = CertificateDer::from_pem_slice(ca_pem.as_bytes());
+        let first = first.map_err(|error| IdentityError::Certificate(error.to_string()))?;
+        Ok(Self::of(&first))
+    }
+
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        Some(Self(hex::decode(text).ok()?.try_into().ok()?))
+    }
 }
 
-impl Request {
-    /// ECDSA P-256.
-    pub(crate) fn new(host: &HostId) -> Result<Self, IdentityError> {
-        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256);
-        let key = key.map_err(IdentityError::Make)?;
-        let mut params = CertificateParams::new(Vec::new()).map_err(IdentityError::Make)?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, host.as_str());
-        let request = params.serialize_request(&key).map_err(IdentityError::Make)?;
-        let csr_pem = request.pem().map_err(IdentityError::Make)?;
-        Ok(Self { key_pem: key.serialize_pem(), csr_pem })
+impl fmt::Display for AuthorityId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.0))
     }
 }
 
 impl Identity {
-    pub(crate) fn path(state_dir: &Path, address: &CollectorAddress) -> PathBuf {
-        state_dir.join("identity").join(format!("{}.json", address.as_file_name()))
-    }
-
-    pub(crate) fn load(
-        state_dir: &Path,
-        address: &CollectorAddress,
-    ) -> Result<Self, IdentityError> {
-        let path = Self::path(state_dir, address);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(IdentityError::NotEnrolled { address: address.clone() });
-            }
-            read => read.map_err(|source| IdentityError::File { path: path.clone(), source })?,
-        };
-        serde_json::from_str(&text)
-            .map_err(|error| IdentityError::Damaged { path, reason: error.to_string() })
-    }
-
-    /// Checks that the parts go together, then replaces the file.
-    pub(crate) fn store(
-        &self,
-        state_dir: &Path,
-        address: &CollectorAddress,
-    ) -> Result<(), IdentityError> {
-        self.client_config()?;
-        let path = Self::path(state_dir, address);
-        let file = |source| IdentityError::File { path: path.clone(), source };
-        fs::create_dir_all(state_dir.join("identity")).map_err(file)?;
-        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
-        files::replace(&path, text.map_err(file)?.as_bytes(), 0o600).map_err(file)
-    }
-
     pub(crate) fn validity(&self) -> Result<Validity, IdentityError> {
         let wrong = |reason: &str| IdentityError::Certificate(reason.to_owned());
         let leaf = CertificateDer::from_pem_slice(self.certificate_pem.as_bytes())
@@ -170,3 +155,6 @@ pub(crate) fn finish(config: &mut ClientConfig) {
     config.alpn_protocols = vec![b"h2".to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! never get is named in a gap record. `main.rs` only reads flags; `haidang up` links this library.
 
 pub mod backup;
+mod chain_check;
 pub mod clock;
 pub mod config;
 pub mod drop_box;

@@ -25,14 +25,15 @@ use self::own_metrics::{Counters, OwnMetrics};
 use self::tick::Ticker;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::identity::{Identity, IdentityError};
-use crate::send::{Collector, Lane};
+use crate::identity::{Identity, IdentityError, kept};
+use crate::send::{Collector, Known, Lane};
 use crate::source::{
     Bookmarks, Evidence, EvidenceMessage, EvidenceSender, HostRoot, MetricSource, SourceContext,
     SourceGroup,
 };
 use crate::spool::{
-    MetricsReading, SpoolError, SpoolHandle, SpoolOptions, SpoolThread, allocate_on_disk,
+    CollectorName, MetricsReading, SpoolError, SpoolHandle, SpoolOptions, SpoolThread,
+    allocate_on_disk,
 };
 use crate::{backup, drop_box, metrics, probe, security, send, text_format, web};
 
@@ -57,9 +58,10 @@ pub enum RunError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(
-        "the configuration calls this host {configured}, its certificate for {address} {certified}"
+        "the configuration calls this host {configured}, its certificate {certified}; write \
+         `host: {certified}` in agent.yml, or enrol it as {configured} with --replace"
     )]
-    Host { configured: HostId, certified: HostId, address: String },
+    Host { configured: HostId, certified: HostId },
     #[error("the host's own name cannot be its id (`host` in agent.yml)")]
     HostName(#[source] HostIdError),
     #[error(transparent)]
@@ -83,13 +85,18 @@ pub enum RunError {
 /// Runs the agent until `shutdown` is cancelled, then leaves the spool clean on the disk.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
     let clock = Clock;
-    let host = host_of(&config)?;
+    let (identities, damaged) = match kept::all(&config.state_dir) {
+        Ok(identities) => (identities, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let known = known_collectors(&config, &identities);
+    let host = host_of(&config, &known, &identities, damaged)?;
     make_directory(&config.state_dir, STATE_DIR_MODE)?;
     for private in ["identity", "sources", "spool"] {
         make_directory(&config.state_dir.join(private), PRIVATE_MODE)?;
     }
     let listener = listen(&config).await?;
-    let (spool, thread) = open_spool(&config, &host, clock)?;
+    let (spool, thread) = open_spool(&config, &host, &known, &identities, clock)?;
     tracing::info!(%host, version = env!("CARGO_PKG_VERSION"), "agent starts");
     // Sources stop first, then what carries their evidence.
     let senders_stop = CancellationToken::new();
@@ -102,7 +109,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     start_drop_box(&config, way, &counters, &mut sources)?;
     let mut carriers = JoinSet::new();
     carriers.spawn(carry(receiver, spool.clone(), Arc::clone(&counters), clock));
-    let collectors = start_senders(&config, &spool, clock, &senders_stop, &mut carriers);
+    let collectors = start_senders(&config, known, &spool, clock, &senders_stop, &mut carriers);
     let (publish, last) = watch::channel(None);
     if let Some(listener) = listener {
         carriers.spawn(web::serve(listener, last, senders_stop.clone()));
@@ -112,7 +119,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
         // A stop before the first commit: the next start tells them again.
         evidence.spool(vec![Evidence::Facts(facts)]).await.unwrap_or_default();
     });
-    let own = Arc::new(OwnMetrics { collectors, counters, started_ms: clock.now_ms() });
+    let own = Arc::new(OwnMetrics {
+        collectors,
+        counters,
+        state_dir: config.state_dir.clone(),
+        started_ms: clock.now_ms(),
+    });
     let ticker = Ticker::new(metric_sources, clock);
     let ticking = tick_loop(ticker, own, &spool, config.interval, publish);
     let ticked = shutdown.run_until_cancelled(ticking).await.unwrap_or(Ok(()));
@@ -135,30 +147,52 @@ pub async fn once(config: &Config) -> String {
     text
 }
 
-/// The host's name: that of the configuration and of every certificate, which must agree.
-fn host_of(config: &Config) -> Result<HostId, RunError> {
-    let mut host = config.host.clone();
-    let mut missing = None;
+/// The collectors behind the configured addresses: those at which the same one was met are one.
+fn known_collectors(config: &Config, identities: &[Identity]) -> Vec<Known> {
+    let mut known: Vec<Known> = Vec::new();
     for address in &config.collectors {
-        let certified = match Identity::load(&config.state_dir, address) {
-            Ok(identity) => identity.validity()?.host,
-            Err(error) => {
-                missing = Some(error);
-                continue;
-            }
-        };
+        let met = identities.iter().find(|identity| identity.was_met_at(address));
+        let authority = met.map(|identity| identity.authority);
+        let same = known.iter_mut().find(|one| authority.is_some() && one.authority == authority);
+        match same {
+            Some(one) => one.addresses.push(address.clone()),
+            None => known.push(Known { addresses: vec![address.clone()], authority }),
+        }
+    }
+    known
+}
+
+/// The host's name: that of the configuration and of every certificate in use, which must agree.
+fn host_of(
+    config: &Config,
+    known: &[Known],
+    identities: &[Identity],
+    damaged: Option<IdentityError>,
+) -> Result<HostId, RunError> {
+    let used = |identity: &&Identity| {
+        known.iter().any(|collector| collector.authority == Some(identity.authority))
+    };
+    // One collector that is not enrolled yet, or that has moved, does not keep the others waiting.
+    let mut certified: Vec<&Identity> = identities.iter().filter(used).collect();
+    if certified.is_empty() {
+        certified = identities.iter().collect();
+    }
+    let mut host = config.host.clone();
+    for identity in certified {
+        let certified = identity.validity()?.host;
         match &host {
             Some(configured) if *configured != certified => {
-                let (configured, address) = (configured.clone(), address.to_string());
-                return Err(RunError::Host { configured, certified, address });
+                return Err(RunError::Host { configured: configured.clone(), certified });
             }
             _ => host = Some(certified),
         }
     }
-    match (host, missing) {
-        // One collector that is not enrolled yet does not keep the others waiting.
+    match (host, config.collectors.first()) {
         (Some(host), _) => Ok(host),
-        (None, Some(error)) => Err(error.into()),
+        (None, Some(address)) => {
+            let missing = IdentityError::NotEnrolled { address: address.clone() };
+            Err(damaged.unwrap_or(missing).into())
+        }
         (None, None) => Ok(host_name()?),
     }
 }
@@ -179,13 +213,15 @@ async fn listen(config: &Config) -> Result<Option<TcpListener>, RunError> {
 fn open_spool(
     config: &Config,
     host: &HostId,
+    known: &[Known],
+    identities: &[Identity],
     clock: Clock,
 ) -> Result<(SpoolHandle, SpoolThread), RunError> {
     let options = SpoolOptions {
         directory: config.state_dir.join("spool"),
         host: host.clone(),
         bytes_max: config.spool.bytes_max,
-        collectors: config.collectors.iter().map(|address| address.as_file_name()).collect(),
+        collectors: known.iter().map(|collector| collector_name(collector, identities)).collect(),
         allocate: Box::new(allocate_on_disk),
     };
     Ok(SpoolHandle::start(options, clock.now_ms())?)
@@ -196,6 +232,22 @@ struct Way {
     evidence: EvidenceSender,
     bookmarks: Bookmarks,
     shutdown: CancellationToken,
+}
+
+/// An authority's collector keeps its place in the spool at whatever address; before it is met, the address must do.
+fn collector_name(collector: &Known, identities: &[Identity]) -> CollectorName {
+    let identity =
+        identities.iter().find(|identity| Some(identity.authority) == collector.authority);
+    match identity {
+        Some(identity) => CollectorName {
+            name: identity.authority.to_string(),
+            former: identity.addresses.clone(),
+        },
+        None => {
+            let addresses = collector.addresses.iter().map(|address| address.as_file_name());
+            CollectorName { name: addresses.collect::<Vec<_>>().join("+"), former: Vec::new() }
+        }
+    }
 }
 
 fn start_sources(
@@ -243,15 +295,16 @@ fn start_drop_box(
 
 fn start_senders(
     config: &Config,
+    known: Vec<Known>,
     spool: &SpoolHandle,
     clock: Clock,
     stop: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) -> Vec<Arc<Collector>> {
     let mut collectors = Vec::new();
-    for (index, address) in config.collectors.iter().enumerate() {
+    for (index, known) in known.into_iter().enumerate() {
         let state_dir = config.state_dir.clone();
-        let collector = Collector::new(index, address.clone(), state_dir.clone(), clock);
+        let collector = Collector::new(index, known, state_dir.clone(), clock);
         let collector = Arc::new(collector);
         for stream in Stream::ALL {
             let rate = config.spool.backlog_bytes_per_second;

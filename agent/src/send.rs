@@ -6,6 +6,7 @@
 mod backoff;
 mod collector;
 mod link;
+mod refusals;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,14 +20,15 @@ use hyper::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::identity::AuthorityId;
 use crate::spool::{BatchLimits, Delivery, SpoolError, SpoolHandle};
 
 pub use collector::SendError;
 pub use link::LinkError;
 
 pub(crate) use backoff::random;
-pub(crate) use collector::Collector;
-pub(crate) use link::{connect, post};
+pub(crate) use collector::{Collector, Known};
+pub(crate) use link::{Distrust, connect, post};
 
 /// One request's reports, unpacked: a slow line carries it in seconds, and the memory is small.
 const EVIDENCE_BATCH_BYTES: usize = 256 << 10;
@@ -56,6 +58,8 @@ pub(crate) struct Lane {
     reports_max: usize,
     /// Until then only fresh metrics go.
     backlog_at: Option<Instant>,
+    /// Whose collector the batches are made for; `None` until it is met.
+    authority: Option<AuthorityId>,
 }
 
 /// What came of a batch.
@@ -76,6 +80,7 @@ impl Lane {
         backlog_bytes_per_second: u64,
     ) -> Self {
         let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+        let authority = collector.known_at_start;
         Self {
             collector,
             stream,
@@ -86,6 +91,7 @@ impl Lane {
             schema_offers: HashMap::new(),
             reports_max: BATCH_REPORTS,
             backlog_at: None,
+            authority,
         }
     }
 
@@ -107,18 +113,47 @@ impl Lane {
                 self.wait(&mut news).await?;
                 continue;
             }
+            match self.meet().await? {
+                Ok(false) => {}
+                // The batch may hold what this collector has, or what is meant for another.
+                Ok(true) => continue,
+                Err(error) => {
+                    self.note_failure(&error);
+                    continue;
+                }
+            }
             let is_backlog = self.is_backlog(&batch);
             match self.send(batch).await? {
                 Ok(Sent::Progress { body_bytes }) if is_backlog => self.pace(body_bytes),
                 Ok(_) => {}
-                Err(error) => tracing::warn!(
-                    collector = %self.collector.address,
-                    stream = self.stream.name(),
-                    error = crate::chain(&error),
-                    "reports were not delivered; they stay in the spool and go again"
-                ),
+                Err(error) => self.note_failure(&error),
             }
         }
+    }
+
+    /// Makes sure who is at the other end before anything is sent: an address may have become another collector's,
+    /// and a collector's address may be new. Tells whether the batch must be made anew.
+    async fn meet(&mut self) -> Result<Result<bool, SendError>, SpoolError> {
+        let authority = match self.collector.authority().await {
+            Ok(authority) => authority,
+            Err(error) => return Ok(Err(error)),
+        };
+        let before = self.authority.replace(authority);
+        if before == Some(authority) {
+            return Ok(Ok(false));
+        }
+        let (index, another) = (self.collector.index, before.is_some());
+        self.spool.name_collector(index, authority.to_string(), another).await?;
+        Ok(Ok(true))
+    }
+
+    fn note_failure(&self, error: &SendError) {
+        tracing::warn!(
+            collector = %self.collector.address(),
+            stream = self.stream.name(),
+            error = crate::chain(error),
+            "reports were not delivered; they stay in the spool and go again"
+        );
     }
 
     async fn batch(&self) -> Result<Vec<Delivery>, SpoolError> {
@@ -174,13 +209,14 @@ impl Lane {
         let body = match agent_wire::encode_envelope(&envelope) {
             Ok(body) => Bytes::from(body),
             Err(source) => {
-                let address = self.collector.address.clone();
+                let address = self.collector.address().clone();
                 return Ok(Err(SendError::Acknowledgement { address, source }));
             }
         };
         drop(envelope);
         let body_bytes = body.len();
-        let answer = match self.collector.post("/v1/reports", REPORTS_TYPE, body).await {
+        let posted = self.collector.post("/v1/reports", REPORTS_TYPE, body, self.authority);
+        let answer = match posted.await {
             Ok(answer) => answer,
             Err(error) => return Ok(Err(error)),
         };
@@ -216,7 +252,7 @@ impl Lane {
     }
 
     fn read(&self, body: &[u8], sent: usize) -> Result<Acknowledgement, SendError> {
-        let address = || self.collector.address.clone();
+        let address = || self.collector.address().clone();
         let acknowledgement = Acknowledgement::decode(body)
             .map_err(|source| SendError::Acknowledgement { address: address(), source })?;
         let got = acknowledgement.results.len();
@@ -252,7 +288,7 @@ impl Lane {
                 }
                 ReportOutcome::Refused { reason } => reason,
             };
-            let (collector, position) = (&self.collector.address, delivery.position());
+            let (collector, position) = (self.collector.address(), delivery.position());
             tracing::error!(%collector, ?position, reason, "a report was refused for good");
             refused.push(delivery);
         }

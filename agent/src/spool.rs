@@ -7,6 +7,7 @@
 //! Leaves to others: threads (`thread`), sockets, and when to try again.
 
 mod bookmarks;
+mod collectors;
 mod content;
 mod cursor;
 mod deliver;
@@ -35,6 +36,7 @@ use self::log::{Log, Spare};
 use self::record::{EVERYBODY, Head};
 use self::schemas::Schemas;
 
+pub use collectors::CollectorName;
 pub use deliver::{BatchLimits, Delivery};
 pub use record::{Kind, Position};
 pub use statistics::SpoolStatistics;
@@ -63,8 +65,7 @@ pub struct SpoolOptions {
     pub directory: PathBuf,
     pub host: HostId,
     pub bytes_max: u64,
-    /// One safe file name per collector, which stays the same for it.
-    pub collectors: Vec<String>,
+    pub collectors: Vec<CollectorName>,
     pub allocate: Allocate,
 }
 
@@ -100,6 +101,7 @@ pub struct Spool {
     /// In the order of [`LOGS`].
     logs: [Log; 3],
     spare: Spare,
+    cursor_dir: PathBuf,
     cursors: Vec<Cursor>,
     schemas: Schemas,
     /// Those of the last readings, newest last: they stay on the shelf although no report needs them now.
@@ -165,7 +167,8 @@ impl Spool {
         let last_epoch = last_epoch.map(|segment| segment.last.epoch).max().unwrap_or(0);
         let last_epoch = last_epoch.max(bookmarks.last_epoch());
         let epoch = EpochFile::begin(&directory, last_epoch, 0, now_ms)?;
-        let cursors = collectors.iter().map(|name| Cursor::open(&cursor_dir, name)).collect();
+        let cursors = collectors.iter().map(|one| collectors::open_cursor(&cursor_dir, one));
+        let cursors = cursors.collect::<Result<_, _>>()?;
         let mut spool = Self {
             host,
             bytes_max,
@@ -173,6 +176,7 @@ impl Spool {
             allocate,
             logs,
             spare: Spare::open(directory.join("spare"))?,
+            cursor_dir,
             cursors,
             schemas: Schemas::open(directory.join("schemas"))?,
             bookmarks,

@@ -2,10 +2,11 @@
 //! It keeps what it was given by key and refuses the same key with other bytes, as the real one does.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use agent_model::{Report, ReportKey, Schema, SchemaId, Stream};
+use agent_model::{HostId, Report, ReportKey, Schema, SchemaId, Stream};
 use agent_wire::{Acknowledgement, RawReport, ReportOutcome, SchemaSource, decode_envelope};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -14,18 +15,19 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, IsCa, Issuer, KeyPair,
+    DnType, IsCa, Issuer, KeyPair, PublicKeyData,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::clock::Clock;
 use crate::config::CollectorAddress;
-use crate::identity::COLLECTOR_NAME;
+use crate::enrol::{EnrolRequest, Token};
+use crate::identity::{AuthorityId, COLLECTOR_NAME};
 
 /// What to do with the next request for reports, instead of the ordinary.
 #[derive(Clone, Debug)]
@@ -54,6 +56,14 @@ pub(crate) struct State {
     pub(crate) enrol_refusal: Option<(StatusCode, &'static str)>,
     /// Certificates are given with most of their life behind them.
     pub(crate) aged_certificates: bool,
+    /// Certificates are given with all of their life behind them.
+    pub(crate) expired_certificates: bool,
+    /// So many certificates are granted and their answers get lost.
+    pub(crate) lose_grants: usize,
+    /// The public keys of all requests for certificates.
+    pub(crate) asked_keys: Vec<Vec<u8>>,
+    /// What reports and renewals are refused with.
+    pub(crate) refusal: Option<(StatusCode, &'static str)>,
     schemas: HashMap<SchemaId, Arc<Schema>>,
 }
 
@@ -73,18 +83,40 @@ pub(crate) struct TestCollector {
     pub(crate) address: CollectorAddress,
     authority: Arc<Authority>,
     state: Arc<Mutex<State>>,
-    server: tokio::task::JoinHandle<()>,
+    servers: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl TestCollector {
     pub(crate) async fn start() -> Self {
         let authority = Arc::new(Authority::new());
         let state = Arc::new(Mutex::new(State::default()));
+        let address = CollectorAddress::new("127.0.0.1:1").unwrap();
+        let mut collector = Self { address, authority, state, servers: Vec::new() };
+        collector.address = collector.listen().await;
+        collector
+    }
+
+    /// Opens one more address of the same collector.
+    pub(crate) async fn listen(&mut self) -> CollectorAddress {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = CollectorAddress::new(&listener.local_addr().unwrap().to_string()).unwrap();
+        let (authority, state) = (Arc::clone(&self.authority), Arc::clone(&self.state));
         let acceptor = authority.acceptor();
-        let server = tokio::spawn(serve(listener, acceptor, Arc::clone(&authority), state.clone()));
-        Self { address, authority, state, server }
+        self.servers.push(tokio::spawn(serve(listener, acceptor, authority, state)));
+        address
+    }
+
+    /// Closes an address, in the order in which they were opened.
+    pub(crate) fn hang_up(&mut self, at: usize) {
+        self.servers[at].abort();
+    }
+
+    pub(crate) fn authority(&self) -> AuthorityId {
+        AuthorityId::of(&self.authority.der)
+    }
+
+    pub(crate) fn ca_pem(&self) -> String {
+        self.authority.pem.clone()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -92,8 +124,18 @@ impl TestCollector {
     }
 
     pub(crate) fn token(&self) -> String {
-        let fingerprint = hex::encode(Sha256::digest(&self.authority.der));
-        format!("hd1.{fingerprint}.{}", "s".repeat(43))
+        format!("hd1.{}.{}", self.authority(), "s".repeat(43))
+    }
+
+    /// What enrols `dc1-srv01` here.
+    pub(crate) fn enrolment(&self, state_dir: &Path) -> EnrolRequest {
+        EnrolRequest {
+            state_dir: state_dir.to_owned(),
+            collector: self.address.clone(),
+            token: Token::parse(&self.token()).unwrap(),
+            host: HostId::new("dc1-srv01").unwrap(),
+            replace: false,
+        }
     }
 
     /// Messages of the events it has, in the order in which they came.
@@ -110,7 +152,7 @@ impl TestCollector {
 
 impl Drop for TestCollector {
     fn drop(&mut self) {
-        self.server.abort();
+        self.servers.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -157,16 +199,14 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    fn sign(&self, host: &str, csr_pem: &str, aged: bool) -> Bytes {
+    fn sign(&self, host: &str, csr_pem: &str, years: (i32, i32)) -> Bytes {
         let request = CertificateSigningRequestParams::from_pem(csr_pem).unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = named(host);
         let now = jiff::Timestamp::from_millisecond(Clock.now_ms()).unwrap();
         let year = i32::from(now.to_zoned(jiff::tz::TimeZone::UTC).year());
-        // A middle-aged certificate is past two thirds of its life, and years from its end.
-        let (before, after) = if aged { (20, 2) } else { (1, 5) };
-        params.not_before = rcgen::date_time_ymd(year - before, 1, 1);
-        params.not_after = rcgen::date_time_ymd(year + after, 1, 1);
+        params.not_before = rcgen::date_time_ymd(year + years.0, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year + years.1, 1, 1);
         let certificate = params.signed_by(&request.public_key, &self.issuer).unwrap();
         let answer = serde_json::json!({
             "certificate_pem": certificate.pem(),
@@ -194,7 +234,15 @@ async fn serve(
         let (acceptor, authority, state) =
             (acceptor.clone(), Arc::clone(&authority), Arc::clone(&state));
         tokio::spawn(async move {
-            let Ok(tls) = acceptor.accept(stream).await else { return };
+            let tls = match acceptor.accept(stream).into_fallible().await {
+                Ok(tls) => tls,
+                Err((_, mut stream)) => {
+                    // Closed at once, the alert that says why would be lost with what was not read.
+                    drop(stream.shutdown().await);
+                    drop(stream.read_to_end(&mut Vec::new()).await);
+                    return;
+                }
+            };
             let certified = tls.get_ref().1.peer_certificates().is_some();
             let service = hyper::service::service_fn(move |request| {
                 answer(request, certified, Arc::clone(&authority), Arc::clone(&state))
@@ -224,18 +272,26 @@ async fn answer(
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         json[name].as_str().unwrap().to_owned()
     };
+    if matches!(path.as_str(), "/v1/enrol" | "/v1/renew") {
+        let request = CertificateSigningRequestParams::from_pem(&text("csr_pem")).unwrap();
+        state.asked_keys.push(request.public_key.subject_public_key_info());
+    }
     match path.as_str() {
-        "/v1/enrol" => Ok(match state.enrol_refusal {
-            Some((status, error)) => refusal(status, error),
+        "/v1/enrol" => match state.enrol_refusal {
+            Some((status, error)) => Ok(refusal(status, error)),
             None => {
-                let aged = state.aged_certificates;
-                ok(authority.sign(&text("host"), &text("csr_pem"), aged))
+                let years = state.years();
+                state.grant(authority.sign(&text("host"), &text("csr_pem"), years))
             }
-        }),
-        _ if !certified => Ok(refusal(StatusCode::UNAUTHORIZED, "no certificate")),
+        },
+        _ if !certified => Ok(refusal(StatusCode::UNAUTHORIZED, "no_certificate")),
+        _ if state.refusal.is_some() => {
+            let (status, reason) = state.refusal.unwrap_or_default();
+            Ok(refusal(status, reason))
+        }
         "/v1/renew" => {
             state.renewals += 1;
-            Ok(ok(authority.sign("dc1-srv01", &text("csr_pem"), false)))
+            state.grant(authority.sign("dc1-srv01", &text("csr_pem"), (-1, 5)))
         }
         _ => state.reports(&body),
     }
@@ -252,12 +308,29 @@ fn ok(body: Bytes) -> Response<Full<Bytes>> {
 }
 
 fn refusal(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
-    let body = serde_json::json!({ "error": error }).to_string();
+    let body = serde_json::json!({ "error": error, "reason": error }).to_string();
     let response = Response::builder().status(status).header("retry-after", "0");
     response.body(Full::new(body.into())).unwrap_or_else(|_: hyper::http::Error| unreachable!())
 }
 
 impl State {
+    fn years(&self) -> (i32, i32) {
+        match (self.expired_certificates, self.aged_certificates) {
+            (true, _) => (-3, -1),
+            // Past two thirds of its life, and years from its end.
+            (_, true) => (-20, 2),
+            _ => (-1, 5),
+        }
+    }
+
+    fn grant(&mut self, answer: Bytes) -> Result<Response<Full<Bytes>>, std::io::Error> {
+        if self.lose_grants == 0 {
+            return Ok(ok(answer));
+        }
+        self.lose_grants -= 1;
+        Err(std::io::Error::other("the answer is lost"))
+    }
+
     fn reports(&mut self, body: &[u8]) -> Result<Response<Full<Bytes>>, std::io::Error> {
         let fault = self.faults.pop_front();
         match &fault {

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use agent_model::{HostId, Millis};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKey,
+    PublicKeyData, SanType, SerialNumber,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -56,6 +57,25 @@ pub enum AuthorityError {
     Request(#[source] rcgen::Error),
     #[error("the certificate is not readable")]
     Parse,
+}
+
+/// A host's request for a certificate: its public key. The names in it are what the host wishes, and are not read.
+#[derive(Debug)]
+pub struct HostRequest {
+    key: PublicKey,
+    /// Hexadecimal SHA-256 of the public key (SubjectPublicKeyInfo, RFC 5280 4.1): who asks, whatever the certificate.
+    pub key_fingerprint: String,
+}
+
+impl HostRequest {
+    /// Reads a request that was signed with the key it asks for.
+    pub fn parse(csr_pem: &str) -> Result<Self, AuthorityError> {
+        let request =
+            CertificateSigningRequestParams::from_pem(csr_pem).map_err(AuthorityError::Request)?;
+        let key = request.public_key;
+        let key_fingerprint = hex::encode(Sha256::digest(key.subject_public_key_info()));
+        Ok(Self { key, key_fingerprint })
+    }
 }
 
 /// A certificate that was issued, with what the inventory keeps of it.
@@ -134,17 +154,15 @@ impl Authority {
         Ok((vec![leaf.der().clone(), self.ca_der.clone()], key))
     }
 
-    /// Signs a host's request. Only the request's public key is used: its names are what the host wishes.
+    /// Signs a host's request.
     pub fn issue(
         &self,
         host: &HostId,
-        csr_pem: &str,
+        request: &HostRequest,
         serial: [u8; 16],
         now_ms: Millis,
         lifetime_ms: Millis,
     ) -> Result<Issued, AuthorityError> {
-        let request =
-            CertificateSigningRequestParams::from_pem(csr_pem).map_err(AuthorityError::Request)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = name(host.as_str());
         let uri = format!("{HOST_URI_PREFIX}{host}");
@@ -156,7 +174,7 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         (params.not_before, params.not_after) = lifetime(now_ms, lifetime_ms);
         let certificate =
-            params.signed_by(&request.public_key, &self.issuer).map_err(AuthorityError::Make)?;
+            params.signed_by(&request.key, &self.issuer).map_err(AuthorityError::Make)?;
         Ok(Issued {
             pem: certificate.pem(),
             fingerprint: fingerprint(certificate.der()),
@@ -251,7 +269,8 @@ mod tests {
         let wish = CertificateParams::new(vec!["another-host".to_owned()]).unwrap();
         let csr = wish.serialize_request(&key).unwrap().pem().unwrap();
         let host = HostId::new("dc1-srv01").unwrap();
-        let issued = authority.issue(&host, &csr, [7; 16], NOW, 86_400_000).unwrap();
+        let request = HostRequest::parse(&csr).unwrap();
+        let issued = authority.issue(&host, &request, [7; 16], NOW, 86_400_000).unwrap();
         let der = CertificateDer::from_pem_slice(issued.pem.as_bytes()).unwrap();
         assert_eq!(host_of(&der), Some(host));
         assert_eq!(fingerprint(&der), issued.fingerprint);
@@ -259,10 +278,29 @@ mod tests {
 
     #[test]
     fn rubbish_is_no_request() {
-        let directory = tempfile::tempdir().unwrap();
-        let authority = Authority::open(directory.path(), NOW).unwrap();
-        let host = HostId::new("a").unwrap();
-        let refused = authority.issue(&host, "rubbish", [1; 16], NOW, 1);
+        let refused = HostRequest::parse("rubbish");
         assert!(matches!(refused, Err(AuthorityError::Request(_))));
+    }
+
+    #[test]
+    fn a_request_is_known_by_its_key_and_only_who_holds_the_key_can_make_it() {
+        let request = |key: &KeyPair, name: &str| {
+            let wish = CertificateParams::new(vec![name.to_owned()]).unwrap();
+            wish.serialize_request(key).unwrap()
+        };
+        let parse = |pem: &str| HostRequest::parse(pem).map(|request| request.key_fingerprint);
+        let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let first = parse(&request(&key, "a").pem().unwrap()).unwrap();
+        assert_eq!(parse(&request(&key, "b").pem().unwrap()).unwrap(), first);
+        assert_ne!(parse(&request(&other, "a").pem().unwrap()).unwrap(), first);
+        // Another one's public key under a signature that is not its.
+        let mut forged = request(&key, "a").der().to_vec();
+        let last = forged.len() - 1;
+        forged[last] ^= 1;
+        let body = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, forged);
+        let pem = format!(
+            "-----BEGIN CERTIFICATE REQUEST-----\n{body}\n-----END CERTIFICATE REQUEST-----\n"
+        );
+        assert!(matches!(parse(&pem), Err(AuthorityError::Request(_))));
     }
 }

@@ -155,7 +155,10 @@ impl Ingest {
         };
         if raw.host() != &record.host {
             let (claimed, proven) = (raw.host(), &record.host);
-            let text = format!("the report speaks for {claimed}, the certificate for {proven}");
+            let text = format!(
+                "the report speaks for {claimed}, the certificate for {proven}; a host that was \
+                 enrolled under another name cannot deliver what it spooled under the old one"
+            );
             return refuse("other_host", text);
         }
         let hash: [u8; 32] = Sha256::digest(&record.report).into();

@@ -5,6 +5,8 @@
 //! one connection's error ends that connection only. A request's [`Peer`] says who is at the other end.
 //! Leaves to others: what a request may do.
 
+mod handshake;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use self::handshake::meaning;
 use crate::authority;
 
 /// A TLS handshake over a poor line takes under two seconds.
@@ -148,7 +151,8 @@ impl Connection {
             let peer = Peer { address: self.address, identity: None };
             return self.speak(stream, peer).await;
         };
-        match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
+        let accepting = tls.accept(stream).into_fallible();
+        match tokio::time::timeout(HANDSHAKE_TIME_MAX, accepting).await {
             Ok(Ok(stream)) => {
                 let certificates = stream.get_ref().1.peer_certificates();
                 let identity = certificates.and_then(<[_]>::first).and_then(|certificate| {
@@ -158,12 +162,14 @@ impl Connection {
                 let peer = Peer { address: self.address, identity };
                 self.speak(stream, peer).await;
             }
-            Ok(Err(error)) => {
-                self.refused.with_label_values(&["handshake"]).inc();
+            Ok(Err((error, stream))) => {
+                let (reason, meaning) = meaning(&error);
+                self.refused.with_label_values(&[reason]).inc();
                 tracing::warn!(
-                    listener = self.name, from = %self.address, %error,
-                    "a TLS handshake failed: an expired or foreign certificate, or not TLS at all"
+                    listener = self.name, from = %self.address, reason, %error,
+                    "a TLS handshake failed: {meaning}"
                 );
+                handshake::part(stream).await;
             }
             Err(_) => {
                 self.refused.with_label_values(&["handshake_timeout"]).inc();

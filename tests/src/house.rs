@@ -262,9 +262,14 @@ impl House {
         bail!("`haidang up` has no child {name}")
     }
 
+    /// What both daemons have said since the first start.
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The end of the daemons' log, for the message of a failed story.
     pub fn last_log_lines(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log_text();
         let lines: Vec<&str> = text.lines().collect();
         format!("the daemons said:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"))
     }

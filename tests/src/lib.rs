@@ -10,6 +10,8 @@ pub mod fleet;
 pub mod house;
 pub mod load;
 pub mod logins;
+pub mod lone_agent;
+pub mod lossy;
 pub mod machine;
 pub mod mounted;
 pub mod outsider;

@@ -58,15 +58,7 @@ impl Outsider {
         host: &str,
         days: (i64, i64),
     ) -> anyhow::Result<Self> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(Vec::new())?;
-        params.distinguished_name.push(DnType::CommonName, host);
-        params.subject_alt_names =
-            vec![SanType::URI(format!("haidang:host:{host}").as_str().try_into()?)];
-        let now = time::OffsetDateTime::now_utc();
-        params.not_before = now + time::Duration::days(days.0);
-        params.not_after = now + time::Duration::days(days.1);
-        let certificate = params.signed_by(&key, issuer)?.pem();
+        let (key, certificate) = certificate(issuer, host, days)?;
         Self::with(agents, ca_pem, &key, &certificate, host)
     }
 
@@ -112,6 +104,24 @@ impl Outsider {
     pub fn host(&self) -> &str {
         self.host.as_str()
     }
+}
+
+/// A key and a certificate for `host` that `issuer` signed, valid between these days from now.
+pub fn certificate(
+    issuer: &Issuer<'_, KeyPair>,
+    host: &str,
+    days: (i64, i64),
+) -> anyhow::Result<(KeyPair, String)> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name.push(DnType::CommonName, host);
+    params.subject_alt_names =
+        vec![SanType::URI(format!("haidang:host:{host}").as_str().try_into()?)];
+    let now = time::OffsetDateTime::now_utc();
+    params.not_before = now + time::Duration::days(days.0);
+    params.not_after = now + time::Duration::days(days.1);
+    let certificate = params.signed_by(&key, issuer)?.pem();
+    Ok((key, certificate))
 }
 
 /// One report in an envelope, as it travels.

@@ -5,6 +5,7 @@ mod stories {
     mod certificate;
     mod disk_full;
     mod drills;
+    mod enrolment;
     mod filesystem;
     mod first_start;
     mod hosts;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_model::Millis;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use x509_parser::parse_x509_certificate;
+
+use crate::chain_check::{ChainCheck, Shown, web_pki};
 
 /// Why there is nothing to verify a chain with.
 #[derive(Debug, thiserror::Error)]
@@ -56,25 +57,14 @@ pub(super) fn client_config(
     roots: Arc<RootCertStore>,
     skip_verification: bool,
 ) -> Result<(ClientConfig, Arc<Recorder>), Error> {
+    let inner = if roots.is_empty() { None } else { Some(web_pki(roots)?) };
+    let recorder = Arc::new(Recorder { inner, skip_verification, seen: Mutex::default() });
+    let asked = Arc::clone(&recorder);
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let inner = match roots.is_empty() {
-        true => None,
-        false => {
-            let provider = Arc::clone(&provider);
-            let built = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
-            Some(built.map_err(|error| Error::General(error.to_string()))?)
-        }
-    };
-    let recorder = Arc::new(Recorder {
-        inner,
-        provider: Arc::clone(&provider),
-        skip_verification,
-        seen: Mutex::default(),
-    });
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>)
+        .with_custom_certificate_verifier(ChainCheck::new(move |shown| asked.check(shown)))
         .with_no_client_auth();
     // A resumed session shows no certificate.
     config.resumption = Resumption::disabled();
@@ -85,7 +75,6 @@ pub(super) fn client_config(
 pub(super) struct Recorder {
     /// `None` when the host has no certificates to trust.
     inner: Option<Arc<WebPkiServerVerifier>>,
-    provider: Arc<CryptoProvider>,
     skip_verification: bool,
     seen: Mutex<Seen>,
 }
@@ -94,59 +83,21 @@ impl Recorder {
     pub(super) fn seen(&self) -> Seen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
 
-impl ServerCertVerifier for Recorder {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let chain = std::iter::once(end_entity).chain(intermediates);
+    fn check(&self, shown: &Shown<'_>) -> Result<(), Error> {
+        let chain = std::iter::once(shown.end_entity).chain(shown.intermediates);
         let expiry_ms = chain.filter_map(|certificate| expires_ms(certificate)).min();
         let verified = match &self.inner {
-            Some(inner) => {
-                inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            }
+            Some(inner) => shown.verify(inner),
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
-        let verified = match verified {
-            Err(_) if self.skip_verification => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        };
+        let verified = if self.skip_verification { Ok(()) } else { verified };
         let failure = verified.as_ref().err().map(|error| explain(error, expiry_ms));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         // A redirect may lead to a second server: the earliest expiry counts.
         let expiry_ms = [seen.expiry_ms, expiry_ms].into_iter().flatten().min();
         *seen = Seen { expiry_ms, failure };
         verified
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

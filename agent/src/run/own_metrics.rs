@@ -1,10 +1,12 @@
 //! The agent watches itself as it watches a host: job `agent`, names with `haidang_agent_`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use agent_model::{Millis, Stream};
 
+use crate::enrol::attempts;
 use crate::send::Collector;
 use crate::source::Reading;
 use crate::spool::SpoolStatistics;
@@ -23,6 +25,7 @@ pub(crate) struct Counters {
 pub(crate) struct OwnMetrics {
     pub(crate) collectors: Vec<Arc<Collector>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) state_dir: PathBuf,
     pub(crate) started_ms: Millis,
 }
 
@@ -53,6 +56,10 @@ impl OwnMetrics {
         out.add("haidang_agent_drop_box_rejected_total", &[], count(&counters.drop_box_rejected));
         out.add("haidang_agent_ticks_missed_total", &[], count(&counters.ticks_missed));
         out.add("haidang_agent_surplus_samples_total", &[], number(surplus));
+        for (outcome, count) in attempts::read(&self.state_dir) {
+            let labels = [("outcome", outcome.as_str())];
+            out.add("haidang_agent_enrolments_total", &labels, number(count));
+        }
         for (collector, waiting) in self.collectors.iter().zip(&spool.waiting) {
             one_collector(collector, *waiting, out);
         }
@@ -60,7 +67,7 @@ impl OwnMetrics {
 }
 
 fn one_collector(collector: &Collector, (evidence, metrics): (u64, u64), out: &mut Reading) {
-    let name = collector.address.as_str();
+    let name = collector.address().as_str();
     let labels = [("collector", name)];
     let health = &collector.health;
     let count = |counter: &AtomicU64| number(counter.load(Ordering::Relaxed));
@@ -69,6 +76,10 @@ fn one_collector(collector: &Collector, (evidence, metrics): (u64, u64), out: &m
     out.add("haidang_agent_sent_reports_total", &labels, count(&health.sent_reports));
     out.add("haidang_agent_sent_bytes_total", &labels, count(&health.sent_bytes));
     out.add("haidang_agent_send_failures_total", &labels, count(&health.failures));
+    for (reason, count) in health.refusals.met() {
+        let labels = [("collector", name), ("reason", reason)];
+        out.add("haidang_agent_refusals_total", &labels, number(count));
+    }
     let acknowledged = seconds(health.last_acknowledged_ms.load(Ordering::Relaxed));
     out.add("haidang_agent_last_acknowledged_timestamp_seconds", &labels, acknowledged);
     let offset = seconds(health.clock_offset_ms.load(Ordering::Relaxed));

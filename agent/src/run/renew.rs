@@ -36,7 +36,7 @@ pub(crate) async fn run(
         loop {
             if let Err(error) = renew_if_due(&collector, &state_dir, clock.now_ms()).await {
                 tracing::error!(
-                    collector = %collector.address,
+                    collector = %collector.address(),
                     error = crate::chain(&error),
                     "the certificate could not be renewed; it is tried again"
                 );
@@ -52,20 +52,23 @@ async fn renew_if_due(
     state_dir: &std::path::Path,
     now_ms: Millis,
 ) -> Result<(), RenewError> {
-    let address = &collector.address;
-    // A host that is not enrolled is told so by the senders.
-    let Ok(identity) = Identity::load(state_dir, address) else { return Ok(()) };
+    let address = collector.address();
+    // A host that is not enrolled is told so by the senders, and a collector that was not met yet asks for nothing.
+    let Some(authority) = collector.met().await else { return Ok(()) };
+    let identity = Identity::load(state_dir, authority).map_err(EnrolError::from)?;
+    let Some(identity) = identity else { return Ok(()) };
     let validity = identity.validity().map_err(EnrolError::from)?;
     if now_ms < validity.renew_at_ms() {
         return Ok(());
     }
-    let (made, body) = enrol::renewal(&validity.host).map_err(EnrolError::from)?;
-    let answer = collector.post("/v1/renew", enrol::JSON, body).await?;
+    let made = enrol::renewal(state_dir, authority, &validity.host);
+    let (made, body) = made.map_err(EnrolError::from)?;
+    let answer = collector.post("/v1/renew", enrol::JSON, body, Some(authority)).await?;
     if answer.status != StatusCode::OK {
         return Err(RenewError::Refused(answer.error_text()));
     }
-    let renewed = enrol::granted(address, &validity.host, made, &answer.body)?;
-    renewed.store(state_dir, address).map_err(EnrolError::from)?;
+    let mut renewed = enrol::granted(address, &validity.host, &made, &answer.body)?;
+    enrol::keep(&mut renewed, made, state_dir, address).map_err(EnrolError::from)?;
     collector.reconnect().await;
     tracing::info!(collector = %address, "the certificate was renewed");
     Ok(())

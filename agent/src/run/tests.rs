@@ -5,18 +5,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::enrol::{EnrolRequest, Token, enrol};
+use crate::enrol::enrol;
 use crate::test_collector::{TestCollector, eventually};
 
 async fn enrolled(collector: &TestCollector, state_dir: &Path) -> Config {
-    let request = EnrolRequest {
-        state_dir: state_dir.to_owned(),
-        collector: collector.address.clone(),
-        token: Token::parse(&collector.token()).unwrap(),
-        host: HostId::new("dc1-srv01").unwrap(),
-        replace: false,
-    };
-    enrol(&request).await.unwrap();
+    enrol(&collector.enrolment(state_dir)).await.unwrap();
     let mut config = Config::new(state_dir.to_owned());
     config.collectors = vec![collector.address.clone()];
     config.interval = Duration::from_secs(1);
@@ -102,17 +95,119 @@ async fn a_certificate_past_two_thirds_of_its_life_is_renewed_while_running() {
     collector.state().aged_certificates = true;
     let state = tempfile::tempdir().unwrap();
     let config = enrolled(&collector, state.path()).await;
-    let before = std::fs::read(Identity::path(state.path(), &collector.address)).unwrap();
+    let before = std::fs::read(Identity::path(state.path(), collector.authority())).unwrap();
     let shutdown = CancellationToken::new();
     let agent = tokio::spawn(run(config, shutdown.clone()));
     eventually("it renews", || collector.state().renewals == 1).await;
     eventually("the new identity is stored", || {
-        std::fs::read(Identity::path(state.path(), &collector.address)).unwrap() != before
+        std::fs::read(Identity::path(state.path(), collector.authority())).unwrap() != before
     })
     .await;
     eventually("it goes on reporting", || collector.samples() > 0).await;
     shutdown.cancel();
     agent.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_was_lost_asks_with_the_same_key_after_a_restart() {
+    let collector = TestCollector::start().await;
+    collector.state().aged_certificates = true;
+    let state = tempfile::tempdir().unwrap();
+    let config = enrolled(&collector, state.path()).await;
+    collector.state().lose_grants = 1;
+    for renewals in 1..=2 {
+        let shutdown = CancellationToken::new();
+        let agent = tokio::spawn(run(config.clone(), shutdown.clone()));
+        eventually("it asks", || collector.state().renewals == renewals).await;
+        if renewals == 2 {
+            let request = Identity::path(state.path(), collector.authority());
+            let request = request.with_extension("request");
+            eventually("it has its answer", || !request.exists()).await;
+        }
+        shutdown.cancel();
+        agent.await.unwrap().unwrap();
+    }
+    let keys = collector.state().asked_keys.clone();
+    assert_eq!(keys.len(), 3, "one for the enrolment");
+    assert_eq!(keys[1], keys[2]);
+}
+
+/// One report of each stream may be on its way at a stop, and comes twice.
+const REPEATS_PER_STOP: usize = 2;
+
+/// So many reports that nobody could take a forgotten cursor for a stop.
+fn many(collector: &TestCollector) -> bool {
+    collector.state().reports.len() > 4 * REPEATS_PER_STOP
+}
+
+/// Runs the agent until something holds, and stops it.
+async fn run_until(config: &Config, what: &str, holds: impl Fn() -> bool) {
+    let shutdown = CancellationToken::new();
+    let agent = tokio::spawn(run(config.clone(), shutdown.clone()));
+    eventually(what, holds).await;
+    shutdown.cancel();
+    agent.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_collector_that_moves_is_the_same_collector() {
+    let mut collector = TestCollector::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let mut config = enrolled(&collector, state.path()).await;
+    run_until(&config, "it reports", || many(&collector)).await;
+    let moved = collector.listen().await;
+    collector.hang_up(0);
+    config.collectors = vec![moved];
+    let before = collector.samples();
+    run_until(&config, "it reports to the new address", || collector.samples() > before).await;
+    let before = collector.samples();
+    run_until(&config, "and after one more start", || collector.samples() > before).await;
+    let repeats = collector.state().repeats;
+    assert!(repeats <= 2 * REPEATS_PER_STOP, "{repeats}: the spool knows what the collector has");
+    assert_eq!(collector.state().asked_keys.len(), 1, "enrolled once");
+    let cursors = state.path().join("spool/cursors");
+    let cursors: Vec<_> =
+        std::fs::read_dir(cursors).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(cursors, [collector.authority().to_string().as_str()]);
+}
+
+#[tokio::test]
+async fn two_addresses_of_a_collector_are_one_collector_of_which_either_will_do() {
+    let mut collector = TestCollector::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let mut config = enrolled(&collector, state.path()).await;
+    let second = collector.listen().await;
+    config.collectors.insert(0, second.clone());
+    // The first run finds out; from then on they are one.
+    let met = || kept::all(state.path()).unwrap()[0].was_met_at(&second);
+    run_until(&config, "it is met at its second address", met).await;
+    let known = known_collectors(&config, &kept::all(state.path()).unwrap());
+    assert_eq!(known.len(), 1);
+    assert_eq!(known[0].addresses, config.collectors);
+    run_until(&config, "it reports", || many(&collector)).await;
+    collector.hang_up(1);
+    let (before, repeats) = (collector.samples(), collector.state().repeats);
+    run_until(&config, "the other address serves", || collector.samples() > before).await;
+    assert!(collector.state().repeats <= repeats + REPEATS_PER_STOP);
+}
+
+#[tokio::test]
+async fn what_earlier_versions_left_by_address_is_taken_over() {
+    let collector = TestCollector::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let config = enrolled(&collector, state.path()).await;
+    run_until(&config, "it reports", || many(&collector)).await;
+    // The old names of the identity and of the cursor.
+    let name = collector.address.as_file_name();
+    let identity = Identity::path(state.path(), collector.authority());
+    std::fs::rename(&identity, identity.with_file_name(format!("{name}.json"))).unwrap();
+    let cursors = state.path().join("spool/cursors");
+    let cursor = cursors.join(collector.authority().to_string());
+    std::fs::rename(&cursor, cursors.join(&name)).unwrap();
+    let before = collector.samples();
+    run_until(&config, "it goes on", || collector.samples() > before).await;
+    assert!(identity.exists() && cursor.exists() && !cursors.join(&name).exists());
+    assert!(collector.state().repeats <= REPEATS_PER_STOP);
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -63,6 +63,51 @@ pub enum LinkError {
     Answer { address: CollectorAddress },
 }
 
+/// Why one side does not trust the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Distrust {
+    /// The collector's certificate is not from the authority that this host enrolled with.
+    OtherAuthority,
+    /// The collector's certificate is not valid at this host's time.
+    Clock,
+    /// The collector says that this host's certificate has run out.
+    CertificateExpired,
+    /// The collector does not know who signed this host's certificate.
+    CertificateForeign,
+}
+
+/// How rustls words an alert of the other side; hyper keeps the words of an error only.
+const ALERT: &str = "received fatal alert: ";
+
+impl LinkError {
+    /// What a broken handshake or connection says about trust, if it does.
+    pub(crate) fn distrust(&self) -> Option<Distrust> {
+        if let Self::Tls { source, .. } = self {
+            let reason = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            if let Some(rustls::Error::InvalidCertificate(reason)) = reason {
+                return Some(match reason {
+                    CertificateError::Expired
+                    | CertificateError::ExpiredContext { .. }
+                    | CertificateError::NotValidYet
+                    | CertificateError::NotValidYetContext { .. } => Distrust::Clock,
+                    _ => Distrust::OtherAuthority,
+                });
+            }
+        }
+        // With TLS 1.3 a client learns only after the handshake what the server thinks of its certificate.
+        let text = crate::chain(self);
+        let alert = text.split(ALERT).nth(1)?;
+        let word = alert.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        match word {
+            "CertificateExpired" => Some(Distrust::CertificateExpired),
+            "UnknownCA" | "UnknownCa" | "DecryptError" | "BadCertificate" => {
+                Some(Distrust::CertificateForeign)
+            }
+            _ => None,
+        }
+    }
+}
+
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
@@ -72,15 +117,25 @@ pub(crate) struct Answer {
 impl Answer {
     /// What a collector says is wrong, or its bare status.
     pub(crate) fn error_text(&self) -> String {
-        #[derive(serde::Deserialize)]
-        struct Refusal {
-            error: String,
-        }
-        match serde_json::from_slice::<Refusal>(&self.body) {
-            Ok(refusal) => refusal.error,
-            Err(_) => format!("HTTP status {}", self.status),
-        }
+        self.refusal().map_or_else(|| format!("HTTP status {}", self.status), |it| it.error)
     }
+
+    /// The name under which the collector counts it.
+    pub(crate) fn reason(&self) -> String {
+        self.refusal().and_then(|refusal| refusal.reason).unwrap_or_default()
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Refusal {
+    error: String,
+    /// Older collectors do not tell it.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 /// Dials, shakes hands, and leaves the connection running beside.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use agent_model::{Event, EventClass, GapReason, HostId, Labels, Schema, Severity};
 
 use super::*;
-use crate::enrol::{EnrolRequest, Token, enrol};
+use crate::enrol::enrol;
+use crate::identity::Identity;
 use crate::source::{Bundle, Evidence};
-use crate::spool::{MetricsReading, SpoolOptions, SpoolThread, allocate_on_disk};
+use crate::spool::{CollectorName, MetricsReading, SpoolOptions, SpoolThread, allocate_on_disk};
 use crate::test_collector::{Fault, TestCollector, eventually};
 
 struct Bench {
@@ -23,22 +24,17 @@ struct Bench {
 impl Bench {
     /// An enrolled host whose lanes wait for [`Bench::go`].
     async fn new() -> Self {
-        let collector = TestCollector::start().await;
+        Self::at(TestCollector::start().await).await
+    }
+
+    async fn at(collector: TestCollector) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let host = HostId::new("dc1-srv01").unwrap();
-        let request = EnrolRequest {
-            state_dir: state.path().to_owned(),
-            collector: collector.address.clone(),
-            token: Token::parse(&collector.token()).unwrap(),
-            host: host.clone(),
-            replace: false,
-        };
-        enrol(&request).await.unwrap();
+        enrol(&collector.enrolment(state.path())).await.unwrap();
         let options = SpoolOptions {
             directory: state.path().join("spool"),
-            host,
+            host: HostId::new("dc1-srv01").unwrap(),
             bytes_max: 16 << 20,
-            collectors: vec![collector.address.as_file_name()],
+            collectors: vec![CollectorName { name: "test".to_owned(), former: Vec::new() }],
             allocate: Box::new(allocate_on_disk),
         };
         let (spool, thread) = SpoolHandle::start(options, Clock.now_ms()).unwrap();
@@ -46,9 +42,10 @@ impl Bench {
         Self { collector, spool, stop, lanes, _thread: thread, _state: state }
     }
 
-    fn go(&mut self) {
+    fn go(&mut self) -> Arc<Collector> {
         let state_dir = self._state.path().to_owned();
-        let end = Collector::new(0, self.collector.address.clone(), state_dir, Clock);
+        let known = Known { addresses: vec![self.collector.address.clone()], authority: None };
+        let end = Collector::new(0, known, state_dir, Clock);
         let end = Arc::new(end);
         for stream in Stream::ALL {
             let spool = self.spool.clone();
@@ -56,6 +53,18 @@ impl Bench {
             let lane = Lane::new(Arc::clone(&end), stream, spool, Clock, interval, 1 << 20);
             self.lanes.push(tokio::spawn(lane.run(self.stop.clone())));
         }
+        end
+    }
+
+    /// Has something to say, and is not let; the error as the log shows it.
+    async fn is_refused(&mut self, reason: &str) -> String {
+        self.event("kept").await;
+        let end = self.go();
+        eventually(reason, || end.health.refusals.met().any(|(met, _)| met == reason)).await;
+        assert_eq!(self.collector.events(), [""; 0]);
+        assert_eq!(self.spool.statistics().await.unwrap().waiting, [(1, 0)], "it stays spooled");
+        // A second end asks at once, without the wait that the first one must keep.
+        self.go().authority().await.err().map(|error| crate::chain(&error)).unwrap_or_default()
     }
 
     async fn event(&self, message: &str) {
@@ -166,4 +175,40 @@ async fn evidence_does_not_wait_behind_metrics() {
     bench.collector.state().hold_metrics = false;
     bench.settled().await;
     assert_eq!(bench.collector.samples(), 1_000);
+}
+
+#[tokio::test]
+async fn an_expired_certificate_is_refused_and_both_sides_know_why() {
+    let collector = TestCollector::start().await;
+    collector.state().expired_certificates = true;
+    Bench::at(collector).await.is_refused("certificate_expired").await;
+}
+
+#[tokio::test]
+async fn a_foreign_certificate_is_refused() {
+    let mut bench = Bench::new().await;
+    let foreign = Bench::new().await;
+    let (own, other) = (bench._state.path(), foreign._state.path());
+    let mut identity = Identity::load(other, foreign.collector.authority()).unwrap().unwrap();
+    identity.ca_pem = bench.collector.ca_pem();
+    identity.authority = bench.collector.authority();
+    identity.store(own).unwrap();
+    bench.is_refused("certificate_foreign").await;
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_is_refused_with_the_collectors_words() {
+    let mut bench = Bench::new().await;
+    bench.collector.state().refusal = Some((StatusCode::FORBIDDEN, "revoked"));
+    bench.is_refused("certificate_revoked").await;
+}
+
+#[tokio::test]
+async fn a_collector_of_another_authority_is_told_nothing() {
+    let mut bench = Bench::new().await;
+    bench.collector = TestCollector::start().await;
+    let said = bench.is_refused("other_authority").await;
+    assert!(said.contains("is not a collector that this host is enrolled at"), "{said}");
+    assert!(said.contains("`haidang-agent enrol`"), "{said}");
+    assert_eq!(bench.collector.state().requests, 0);
 }

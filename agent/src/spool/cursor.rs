@@ -4,20 +4,27 @@
 //! intervals and not with every acknowledgement. It is always durable before data is dropped because of it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use agent_model::Stream;
 use sha2::{Digest, Sha256};
 
 use super::held::Held;
+use super::record::EVERYBODY;
 use super::{SpoolError, disk};
 use crate::files;
+
+/// Begins the line of a former name.
+const FORMER: &str = "former";
 
 /// One collector and what it needs no more.
 pub(super) struct Cursor {
     path: PathBuf,
     /// Names the collector in records that are meant for it alone.
     pub(super) audience: u64,
+    /// Names it had before, under which older records speak of it.
+    former: Vec<u64>,
     pub(super) evidence: Held,
     pub(super) metrics: Held,
     dirty: bool,
@@ -30,6 +37,7 @@ impl Cursor {
         let mut cursor = Self {
             path,
             audience: audience(name),
+            former: Vec::new(),
             evidence: Held::default(),
             metrics: Held::default(),
             dirty: false,
@@ -42,8 +50,45 @@ impl Cursor {
             );
             cursor.evidence = Held::default();
             cursor.metrics = Held::default();
+            cursor.former.clear();
         }
         cursor
+    }
+
+    /// Whether a record is meant for this collector.
+    pub(super) fn is_meant(&self, audience: u64) -> bool {
+        audience == EVERYBODY || self.is_named(audience)
+    }
+
+    /// Whether a record is meant for this collector and no other.
+    pub(super) fn is_named(&self, audience: u64) -> bool {
+        audience == self.audience || self.former.contains(&audience)
+    }
+
+    pub(super) fn is_called_as(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+
+    /// Takes over what is known of the same collector under another name, then removes that name's file.
+    pub(super) fn absorb(&mut self, other: Self) -> Result<(), SpoolError> {
+        self.evidence.extend(&other.evidence);
+        self.metrics.extend(&other.metrics);
+        for audience in other.former.into_iter().chain([other.audience]) {
+            if !self.is_named(audience) {
+                self.former.push(audience);
+            }
+        }
+        self.dirty = true;
+        self.save()?;
+        match fs::remove_file(&other.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(disk("removing", &other.path)),
+        }
+    }
+
+    /// Whether anything was ever written under a name.
+    pub(super) fn exists(directory: &Path, name: &str) -> bool {
+        directory.join(name).exists()
     }
 
     pub(super) fn held(&self, stream: Stream) -> &Held {
@@ -76,6 +121,9 @@ impl Cursor {
         let mut text = String::new();
         self.evidence.write(Stream::Evidence.name(), &mut text);
         self.metrics.write(Stream::Metrics.name(), &mut text);
+        for audience in &self.former {
+            text.push_str(&format!("{FORMER} {audience}\n"));
+        }
         let checksum = crc32fast::hash(text.as_bytes());
         text.push_str(&format!("crc32 {checksum}\n"));
         files::replace(&self.path, text.as_bytes(), 0o600).map_err(disk("writing", &self.path))?;
@@ -91,6 +139,10 @@ impl Cursor {
         for line in lines.lines() {
             let mut words = line.split(' ');
             let name = words.next()?;
+            if name == FORMER {
+                self.former.push(words.next()?.parse().ok()?);
+                continue;
+            }
             let stream = Stream::ALL.into_iter().find(|stream| stream.name() == name)?;
             let mut number = || words.next()?.parse().ok();
             let (epoch, first, last) = (number()?, number()?, number()?);

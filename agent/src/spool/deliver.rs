@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::cursor::Cursor;
 use super::log::Records;
-use super::record::{EVERYBODY, Head, Kind, Position};
+use super::record::{Head, Kind, Position};
 use super::{Spool, SpoolError, logs_of};
 
 /// How much one envelope may carry.
@@ -243,7 +243,7 @@ fn deliverable(
         if deliveries.len() == limits.reports || (bytes > limits.bytes && !deliveries.is_empty()) {
             return (deliveries, true);
         }
-        let mine = head.audience == EVERYBODY || head.audience == cursor.audience;
+        let mine = cursor.is_meant(head.audience);
         let report =
             if mine { records.bytes.slice(found.report.clone()) } else { empty_report(host, head) };
         bytes += report.len();

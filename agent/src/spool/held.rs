@@ -23,6 +23,12 @@ impl Held {
         ranges.splice(from..to, [(first, last)]);
     }
 
+    pub(super) fn extend(&mut self, other: &Self) {
+        for (epoch, ranges) in &other.0 {
+            ranges.iter().for_each(|(first, last)| self.insert(*epoch, *first, *last));
+        }
+    }
+
     pub(super) fn contains(&self, position: Position) -> bool {
         self.contains_all(position.epoch, position.sequence, position.sequence)
     }

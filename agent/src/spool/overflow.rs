@@ -125,9 +125,9 @@ impl Spool {
 
     /// The gaps that a collector would have been told of by these records: they outlive the records.
     fn gaps_within(&self, collector: usize, records: &Records) -> Vec<Gap> {
-        let Cursor { audience, evidence, .. } = &self.cursors[collector];
+        let cursor = &self.cursors[collector];
         let told = records.found.iter().filter(|found| {
-            found.head.audience == *audience && !evidence.contains(found.head.position)
+            cursor.is_named(found.head.audience) && !cursor.evidence.contains(found.head.position)
         });
         let reports = told.filter_map(|found| {
             let raw = RawReport::decode(records.bytes.slice(found.report.clone())).ok()?;

@@ -2,6 +2,7 @@
 
 mod bookmarks;
 mod overflow;
+mod renamed;
 mod simulation;
 
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +27,7 @@ struct Bench {
     full: Arc<AtomicBool>,
     bytes_max: u64,
     spool: Option<Spool>,
+    names: [CollectorName; 2],
     collectors: [Received; 2],
     now_ms: Millis,
 }
@@ -47,6 +49,11 @@ impl SchemaSource for Received {
     }
 }
 
+fn named(name: &str, former: &[&str]) -> CollectorName {
+    let former = former.iter().map(|name| (*name).to_owned()).collect();
+    CollectorName { name: name.to_owned(), former }
+}
+
 /// In memory where there is such a place: a hundred crashes need no real disk.
 fn tempdir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
@@ -59,6 +66,7 @@ impl Bench {
             full: Arc::default(),
             bytes_max,
             spool: None,
+            names: [named("main", &[]), named("backup", &[])],
             collectors: Default::default(),
             now_ms: NOW,
         };
@@ -78,7 +86,7 @@ impl Bench {
             directory: self.directory.path().to_owned(),
             host: HostId::new("dc1-srv01").unwrap(),
             bytes_max: self.bytes_max,
-            collectors: vec!["main".to_owned(), "backup".to_owned()],
+            collectors: self.names.to_vec(),
             allocate,
         };
         self.now_ms += 1;

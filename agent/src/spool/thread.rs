@@ -59,6 +59,12 @@ enum Command {
         reply: oneshot::Sender<Vec<SchemaId>>,
     },
     Bookmarks(oneshot::Sender<Bookmarks>),
+    NameCollector {
+        collector: usize,
+        name: String,
+        another: bool,
+        done: oneshot::Sender<()>,
+    },
     Statistics(oneshot::Sender<SpoolStatistics>),
 }
 
@@ -142,6 +148,16 @@ impl SpoolHandle {
     /// Where every source stands.
     pub async fn bookmarks(&self) -> Result<Bookmarks, SpoolError> {
         self.ask(Command::Bookmarks).await
+    }
+
+    /// See [`Spool::name_collector`].
+    pub async fn name_collector(
+        &self,
+        collector: usize,
+        name: String,
+        another: bool,
+    ) -> Result<(), SpoolError> {
+        self.ask(|done| Command::NameCollector { collector, name, another, done }).await
     }
 
     pub async fn statistics(&self) -> Result<SpoolStatistics, SpoolError> {
@@ -231,6 +247,11 @@ impl Worker {
                 answer(reply, note("offering schemas", gone).unwrap_or_default());
             }
             Command::Bookmarks(reply) => answer(reply, self.spool.bookmarks()),
+            Command::NameCollector { collector, name, another, done } => {
+                let named = self.spool.name_collector(collector, &name, another);
+                note("naming a collector", named);
+                answer(done, ());
+            }
             Command::Statistics(reply) => answer(reply, self.spool.statistics()),
         }
     }

@@ -17,6 +17,19 @@ pub struct Identity {
     pub host: HostId,
     pub not_before_ms: Millis,
     pub not_after_ms: Millis,
+    /// SHA-256 of the public key it was asked with, hex; empty when it was issued under format 1.
+    pub public_key: String,
+    /// What the host was given; empty when it was issued under format 1.
+    pub certificate_pem: String,
+}
+
+/// How a host's wish for a certificate is met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// With a new one.
+    New,
+    /// With this one (PEM): the same key had asked for the same before, and the answer was lost on the line.
+    Again(String),
 }
 
 /// An identity and what became of it.
@@ -41,6 +54,8 @@ struct Row {
     not_after_ms: i64,
     revoked_ms: Option<i64>,
     revoked_reason: Option<String>,
+    public_key: String,
+    certificate_pem: String,
 }
 
 impl Row {
@@ -53,6 +68,8 @@ impl Row {
                 host: host_from_sql(&self.host)?,
                 not_before_ms: self.not_before_ms,
                 not_after_ms: self.not_after_ms,
+                public_key: self.public_key,
+                certificate_pem: self.certificate_pem,
             },
             revoked: self.revoked_ms.map(|time_ms| Revocation { time_ms, reason }),
         })
@@ -62,19 +79,46 @@ impl Row {
 pub(crate) async fn insert(
     connection: &mut sqlx::SqliteConnection,
     identity: &Identity,
+    granted_for: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO identities (serial, fingerprint, host, not_before_ms, not_after_ms)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO identities (serial, fingerprint, host, not_before_ms, not_after_ms,
+             public_key, certificate_pem, granted_for)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&identity.serial)
     .bind(&identity.fingerprint)
     .bind(identity.host.as_str())
     .bind(identity.not_before_ms)
     .bind(identity.not_after_ms)
+    .bind(&identity.public_key)
+    .bind(&identity.certificate_pem)
+    .bind(granted_for)
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The live certificate that this key got for the same before: for a token (its hash) or for the renewal of a
+/// certificate (its fingerprint).
+pub(crate) async fn granted(
+    connection: &mut sqlx::SqliteConnection,
+    granted_for: &str,
+    host: &HostId,
+    public_key: &str,
+    now_ms: Millis,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT certificate_pem FROM identities
+         WHERE granted_for = $1 AND host = $2 AND public_key = $3 AND certificate_pem <> ''
+             AND revoked_ms IS NULL AND not_after_ms > $4",
+    )
+    .bind(granted_for)
+    .bind(host.as_str())
+    .bind(public_key)
+    .bind(now_ms)
+    .fetch_optional(connection)
+    .await
 }
 
 impl Inventory {
@@ -116,14 +160,14 @@ impl Inventory {
         rows.into_iter().map(Row::ready).collect()
     }
 
-    /// Stores the successor of a live certificate of the same host. `false`: the old one is unknown, revoked,
-    /// expired, or another host's, and nothing was stored.
+    /// Stores the successor of a live certificate of the same host, unless the same key has one already. `None`: the
+    /// old one is unknown, revoked, expired, or another host's, and nothing was stored.
     pub async fn identity_renew(
         &self,
         old_fingerprint: &str,
         new: &Identity,
         now_ms: Millis,
-    ) -> Result<bool, InventoryError> {
+    ) -> Result<Option<Grant>, InventoryError> {
         let mut transaction = self.writer.begin().await.map_err(sql("renew an identity"))?;
         let live: Option<i64> = sqlx::query_scalar(
             "SELECT not_after_ms FROM identities
@@ -136,11 +180,17 @@ impl Inventory {
         .await
         .map_err(sql("renew an identity"))?;
         if live.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
-        insert(&mut transaction, new).await.map_err(sql("renew an identity"))?;
+        let key = &new.public_key;
+        let before = granted(&mut transaction, old_fingerprint, &new.host, key, now_ms).await;
+        if let Some(pem) = before.map_err(sql("renew an identity"))? {
+            return Ok(Some(Grant::Again(pem)));
+        }
+        let stored = insert(&mut transaction, new, old_fingerprint).await;
+        stored.map_err(sql("renew an identity"))?;
         transaction.commit().await.map_err(sql("renew an identity"))?;
-        Ok(true)
+        Ok(Some(Grant::New))
     }
 
     /// Revokes every certificate of a host; returns the fingerprints that were live until now.

@@ -31,7 +31,7 @@ pub use drills::{Drill, DrillEntry};
 pub use error::InventoryError;
 pub use gaps::HostGap;
 pub use hosts::{HostDetail, HostFact, HostState, HostSummary};
-pub use identities::{HostIdentity, Identity, Revocation};
+pub use identities::{Grant, HostIdentity, Identity, Revocation};
 pub use ledger::{Conflict, EPOCHS_MAX, Ledger, Verdict};
 pub use open::{FORMAT, Inventory, Retention};
 pub use probes::HostProbe;

@@ -15,7 +15,7 @@ use crate::error::sql;
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The format this program writes: the number of the newest migration.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 
 /// Pages are read by a few people at once; a reader costs a thread and a page cache.
 const READERS_MAX: u32 = 3;

@@ -1,13 +1,14 @@
 //! Enrolment tokens: a secret that enrols one host once, before it expires.
 //! Only the secret's SHA-256 is stored. Using a token and storing the identity it buys is one transaction, so of two
-//! that come at once one is refused, and a crash never leaves a used token without its identity.
+//! that come at once one is refused, and a crash never leaves a used token without its identity. The key that has
+//! used a token gets the same certificate again while the token lives: its answer may have been lost on the line.
 
 use agent_model::{HostId, Millis};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::error::sql;
-use crate::identities::{self, Identity};
+use crate::identities::{self, Grant, Identity};
 use crate::values::{host_from_sql, secret_hash};
 use crate::{Inventory, InventoryError};
 
@@ -82,34 +83,40 @@ impl Inventory {
         Ok(secret)
     }
 
-    /// Whether the token would enrol this host now, without using it: ask before a certificate is signed.
+    /// What the token would bring this key of this host now, without using it: ask before a certificate is signed.
     pub async fn token_check(
         &self,
         secret: &str,
         host: &HostId,
+        public_key: &str,
         now_ms: Millis,
-    ) -> Result<(), TokenError> {
+    ) -> Result<Grant, TokenError> {
         let mut connection = self.readers.acquire().await.map_err(sql("check a token"))?;
-        usable(&mut connection, &secret_hash(secret), host, now_ms).await
+        usable(&mut connection, &secret_hash(secret), host, public_key, now_ms).await
     }
 
-    /// Uses the token up and stores the identity made for it, both or neither.
+    /// Uses the token up and stores the identity made for it, both or neither; nothing when the key has got its
+    /// certificate before.
     pub async fn token_redeem(
         &self,
         secret: &str,
         identity: &Identity,
         now_ms: Millis,
-    ) -> Result<(), TokenError> {
+    ) -> Result<Grant, TokenError> {
         let hash = secret_hash(secret);
         let failed = || sql("redeem a token");
         // The one writer connection is what makes this check and the update below one step.
         let mut transaction = self.writer.begin().await.map_err(failed())?;
-        usable(&mut transaction, &hash, &identity.host, now_ms).await?;
+        let Identity { host, public_key, .. } = identity;
+        let grant = usable(&mut transaction, &hash, host, public_key, now_ms).await?;
+        if matches!(grant, Grant::Again(_)) {
+            return Ok(grant);
+        }
         let used = sqlx::query(
             "UPDATE tokens SET used_ms = $1, used_by = $2 WHERE hash = $3 AND used_ms IS NULL",
         )
         .bind(now_ms)
-        .bind(identity.host.as_str())
+        .bind(host.as_str())
         .bind(&hash)
         .execute(&mut *transaction)
         .await
@@ -117,16 +124,16 @@ impl Inventory {
         if used.rows_affected() != 1 {
             return Err(TokenError::Used);
         }
-        identities::insert(&mut transaction, identity).await.map_err(failed())?;
+        identities::insert(&mut transaction, identity, &hash).await.map_err(failed())?;
         sqlx::query(
             "INSERT INTO hosts (host) VALUES ($1) ON CONFLICT (host) DO UPDATE SET revoked = FALSE",
         )
-        .bind(identity.host.as_str())
+        .bind(host.as_str())
         .execute(&mut *transaction)
         .await
         .map_err(failed())?;
         transaction.commit().await.map_err(failed())?;
-        Ok(())
+        Ok(Grant::New)
     }
 
     /// The newest tokens, used and expired ones too.
@@ -161,33 +168,41 @@ async fn usable(
     connection: &mut sqlx::SqliteConnection,
     hash: &str,
     host: &HostId,
+    public_key: &str,
     now_ms: Millis,
-) -> Result<(), TokenError> {
+) -> Result<Grant, TokenError> {
+    let failed = || sql("check a token");
     let row: Option<Row> = sqlx::query_as("SELECT * FROM tokens WHERE hash = $1")
         .bind(hash)
         .fetch_optional(&mut *connection)
         .await
-        .map_err(sql("check a token"))?;
+        .map_err(failed())?;
     let token = row.ok_or(TokenError::Unknown)?;
+    let expired = token.expires_ms <= now_ms;
     if token.used_ms.is_some() {
-        return Err(TokenError::Used);
+        let before = identities::granted(connection, hash, host, public_key, now_ms).await;
+        let before = before.map_err(failed())?.filter(|_| !expired);
+        return before.map(Grant::Again).ok_or(TokenError::Used);
     }
-    if token.expires_ms <= now_ms {
+    if expired {
         return Err(TokenError::Expired);
     }
     if token.host.as_deref().is_some_and(|bound| bound != host.as_str()) {
         return Err(TokenError::OtherHost);
     }
-    let live: i64 = sqlx::query_scalar(
+    // Who holds the key of the certificate that is there is no second machine, only one that lost its answer and
+    // comes with a new token.
+    let others: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM identities
-         WHERE host = $1 AND revoked_ms IS NULL AND not_after_ms > $2",
+         WHERE host = $1 AND revoked_ms IS NULL AND not_after_ms > $2 AND public_key <> $3",
     )
     .bind(host.as_str())
     .bind(now_ms)
+    .bind(public_key)
     .fetch_one(connection)
     .await
-    .map_err(sql("check a token"))?;
-    if live > 0 { Err(TokenError::HostEnrolled) } else { Ok(()) }
+    .map_err(failed())?;
+    if others > 0 { Err(TokenError::HostEnrolled) } else { Ok(Grant::New) }
 }
 
 #[cfg(test)]

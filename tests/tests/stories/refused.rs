@@ -1,15 +1,14 @@
 //! Who may not report does not, what nobody can read is not taken, and both are told with a reason and counted.
 
-use std::process::Command;
-
 use agent_model::Labels;
 use agent_wire::ReportOutcome;
 use anyhow::Context;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tests::deadline::eventually;
-use tests::house::{House, binary};
-use tests::outsider::{Outsider, now_ms, packed};
+use tests::house::House;
+use tests::lone_agent::LoneAgent;
+use tests::outsider::{Outsider, certificate, now_ms, packed};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -25,19 +24,6 @@ fn ca_pem(house: &House) -> anyhow::Result<String> {
 async fn enrolled(house: &House, host: &str) -> anyhow::Result<Outsider> {
     let token = token(house).await?;
     Outsider::enrol(house.agents_address(), &ca_pem(house)?, &token, host).await
-}
-
-/// What the real agent says when it cannot enrol; fails when it can.
-fn agent_cannot_enrol(house: &House, token: &str, host: &str) -> anyhow::Result<String> {
-    let place = tempfile::tempdir()?;
-    let output = Command::new(binary("haidang-agent")?)
-        .args(["enrol", "--collector", house.agents_address(), "--token", token])
-        .args(["--host", host, "--state-dir"])
-        .arg(place.path())
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    anyhow::ensure!(!output.status.success(), "{host} was enrolled: {said}");
-    Ok(said)
 }
 
 fn sample(name: &str) -> Labels {
@@ -58,6 +44,19 @@ fn refusal(reason: &str) -> String {
     format!("haidang_collector_refused_total{{reason=\"{reason}\"}}")
 }
 
+fn unconnected(reason: &str) -> String {
+    format!("haidang_collector_connections_refused_total{{reason=\"{reason}\"}}")
+}
+
+fn enrolment(outcome: &str) -> String {
+    format!("haidang_collector_enrolments_total{{outcome=\"{outcome}\"}}")
+}
+
+/// As the agent's own page names it.
+fn agent_refusal(collector: &str, reason: &str) -> String {
+    format!("haidang_agent_refusals_total{{collector=\"{collector}\",reason=\"{reason}\"}}")
+}
+
 #[tokio::test]
 async fn who_is_not_the_host_it_says_it_is_is_refused_with_a_reason() -> anyhow::Result<()> {
     let mut house = House::new()?;
@@ -67,17 +66,8 @@ async fn who_is_not_the_host_it_says_it_is_is_refused_with_a_reason() -> anyhow:
     // A token invites once, and only to the collector that made it.
     let used = token(&house).await?;
     let mut known = Outsider::enrol(&agents, &ca_pem, &used, "dc1-srv07").await?;
-    let said = agent_cannot_enrol(&house, &used, "dc1-srv08")?;
-    assert!(said.contains("refuses the token") && said.contains("used"), "{said}");
-    counted(&house, "haidang_collector_enrolments_total{outcome=\"used_token\"}", 1.0).await?;
-    let secret = used.rsplit_once('.').context("no secret")?.1;
-    let elsewhere = format!("hd1.{}.{secret}", "ab".repeat(32));
-    let said = agent_cannot_enrol(&house, &elsewhere, "dc1-srv08")?;
-    assert!(said.contains("is not the collector that made this token"), "{said}");
 
     // A certificate counts as long as it is valid, and from our own authority alone.
-    let handshakes = "haidang_collector_connections_refused_total{reason=\"handshake\"}";
-    let before = house.own_metric(handshakes).await.unwrap_or(0.0);
     let key = std::fs::read_to_string(house.state_dir.join("collector/ca/ca.key"))?;
     let ours = Issuer::from_ca_cert_pem(&ca_pem, KeyPair::from_pem(&key)?)?;
     let foreign = foreign_authority()?;
@@ -86,7 +76,8 @@ async fn who_is_not_the_host_it_says_it_is_is_refused_with_a_reason() -> anyhow:
         let report = stranger.report("dc1-srv07", sample("story_stranger"), now_ms())?;
         assert!(stranger.deliver(&report).await.is_err(), "valid {days:?} days from now");
     }
-    counted(&house, handshakes, before + 2.0).await?;
+    counted(&house, &unconnected("certificate_expired"), 1.0).await?;
+    counted(&house, &unconnected("certificate_foreign"), 1.0).await?;
 
     // A report speaks for the host of its certificate only.
     let report = known.report("dc1-srv08", sample("story_other"), now_ms())?;
@@ -105,6 +96,124 @@ async fn who_is_not_the_host_it_says_it_is_is_refused_with_a_reason() -> anyhow:
     let said = String::from_utf8_lossy(&said);
     assert!(status == 403 && said.contains("was revoked"), "{status}: {said}");
     counted(&house, &refusal("revoked"), 1.0).await
+}
+
+#[tokio::test]
+async fn who_cannot_enrol_is_told_why_and_both_sides_count_it() -> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let (agents, ca_pem) = (house.agents_address().to_owned(), ca_pem(&house)?);
+    let mut agent = LoneAgent::new()?;
+
+    let used = token(&house).await?;
+    Outsider::enrol(&agents, &ca_pem, &used, "dc1-srv07").await?;
+    let said = agent.cannot_enrol(&agents, &used, "dc1-srv08")?;
+    assert!(said.contains("refuses the token") && said.contains("was used before"), "{said}");
+    assert!(said.contains("make a new one with `haidang token create`"), "{said}");
+    counted(&house, &enrolment("used_token"), 1.0).await?;
+
+    let (from, lifetime) = (now_ms(), 1);
+    let made = house.post("/api/tokens", &json!({ "lifetime_seconds": lifetime })).await?;
+    let expired = made["token"].as_str().context("no token")?;
+    eventually("the token's end", || async {
+        anyhow::ensure!(now_ms() > from + (lifetime + 1) * 1_000);
+        Ok(())
+    })
+    .await?;
+    let said = agent.cannot_enrol(&agents, expired, "dc1-srv08")?;
+    assert!(said.contains("has expired"), "{said}");
+    counted(&house, &enrolment("expired_token"), 1.0).await?;
+
+    let secret = used.rsplit_once('.').context("no secret")?.1;
+    let elsewhere = format!("hd1.{}.{secret}", "ab".repeat(32));
+    let said = agent.cannot_enrol(&agents, &elsewhere, "dc1-srv08")?;
+    assert!(said.contains("is not the collector that made this token"), "{said}");
+    assert!(said.contains("Nothing was sent to it"), "{said}");
+    counted(&house, &unconnected("distrusted"), 1.0).await?;
+
+    for words in ["outcome=\"used_token\"", "outcome=\"expired_token\"", "reason=\"distrusted\""] {
+        assert!(house.log_text().contains(words), "{words}: {}", house.last_log_lines());
+    }
+    let audit = house.get("/api/audit").await?.to_string();
+    assert!(audit.contains("used_token") && audit.contains("expired_token"), "{audit}");
+    // The agent counts them once it runs, with the token that was good in the end.
+    agent.enrol(&agents, &token(&house).await?, "dc1-srv08")?;
+    agent.start(&agents)?;
+    agent.counts("haidang_agent_enrolments_total{outcome=\"refused_token\"}", 2.0).await?;
+    agent.counts("haidang_agent_enrolments_total{outcome=\"other_authority\"}", 1.0).await?;
+    agent.counts("haidang_agent_enrolments_total{outcome=\"enrolled\"}", 1.0).await
+}
+
+#[tokio::test]
+async fn an_agent_whose_certificate_is_no_good_says_what_to_do_and_counts_it() -> anyhow::Result<()>
+{
+    let mut house = House::new()?;
+    house.start().await?;
+    let (agents, ca_pem) = (house.agents_address().to_owned(), ca_pem(&house)?);
+    let key = std::fs::read_to_string(house.state_dir.join("collector/ca/ca.key"))?;
+    let ours = Issuer::from_ca_cert_pem(&ca_pem, KeyPair::from_pem(&key)?)?;
+    let foreign = foreign_authority()?;
+
+    let mut agent = LoneAgent::new()?;
+    for (issuer, days, reason, words) in [
+        (&ours, (-30, -1), "certificate_expired", "it has expired. Check both clocks"),
+        (&foreign, (-1, 30), "certificate_foreign", "another authority has signed it"),
+        // Our authority signed it, but the collector knows nothing of it: restored from an old copy, perhaps.
+        (&ours, (-1, 30), "certificate_unknown", "this collector does not know the certificate"),
+    ] {
+        let (key, certificate) = certificate(issuer, "dc1-srv07", days)?;
+        agent.set_identity(&key.serialize_pem(), &certificate, &ca_pem)?;
+        agent.start(&agents)?;
+        agent.counts(&agent_refusal(&agents, reason), 1.0).await?;
+        agent.says(words).await?;
+        agent.stop()?;
+        std::fs::remove_dir_all(agent.state_dir().join("identity"))?;
+    }
+    counted(&house, &unconnected("certificate_expired"), 1.0).await?;
+    counted(&house, &unconnected("certificate_foreign"), 1.0).await?;
+    counted(&house, &refusal("unknown_certificate"), 1.0).await?;
+
+    // Revoked while it reports.
+    agent.enrol(&agents, &token(&house).await?, "dc1-srv08")?;
+    agent.start(&agents)?;
+    house.eventually_sees("node_load1{host=\"dc1-srv08\"}").await?;
+    house.post("/api/hosts/dc1-srv08/revoke", &json!({ "reason": "máy bị lấy mất" })).await?;
+    agent.counts(&agent_refusal(&agents, "certificate_revoked"), 1.0).await?;
+    agent.says("was revoked; enrol it again with a new token").await?;
+    counted(&house, &refusal("revoked"), 1.0).await?;
+    for words in ["has expired", "another authority signed", "was revoked"] {
+        assert!(house.log_text().contains(words), "{words}: {}", house.last_log_lines());
+    }
+
+    // Another collector at the address that was ours.
+    let mut second = House::new()?;
+    second.start().await?;
+    agent.start(second.agents_address())?;
+    let counter = agent_refusal(second.agents_address(), "other_authority");
+    agent.counts(&counter, 1.0).await?;
+    agent.says("is not a collector that this host is enrolled at").await?;
+    counted(&second, &unconnected("distrusted"), 1.0).await
+}
+
+#[tokio::test]
+async fn what_was_spooled_under_another_name_is_refused_and_named() -> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let agents = house.agents_address().to_owned();
+    let mut agent = LoneAgent::new()?;
+    agent.enrol(&agents, &token(&house).await?, "dc1-srv07")?;
+    // Nobody is there to take it.
+    agent.start(&tests::house::free_address()?)?;
+    agent.counts("haidang_agent_spooled_reports_total", 2.0).await?;
+    agent.stop()?;
+    let renamed = token(&house).await?;
+    agent.enrol_anew(&agents, &renamed, "dc1-srv08")?;
+    agent.start(&agents)?;
+    agent.counts("haidang_agent_dropped_reports_total{reason=\"refused\"}", 1.0).await?;
+    agent.says("the report speaks for dc1-srv07, the certificate for dc1-srv08").await?;
+    counted(&house, &refusal("other_host"), 1.0).await?;
+    assert!(house.log_text().contains("reason=\"other_host\""), "{}", house.last_log_lines());
+    house.eventually_sees("node_load1{host=\"dc1-srv08\"}").await
 }
 
 /// An authority that the collector has never heard of, with the name of its own.

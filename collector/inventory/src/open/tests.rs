@@ -33,6 +33,25 @@ async fn the_format_is_the_newest_migration_and_its_file_is_opened_again() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_first_format_keeps_its_identities() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("inventory.sqlite");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let old = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let first =
+        Migrator { migrations: MIGRATIONS.migrations[..1].to_vec().into(), ..Migrator::DEFAULT };
+    first.run(&old).await.unwrap();
+    sqlx::query("INSERT INTO identities VALUES ('01', 'print', 'a', 0, 10, NULL, NULL)")
+        .execute(&old)
+        .await
+        .unwrap();
+    old.close().await;
+    let inventory = Inventory::open(&path).await.unwrap();
+    let known = inventory.identity("print").await.unwrap().unwrap();
+    assert_eq!((known.identity.host.as_str(), known.identity.public_key.as_str()), ("a", ""));
+}
+
+#[tokio::test]
 async fn writes_reach_the_disk_before_they_return() {
     let directory = tempdir().unwrap();
     let inventory = Inventory::open(&directory.path().join("inventory.sqlite")).await.unwrap();
