@@ -177,3 +177,6 @@ pub fn decode(position: Position, bytes: Bytes, schemas: &Schemas) -> Result<Dec
     let hash = Sha256::digest(&record.report).into();
     Ok(Decoded { position, record, report, hash })
 }
+
+#[cfg(test)]
+mod tests;

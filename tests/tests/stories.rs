@@ -11,6 +11,7 @@ mod stories {
     mod hosts;
     mod installed;
     mod killed;
+    mod live;
     mod outage;
     mod page;
     mod power_cut;

@@ -189,3 +189,6 @@ fn message(name: &str, data: &Value) -> Event {
 fn lagged() -> Event {
     message("lagged", &json!({}))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! A view that is slower than what comes in.
+
+use std::time::Duration;
+
+use agent_model::{Epoch, HostId, ReportKey, Stream};
+use collector_journal::JournalConfig;
+
+use super::*;
+
+fn record(sequence: u64) -> Record {
+    let host = HostId::new("dc1-srv01").unwrap();
+    let key = ReportKey { epoch: Epoch(1), stream: Stream::Evidence, sequence };
+    let report = Report::empty(host.clone(), key, 5);
+    Record {
+        host,
+        received_ms: 5,
+        clock_offset_ms: 0,
+        agent_version: "test".to_owned(),
+        derived: false,
+        report: agent_wire::encode_report(&report, &Schemas::default()).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_view_that_lets_its_channel_fill_up_reads_the_rest_from_the_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = JournalConfig {
+        free_reserve_bytes: 0,
+        ..JournalConfig::new(directory.path(), || Duration::ZERO)
+    };
+    let journal = Journal::open(config).unwrap();
+    let (mut feed, schemas) = (Feed::default(), Schemas::default());
+    let mut slow = feed.follow(journal.clone(), schemas.clone(), Position(0));
+    let mut quick = feed.follow(journal.clone(), schemas.clone(), Position(0));
+    let last = VIEW_RECORDS_MAX as u64 + 300;
+    let records: Vec<_> = (1..=last).map(|at| record(at).encode()).collect();
+    journal.append(records.clone()).await.unwrap();
+    let mut seen = Vec::new();
+    for (position, bytes) in (1..).map(Position).zip(records) {
+        feed.publish(&Arc::new(decode(position, bytes, &schemas).unwrap()));
+        // The other view keeps up, and has nothing to do with it.
+        let batch = quick.next_batch().await.unwrap().unwrap();
+        seen.extend(batch.iter().map(|decoded| decoded.position.0));
+    }
+    assert_eq!(seen, (1..=last).collect::<Vec<_>>());
+    assert_eq!(slow.receiver.len(), VIEW_RECORDS_MAX, "what came after found no room");
+    let mut seen = Vec::new();
+    while seen.last() != Some(&last) {
+        let batch = slow.next_batch().await.unwrap().unwrap();
+        assert!(!batch.is_empty(), "it stopped at {:?}", seen.last());
+        seen.extend(batch.iter().map(|decoded| decoded.position.0));
+    }
+    assert_eq!(seen, (1..=last).collect::<Vec<_>>());
+}
