@@ -31,12 +31,7 @@ pub(super) struct Email {
 impl Email {
     pub(super) fn new(channel: EmailChannel, external_url: Arc<str>) -> Result<Self, SendError> {
         let mut parameters = TlsParameters::builder(channel.host.clone());
-        if let Some(file) = &channel.ca_file {
-            let pem = std::fs::read(file).map_err(|source| SendError::Secret {
-                what: "the CA certificates",
-                path: file.display().to_string(),
-                source,
-            })?;
+        if let Some(pem) = secret::authorities(channel.ca_file.as_deref())? {
             let certificate = Certificate::from_pem(&pem).map_err(SendError::Smtp)?;
             parameters = parameters.add_root_certificate(certificate);
         }

@@ -50,12 +50,7 @@ impl Webhook {
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirects)
             .no_proxy();
-        if let Some(file) = &channel.ca_file {
-            let pem = std::fs::read(file).map_err(|source| SendError::Secret {
-                what: "the CA certificates",
-                path: file.display().to_string(),
-                source,
-            })?;
+        if let Some(pem) = secret::authorities(channel.ca_file.as_deref())? {
             let certificates = Certificate::from_pem_bundle(&pem).map_err(SendError::Http)?;
             builder = builder.tls_certs_only(certificates);
         }
