@@ -7,18 +7,10 @@ use anyhow::{Context, bail};
 
 use crate::client::{Client, segment};
 use crate::table::{cell, rows, table, time};
-use crate::{Connection, say};
-
-#[derive(clap::Args)]
-pub(crate) struct Flags {
-    #[command(subcommand)]
-    command: Command,
-    #[command(flatten)]
-    connection: Connection,
-}
+use crate::{Asked, say};
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List what is wrong, and what was in the last day.
     List,
     /// Say that you have taken an alert.
@@ -30,16 +22,8 @@ enum Command {
     },
 }
 
-#[derive(clap::Args)]
-pub(crate) struct SilenceFlags {
-    #[command(subcommand)]
-    command: SilenceCommand,
-    #[command(flatten)]
-    connection: Connection,
-}
-
 #[derive(Subcommand)]
-enum SilenceCommand {
+pub(crate) enum SilenceCommand {
     /// Tell nobody about matching alerts for a while.
     Add {
         /// For example alertname=HostDown or host=~"dc1-.*"; all must match.
@@ -58,9 +42,9 @@ enum SilenceCommand {
     },
 }
 
-pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
-    let client = Client::open(&flags.connection)?;
-    match flags.command {
+pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
+    let client = Client::open(&asked.connection)?;
+    match asked.command {
         Command::List => {
             let alerts: Value = client.get("/api/alerts")?;
             let heading = ["FINGERPRINT", "STATE", "SEVERITY", "SINCE", "TAKEN BY", "WHAT"];
@@ -90,9 +74,9 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn silences(flags: SilenceFlags) -> anyhow::Result<()> {
-    let client = Client::open(&flags.connection)?;
-    match flags.command {
+pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
+    let client = Client::open(&asked.connection)?;
+    match asked.command {
         SilenceCommand::Add { matchers, duration, comment } => {
             let matchers: anyhow::Result<Vec<Value>> =
                 matchers.iter().map(|text| matcher(text)).collect();

@@ -9,18 +9,10 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
 use crate::table::{cell, rows, table, time};
-use crate::{Connection, say};
-
-#[derive(clap::Args)]
-pub(crate) struct Flags {
-    #[command(subcommand)]
-    command: Command,
-    #[command(flatten)]
-    connection: Connection,
-}
+use crate::{Asked, say};
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List the plans and the newest drills.
     List,
     /// Start a plan.
@@ -56,9 +48,9 @@ enum Command {
     },
 }
 
-pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
-    let client = Client::open(&flags.connection)?;
-    match flags.command {
+pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
+    let client = Client::open(&asked.connection)?;
+    match asked.command {
         Command::List => list(&client)?,
         Command::Start { plan, confirm_site } => {
             let path = format!("/api/drills/{}/start", segment(&plan));

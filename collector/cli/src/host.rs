@@ -5,18 +5,10 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
 use crate::table::{cell, percent, rows, table, time};
-use crate::{Connection, say};
-
-#[derive(clap::Args)]
-pub(crate) struct Flags {
-    #[command(subcommand)]
-    command: Command,
-    #[command(flatten)]
-    connection: Connection,
-}
+use crate::{Asked, say};
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List the hosts and whether they report.
     List,
     /// Refuse a host's certificates from now on.
@@ -28,23 +20,15 @@ enum Command {
     },
 }
 
-#[derive(clap::Args)]
-pub(crate) struct BackupFlags {
-    #[command(subcommand)]
-    command: BackupCommand,
-    #[command(flatten)]
-    connection: Connection,
-}
-
 #[derive(Subcommand)]
-enum BackupCommand {
+pub(crate) enum BackupCommand {
     /// List the backups and whether they can be relied on.
     List,
 }
 
-pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
-    let client = Client::open(&flags.connection)?;
-    match flags.command {
+pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
+    let client = Client::open(&asked.connection)?;
+    match asked.command {
         Command::List => {
             let hosts: Value = client.get("/api/hosts")?;
             let heading = ["HOST", "STATE", "SITE", "LAST REPORT", "ALERTS", "CPU", "MEM", "DISK"];
@@ -71,9 +55,9 @@ pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn backups(flags: &BackupFlags) -> anyhow::Result<()> {
-    let BackupCommand::List = flags.command;
-    let backups: Value = Client::open(&flags.connection)?.get("/api/backups")?;
+pub(crate) fn backups(asked: &Asked<BackupCommand>) -> anyhow::Result<()> {
+    let BackupCommand::List = asked.command;
+    let backups: Value = Client::open(&asked.connection)?.get("/api/backups")?;
     let heading = ["HOST", "BACKUP", "STATE", "LAST SUCCESS", "BYTES", "LAST RUN", "DETAIL"];
     let rows = rows(&backups, |backup| {
         let detail = cell(&backup["last_run"]["detail"]);

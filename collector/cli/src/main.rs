@@ -17,7 +17,7 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// Watches hosts, backups and shared systems, and tells people what to do.
 #[derive(Parser)]
@@ -34,15 +34,15 @@ enum Command {
     /// Show what is wrong and what to do; exit code 1 while something is.
     Status(status::Flags),
     /// List hosts, or revoke one.
-    Host(host::Flags),
+    Host(Asked<host::Command>),
     /// List alerts, or take one.
-    Alert(alert::Flags),
+    Alert(Asked<alert::Command>),
     /// Silence alerts for a while.
-    Silence(alert::SilenceFlags),
+    Silence(Asked<alert::SilenceCommand>),
     /// List backups.
-    Backup(host::BackupFlags),
+    Backup(Asked<host::BackupCommand>),
     /// List, start, confirm, abort drills; print their minutes.
-    Drill(drill::Flags),
+    Drill(Asked<drill::Command>),
     /// Evaluate a PromQL expression.
     Query(query::Flags),
     /// Have the collector read changed rules, routing, inventory, backup policy and drill plans.
@@ -50,16 +50,16 @@ enum Command {
     /// Check and test rule files.
     Rules(rules::Flags),
     /// Make users, list them, set passwords.
-    User(user::Flags),
+    User(Asked<user::Command>),
     /// Make enrolment tokens.
-    Token(token::Flags),
+    Token(Asked<token::Command>),
     /// One of the two daemons of `haidang up`; started by it, not by people.
     #[command(hide = true)]
     Daemon(up::DaemonFlags),
 }
 
 /// How a command finds the collector and proves that it may ask.
-#[derive(clap::Args, Clone, Debug)]
+#[derive(Args, Clone, Debug)]
 struct Connection {
     /// The collector's address.
     #[arg(long, env = "HAIDANG_URL", default_value = "http://127.0.0.1:8080", global = true)]
@@ -68,6 +68,15 @@ struct Connection {
     /// in the state directory of `up`].
     #[arg(long, env = "HAIDANG_TOKEN_FILE", global = true)]
     token_file: Option<PathBuf>,
+}
+
+/// A command of several tasks that are all asked of a collector.
+#[derive(Args)]
+struct Asked<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 fn main() -> ExitCode {

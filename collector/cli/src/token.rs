@@ -5,18 +5,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::{Connection, say};
-
-#[derive(clap::Args)]
-pub(crate) struct Flags {
-    #[command(subcommand)]
-    command: Command,
-    #[command(flatten)]
-    connection: Connection,
-}
+use crate::{Asked, say};
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Make a token that enrols one host, once.
     Create {
         /// The only host that may use it.
@@ -33,9 +25,9 @@ struct Created {
     token: String,
 }
 
-pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
-    let client = Client::open(&flags.connection)?;
-    let Command::Create { host, lifetime_seconds } = flags.command;
+pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
+    let client = Client::open(&asked.connection)?;
+    let Command::Create { host, lifetime_seconds } = asked.command;
     let body = json!({ "host": host, "lifetime_seconds": lifetime_seconds });
     let created: Created = client.post("/api/tokens", &body)?;
     say(&created.token);

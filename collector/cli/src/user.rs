@@ -8,18 +8,10 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
 use crate::table::{cell, rows, table};
-use crate::{Connection, complain, say};
-
-#[derive(clap::Args)]
-pub(crate) struct Flags {
-    #[command(subcommand)]
-    command: Command,
-    #[command(flatten)]
-    connection: Connection,
-}
+use crate::{Asked, complain, say};
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Make a user; the password is read from standard input.
     Add {
         name: String,
@@ -34,9 +26,9 @@ enum Command {
     },
 }
 
-pub(crate) fn run(flags: Flags) -> anyhow::Result<()> {
-    let client = Client::open(&flags.connection)?;
-    match flags.command {
+pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
+    let client = Client::open(&asked.connection)?;
+    match asked.command {
         Command::Add { name, role } => {
             let body = json!({ "name": name, "password": password()?, "role": role });
             let _: Value = client.post("/api/users", &body)?;
