@@ -1,7 +1,7 @@
 //! Tests of Sigma rules that people write beside them: events in, detections expected.
 //!
 //! ```yaml
-//! rule_files: [SshBruteForce.yml]        # beside the test; others of the same set are loaded too
+//! rule_files: [SshBruteForce.yml]        # beside the test; `*` and `?` may stand for more
 //! tests:
 //!   - name: forty failures in two minutes
 //!     events:
@@ -10,10 +10,11 @@
 //!     detections:                        # exactly these, in this order; `labels` besides alertname and severity
 //!       - {alertname: SshBruteForce, labels: {host: dc1-srv01, source_ip: 203.0.113.9}}
 //! ```
-//! `{n}` in a text counts the repetitions from 1. Leaves to others: finding and loading the rules.
+//! `{n}` in a text counts the repetitions from 1. Leaves to others: loading the rules. The library's own tests load all of
+//! its rules together.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use agent_model::{
     Event, EventClass, EventId, HostEvent, HostId, Labels, Millis, Problem, Problems, Severity,
@@ -21,6 +22,9 @@ use agent_model::{
 use agent_yaml::{At, Document, Duration, Place, Text};
 use deserr::Deserr;
 use rules_sigma::{CorrelationState, Detection, SigmaRules};
+
+use crate::library::TEST_SUFFIX;
+use crate::rule_files::beside;
 
 /// Events that one case may make of its `repeat`s: more is a benchmark, not an example.
 pub const EVENTS_PER_CASE_MAX: u64 = 10_000;
@@ -38,7 +42,7 @@ pub struct DetectionTests {
 #[derive(Deserr)]
 #[deserr(deny_unknown_fields)]
 struct RawFile {
-    rule_files: Vec<String>,
+    rule_files: Vec<At<Text>>,
     tests: Vec<RawCase>,
 }
 
@@ -86,9 +90,28 @@ impl DetectionTests {
         Ok(Self { document, raw })
     }
 
+    /// The same from a file.
+    pub fn open(file: &Path) -> Result<Self, Problems> {
+        let document = Document::open(file)?;
+        let raw = document.read()?;
+        Ok(Self { document, raw })
+    }
+
     /// The rule files that the test is about, as written: relative to the test file.
-    pub fn rule_files(&self) -> &[String] {
-        &self.raw.rule_files
+    pub fn rule_files(&self) -> Vec<&str> {
+        self.raw.rule_files.iter().map(|name| name.value.0.as_str()).collect()
+    }
+
+    /// The files that these names mean; a name that means none is a problem. Tests lie beside rules and are none.
+    pub fn find_rule_files(&self) -> Result<Vec<PathBuf>, Problems> {
+        let mut files = beside(&self.document, &self.raw.rule_files)?;
+        files.retain(|file| !file.to_string_lossy().ends_with(TEST_SUFFIX));
+        Ok(files)
+    }
+
+    /// How many cases there are.
+    pub fn count(&self) -> usize {
+        self.raw.tests.len()
     }
 
     /// How many cases expect the alert, and how many expect none at all.

@@ -7,6 +7,7 @@ pub mod drill;
 mod lenient;
 pub mod library;
 pub mod metric_rules;
+mod rule_files;
 mod templates;
 pub mod unit_tests;
 

@@ -21,7 +21,8 @@ struct Library;
 /// Folders whose rules are Prometheus rule files.
 const METRIC_FOLDERS: [&str; 4] = ["metrics/", "backups/", "services/", "monitor/"];
 const DETECTION_FOLDER: &str = "detections/";
-const TEST_SUFFIX: &str = ".test.yml";
+/// How the name of a file of tests ends; it lies beside its rules.
+pub(crate) const TEST_SUFFIX: &str = ".test.yml";
 
 /// Prometheus rule files, in order of name.
 pub fn metric_rules() -> Vec<LibraryFile> {

@@ -12,10 +12,11 @@ mod simulation;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use agent_model::{Millis, Problem, Problems};
+use agent_model::{Millis, Problems};
 use agent_yaml::Document;
 
 use crate::metric_rules::{RuleSet, load_rule_files};
+use crate::rule_files::beside;
 use plan::{Plan, TestPlan};
 use simulation::Simulation;
 
@@ -54,7 +55,7 @@ impl fmt::Display for Failure {
 pub fn run_test_file(file: &Path) -> Result<TestReport, Problems> {
     let document = Document::open(file)?;
     let plan = Plan::read(&document)?;
-    let rule_files = rule_files(&document, &plan)?;
+    let rule_files = beside(&document, &plan.rule_files)?;
     let (rules, problems) = load_rule_files(&rule_files);
     if problems.0.is_empty() { Ok(run(&plan, &rules, file)) } else { Err(problems) }
 }
@@ -63,30 +64,6 @@ pub fn run_test_file(file: &Path) -> Result<TestReport, Problems> {
 pub fn run_test_text(name: &Path, text: &str, rules: &RuleSet) -> Result<TestReport, Problems> {
     let plan = Plan::read(&Document::parse(name, text)?)?;
     Ok(run(&plan, rules, name))
-}
-
-fn rule_files(document: &Document, plan: &Plan) -> Result<Vec<PathBuf>, Problems> {
-    let folder = document.file().parent().unwrap_or(Path::new(""));
-    let mut files = Vec::new();
-    let mut problems: Vec<Problem> = Vec::new();
-    for pattern in &plan.rule_files {
-        let absolute = folder.join(&pattern.value.0);
-        match glob::glob(&absolute.to_string_lossy()) {
-            Ok(found) => {
-                let before = files.len();
-                files.extend(found.filter_map(Result::ok));
-                if files.len() == before {
-                    let message = format!("{:?} names no file", pattern.value.0);
-                    problems.push(document.problem(&pattern.place, message));
-                }
-            }
-            Err(error) => {
-                let message = format!("{:?} is not a file pattern: {error}", pattern.value.0);
-                problems.push(document.problem(&pattern.place, message));
-            }
-        }
-    }
-    if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
 }
 
 fn run(plan: &Plan, rules: &RuleSet, file: &Path) -> TestReport {

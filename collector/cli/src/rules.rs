@@ -15,12 +15,12 @@ pub(crate) struct Flags {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check files of metric rules (Prometheus' format).
+    /// Check files of metric rules (Prometheus' format) and of Sigma rules.
     Check {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Run files of tests of metric rules (promtool's format).
+    /// Run files of tests: of metric rules (promtool's format) and of Sigma rules (as in the shipped library).
     Test {
         #[arg(required = true)]
         files: Vec<PathBuf>,
@@ -40,8 +40,12 @@ fn check(files: &[PathBuf]) -> bool {
     for problem in &report.problems.0 {
         complain(&problem.to_string());
     }
-    let (alerts, recordings) = (report.alerts(), report.recordings());
-    say(&format!("{alerts} alerts and {recordings} recordings can be used"));
+    let (alerts, recordings, sigma) = (report.alerts(), report.recordings(), report.sigma_rules());
+    say(&format!("{alerts} alerts, {recordings} recordings and {sigma} Sigma rules can be used"));
+    let unreachable = report.detections.unreachable_rules;
+    if unreachable > 0 {
+        say(&format!("of these, {unreachable} are about systems that no agent reports on"));
+    }
     report.is_sound()
 }
 
@@ -55,7 +59,7 @@ fn test(files: &[PathBuf]) -> bool {
             }
             Ok(report) => {
                 sound = false;
-                report.failures.iter().for_each(|failure| complain(&failure.to_string()));
+                report.failures.iter().for_each(|failure| complain(failure));
             }
             Err(problems) => {
                 sound = false;
