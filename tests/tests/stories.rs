@@ -14,6 +14,7 @@ mod stories {
     mod live;
     mod outage;
     mod page;
+    mod passwords;
     mod power_cut;
     mod prometheus_api;
     mod refused;

@@ -1,4 +1,5 @@
-//! `haidang user add|list|reset`. Passwords come from standard input, never from the command line, where others see them.
+//! `haidang user add|list|reset`. Passwords come from the keyboard without an echo, or from standard input; never from the
+//! command line, where others see them.
 
 use std::io::{BufRead, IsTerminal};
 
@@ -8,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
 use crate::table::{cell, rows, table};
-use crate::{Asked, complain, say};
+use crate::{Asked, say};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a user; the password is read from standard input.
+    /// Make a user; the password is asked for, or read from standard input.
     Add {
         name: String,
         /// admin, operator, security, viewer or auditor.
@@ -20,7 +21,7 @@ pub(crate) enum Command {
         role: String,
     },
     List,
-    /// Set a new password, which ends the user's sessions; it is read from standard input.
+    /// Set a new password, which ends the user's sessions; it is asked for, or read from standard input.
     Reset {
         name: String,
     },
@@ -51,16 +52,41 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// At a terminal twice, because nobody sees a slip; else the first line of what comes.
 fn password() -> anyhow::Result<String> {
     let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        complain("Password (it is shown while you type), then Enter:");
-    }
-    let mut line = String::new();
-    stdin.lock().read_line(&mut line).context("the password cannot be read")?;
-    let password = line.trim_end_matches(['\r', '\n']);
+    let password = if stdin.is_terminal() { typed()? } else { first_line(&mut stdin.lock())? };
     if password.is_empty() {
-        bail!("no password was given on standard input");
+        bail!("no password was given; type it, or send it to standard input");
     }
-    Ok(password.to_owned())
+    Ok(password)
+}
+
+fn typed() -> anyhow::Result<String> {
+    let ask = |prompt: &str| {
+        rpassword::prompt_password(prompt).context("the password cannot be read from the terminal")
+    };
+    let first = ask("New password: ")?;
+    if ask("Once more: ")? != first {
+        bail!("the two passwords differ; nothing was changed");
+    }
+    Ok(first)
+}
+
+fn first_line(input: &mut impl BufRead) -> anyhow::Result<String> {
+    let mut line = String::new();
+    input.read_line(&mut line).context("the password cannot be read from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_the_first_line_without_its_end() {
+        let read = |text: &str| first_line(&mut text.as_bytes()).unwrap();
+        assert_eq!(read("mật khẩu dài \r\nmore"), "mật khẩu dài ");
+        assert_eq!(read(""), "");
+    }
 }
