@@ -13,6 +13,7 @@ use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, S
 use tantivy::schema::{TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{RemoveLongFilter, SimpleTokenizer, TextAnalyzer};
 
+use crate::Arrived;
 use crate::day::DAY_MS;
 use crate::fold::fold;
 
@@ -44,7 +45,8 @@ pub(crate) struct Fields {
     pub(crate) schema: Schema,
     pub(crate) id: Field,
     pub(crate) when_ms: Field,
-    /// The first eight bytes of the id: orders events of one millisecond.
+    /// The order of arrival, which orders events of one millisecond. (In days written by format 1: eight bytes of
+    /// the id.)
     pub(crate) tie: Field,
     pub(crate) severity: Field,
     /// `host=…`, `class=…`, `source=…`, `severity=…`, and the event's own fields as `.Name=value`.
@@ -73,11 +75,12 @@ impl Fields {
         }
     }
 
-    pub(crate) fn document(&self, event: &HostEvent) -> TantivyDocument {
+    pub(crate) fn document(&self, arrived: &Arrived) -> TantivyDocument {
+        let event = &arrived.event;
         let mut document = TantivyDocument::default();
         document.add_bytes(self.id, &event.id.0);
         document.add_i64(self.when_ms, when_ms(event));
-        document.add_u64(self.tie, tie(&event.id));
+        document.add_u64(self.tie, arrived.arrival);
         document.add_u64(self.severity, u64::from(event.event.severity.id()));
         document.add_text(self.pairs, pair("host", event.host.as_str()));
         document.add_text(self.pairs, pair("class", event.event.class.name()));
@@ -103,10 +106,6 @@ pub(crate) fn when_ms(event: &HostEvent) -> Millis {
     let believed =
         received_ms.saturating_sub(BACKLOG_MS_MAX)..=received_ms.saturating_add(AHEAD_MS_MAX);
     if believed.contains(&time_ms) { time_ms } else { received_ms }
-}
-
-pub(crate) fn tie(id: &EventId) -> u64 {
-    u64::from_be_bytes(std::array::from_fn(|at| id.0[at]))
 }
 
 /// An event's own field, told apart from what the collector says of it.

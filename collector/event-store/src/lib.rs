@@ -24,4 +24,4 @@ pub use page::{Bucket, EventPage, TopValue};
 pub use query::{Cursor, EventQuery, LIMIT_MAX, QueryError, WORDS_MAX};
 pub use search::{BUCKETS_MAX, TOP_VALUES_MAX};
 pub use store::{EventStore, EventStoreConfig, UNCOMMITTED_MAX};
-pub use writer::Appended;
+pub use writer::{Appended, Arrived};

@@ -6,15 +6,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use agent_model::{HostEvent, Millis};
+use agent_model::Millis;
 
 use crate::days::Days;
 use crate::document::Fields;
 use crate::writer::{Writers, merge_day};
-use crate::{Appended, Day, EventStoreError, SetAside};
+use crate::{Appended, Arrived, Day, EventStoreError, SetAside};
 
-/// The form of the indexes and of the events in them.
-const FORMAT: u32 = 1;
+/// The form of the indexes and of the events in them. Since 2, events of one time are ordered by their arrival.
+const FORMAT: u32 = 2;
+
+/// Days of this form are read and written as they are; an older program must not write to the newer ones.
+const FORMAT_BEFORE: u32 = 1;
 
 /// The least memory a writer works with.
 const WRITER_BYTES_MIN: usize = 15_000_000;
@@ -45,7 +48,7 @@ struct Writing {
     writers: Writers,
     position: u64,
     /// Events taken since the indexes were committed: what a failed write is mended with.
-    uncommitted: Vec<HostEvent>,
+    uncommitted: Vec<Arrived>,
     /// A write failed, and the writers that held `uncommitted` are gone.
     broken: bool,
 }
@@ -103,7 +106,7 @@ impl EventStore {
 
     /// Takes events in; they are found and durable after `commit`. After an error none of these were taken: give them
     /// again. What was taken before is kept through any number of errors.
-    pub fn append(&self, events: &[HostEvent]) -> Result<Appended, EventStoreError> {
+    pub fn append(&self, events: &[Arrived]) -> Result<Appended, EventStoreError> {
         let mut writing = self.writing();
         if writing.uncommitted.len() + events.len() > self.uncommitted_max {
             self.commit_indexes(&mut writing)?;
@@ -152,7 +155,7 @@ impl EventStore {
     fn write(
         &self,
         writing: &mut Writing,
-        events: &[HostEvent],
+        events: &[Arrived],
     ) -> Result<Appended, EventStoreError> {
         let mut create = |day| self.days().create(day);
         let written = writing.writers.append(&mut create, &self.fields, self.writer_bytes, events);
@@ -214,6 +217,9 @@ fn check_format(directory: &Path) -> Result<(), EventStoreError> {
     let path = directory.join("format");
     match fs::read_to_string(&path) {
         Ok(found) if found.trim() == FORMAT.to_string() => Ok(()),
+        Ok(found) if found.trim() == FORMAT_BEFORE.to_string() => {
+            replace(directory, "format", &FORMAT.to_string())
+        }
         Ok(found) => Err(EventStoreError::Format {
             path: directory.to_owned(),
             found: found.trim().to_owned(),

@@ -12,6 +12,15 @@ use crate::days::OpenDay;
 use crate::document::Fields;
 use crate::{Day, EventStoreError};
 
+/// An event and its place in the order of arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// No two events have the same, later ones have a larger one, and a replay gives an event the same again:
+    /// it orders events of one time, and pages continue by it.
+    pub arrival: u64,
+    pub event: HostEvent,
+}
+
 /// What became of a batch of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Appended {
@@ -39,11 +48,11 @@ impl Writers {
         days: &mut impl FnMut(Day) -> Result<OpenDay, EventStoreError>,
         fields: &Fields,
         writer_bytes: usize,
-        events: &[HostEvent],
+        events: &[Arrived],
     ) -> Result<Appended, EventStoreError> {
         let mut appended = Appended::default();
-        for event in events {
-            let day = Day::of(event.received_ms);
+        for arrived in events {
+            let day = Day::of(arrived.event.received_ms);
             let write = |source| EventStoreError::Write { day, source };
             let writer = match self.open.entry(day) {
                 std::collections::btree_map::Entry::Occupied(open) => open.into_mut(),
@@ -51,7 +60,7 @@ impl Writers {
                     slot.insert(DayWriter::open(days(day)?, writer_bytes).map_err(write)?)
                 }
             };
-            if writer.add(fields, event).map_err(write)? {
+            if writer.add(fields, arrived).map_err(write)? {
                 appended.new += 1;
             } else {
                 appended.repeated += 1;
@@ -85,12 +94,13 @@ impl DayWriter {
         Ok(Self { writer, day, committed, pending: HashSet::new() })
     }
 
-    fn add(&mut self, fields: &Fields, event: &HostEvent) -> tantivy::Result<bool> {
-        if self.pending.contains(&event.id) || contains(&self.committed, fields, &event.id)? {
+    fn add(&mut self, fields: &Fields, arrived: &Arrived) -> tantivy::Result<bool> {
+        let id = arrived.event.id;
+        if self.pending.contains(&id) || contains(&self.committed, fields, &id)? {
             return Ok(false);
         }
-        self.writer.add_document(fields.document(event))?;
-        self.pending.insert(event.id);
+        self.writer.add_document(fields.document(arrived))?;
+        self.pending.insert(id);
         Ok(true)
     }
 

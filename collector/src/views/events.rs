@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::{EventId, HostEvent};
-use collector_event_store::{EventStore, EventStoreError};
+use collector_event_store::{Arrived, EventStore, EventStoreError};
 use tokio::sync::broadcast;
 
 use crate::clock;
@@ -27,8 +27,8 @@ pub async fn run(
     let mut committed = clock::instant();
     let (mut waiting, mut stored) = (0, store.position());
     while let Some(batch) = follower.next_batch().await? {
-        let events: Arc<Vec<HostEvent>> =
-            Arc::new(batch.iter().flat_map(|decoded| host_events(decoded)).collect());
+        let events: Arc<Vec<Arrived>> =
+            Arc::new(batch.iter().flat_map(|decoded| numbered(decoded)).collect());
         if !events.is_empty() {
             waiting += events.len();
             let append = |store: Arc<EventStore>| {
@@ -65,6 +65,16 @@ async fn until_done<F>(
             Err(error) => wait_after_failure("events", metrics, &error).await,
         }
     }
+}
+
+/// Events of one record that have a place of their own in the order of arrival: a report has at most 10,000
+/// (`RECORDS_MAX` of the wire).
+const EVENTS_OF_RECORD_BITS: u32 = 16;
+
+/// The events of a record in their order: by the record's position in the journal, then by their place in the report.
+fn numbered(decoded: &Decoded) -> impl Iterator<Item = Arrived> + '_ {
+    let first = decoded.position.0 << EVENTS_OF_RECORD_BITS;
+    (first..).zip(host_events(decoded)).map(|(arrival, event)| Arrived { arrival, event })
 }
 
 /// The events of a record as they are kept and judged.

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use agent_model::{Epoch, Event, EventClass, EventId, HostId, ReportKey, Severity, Stream};
+use agent_model::{
+    Epoch, Event, EventClass, EventId, HostEvent, HostId, ReportKey, Severity, Stream,
+};
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
@@ -43,9 +45,16 @@ fn event(number: u64, received_ms: Millis, message: &str) -> HostEvent {
 fn filled(events: &[HostEvent]) -> (TempDir, EventStore) {
     let directory = tempdir().unwrap();
     let store = open(&directory);
-    store.append(events).unwrap();
+    append(&store, events).unwrap();
     store.commit(1).unwrap();
     (directory, store)
+}
+
+/// Their ids order them: no test but the one about arrival depends on it.
+fn append(store: &EventStore, events: &[HostEvent]) -> Result<Appended, EventStoreError> {
+    let first = |id: EventId| u64::from_be_bytes(std::array::from_fn(|at| id.0[at]));
+    let arrived = |event: &HostEvent| Arrived { arrival: first(event.id), event: event.clone() };
+    store.append(&events.iter().map(arrived).collect::<Vec<_>>())
 }
 
 fn text(text: &str) -> EventQuery {
@@ -72,18 +81,18 @@ fn what_is_not_committed_is_replayed_once_after_a_crash() {
     let directory = tempdir().unwrap();
     let events: Vec<_> = (0..30).map(|at| event(at, TODAY_MS + 10, "a")).collect();
     let store = open(&directory);
-    store.append(&events[..10]).unwrap();
+    append(&store, &events[..10]).unwrap();
     store.commit(10).unwrap();
-    store.append(&events[10..20]).unwrap();
+    append(&store, &events[10..20]).unwrap();
     // A crash: nothing after the commit counts.
     drop(store);
     let store = open(&directory);
     assert_eq!(store.position(), 10);
     assert_eq!(store.search(&EventQuery::default()).unwrap().total, 10);
     // The replay overlaps what is there and what came with it.
-    let appended = store.append(&events[5..20]).unwrap();
+    let appended = append(&store, &events[5..20]).unwrap();
     assert_eq!(appended, Appended { new: 10, repeated: 5 });
-    assert_eq!(store.append(&events[15..30]).unwrap(), Appended { new: 10, repeated: 5 });
+    assert_eq!(append(&store, &events[15..30]).unwrap(), Appended { new: 10, repeated: 5 });
     store.commit(30).unwrap();
     drop(store);
     let store = open(&directory);
@@ -99,13 +108,13 @@ fn a_crash_between_events_and_position_repeats_nothing() {
         .collect();
     let store = open(&directory);
     store.commit(3).unwrap();
-    store.append(&events).unwrap();
+    append(&store, &events).unwrap();
     store.commit(10).unwrap();
     drop(store);
     write_position(&directory.path().join("events"), 3).unwrap();
     let store = open(&directory);
     assert_eq!(store.position(), 3);
-    assert_eq!(store.append(&events).unwrap(), Appended { new: 0, repeated: 10 });
+    assert_eq!(append(&store, &events).unwrap(), Appended { new: 0, repeated: 10 });
     store.commit(10).unwrap();
     let page = store.search(&EventQuery::default()).unwrap();
     assert_eq!(page.total, 10, "over midnight");
@@ -117,9 +126,9 @@ fn a_disk_that_refuses_loses_nothing_and_is_tried_again() {
     let directory = tempdir().unwrap();
     let events: Vec<_> = (0..30).map(|at| event(at, TODAY_MS + 10, "a")).collect();
     let store = open(&directory);
-    store.append(&events[..10]).unwrap();
+    append(&store, &events[..10]).unwrap();
     store.commit(10).unwrap();
-    store.append(&events[10..20]).unwrap();
+    append(&store, &events[10..20]).unwrap();
     // The commit's last step, the rename of its list of segments, meets a directory in the way.
     let day = directory.path().join("events/2026-11-21");
     let (list, hidden) = (day.join("meta.json"), directory.path().join("hidden"));
@@ -130,7 +139,7 @@ fn a_disk_that_refuses_loses_nothing_and_is_tried_again() {
     assert!(store.commit(20).is_err(), "still in the way");
     fs::remove_dir_all(&list).unwrap();
     fs::rename(&hidden, &list).unwrap();
-    store.append(&events[20..]).unwrap();
+    append(&store, &events[20..]).unwrap();
     store.commit(30).unwrap();
     assert_eq!(store.search(&EventQuery::default()).unwrap().total, 30);
     drop(store);
@@ -149,12 +158,12 @@ fn a_storm_between_two_commits_stays_within_its_memory() {
         (from..from + 10).map(|at| event(at, TODAY_MS, "a")).collect()
     };
     for from in 0..6 {
-        store.append(&batch(from * 10)).unwrap();
+        append(&store, &batch(from * 10)).unwrap();
         assert!(store.writing().uncommitted.len() <= 50);
     }
     assert_eq!(store.position(), 0, "the position is the caller's to move");
     assert_eq!(store.search(&EventQuery::default()).unwrap().total, 50);
-    assert_eq!(store.append(&batch(0)).unwrap().repeated, 10);
+    assert_eq!(append(&store, &batch(0)).unwrap().repeated, 10);
     store.commit(1).unwrap();
     assert_eq!(store.search(&EventQuery::default()).unwrap().total, 60);
 }
@@ -211,6 +220,41 @@ fn filters_narrow_and_pages_follow_each_other() {
     assert_eq!(store.search(&user).unwrap().total, 17);
     let severe = EventQuery { severity_min: Some(Severity::Medium), ..EventQuery::default() };
     assert_eq!(store.search(&severe).unwrap().total, 0);
+}
+
+#[test]
+fn events_of_one_time_are_listed_by_arrival_and_stay_so_over_pages_commits_and_replays() {
+    let directory = tempdir().unwrap();
+    let arrived: Vec<Arrived> = (0..40)
+        .map(|at| Arrived { arrival: at, event: event(at, TODAY_MS, &at.to_string()) })
+        .collect();
+    let store = open(&directory);
+    store.append(&arrived[..25]).unwrap();
+    store.commit(1).unwrap();
+    // A crash: the last of these are given again, in another batch.
+    store.append(&arrived[20..]).unwrap();
+    store.commit(2).unwrap();
+    let mut query = EventQuery { limit: 7, ..EventQuery::default() };
+    let mut seen: Vec<u64> = Vec::new();
+    loop {
+        let page = store.search(&query).unwrap();
+        seen.extend(page.events.iter().map(|event| event.event.message.parse::<u64>().unwrap()));
+        let Some(next) = page.next else { break };
+        query.before = Some(next);
+    }
+    assert_eq!(seen, (0..40).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_store_of_the_format_before_is_taken_over_and_a_newer_one_is_refused() {
+    let directory = tempdir().unwrap();
+    let format = directory.path().join("format");
+    std::fs::write(&format, "1").unwrap();
+    let config = || EventStoreConfig::new(directory.path().to_owned());
+    drop(EventStore::open(config()).unwrap());
+    assert_eq!(std::fs::read_to_string(&format).unwrap().trim(), "2");
+    std::fs::write(&format, "3").unwrap();
+    assert!(matches!(EventStore::open(config()), Err(EventStoreError::Format { .. })));
 }
 
 #[test]
@@ -277,7 +321,7 @@ fn a_damaged_day_is_set_aside_and_named_and_the_others_are_served() {
     assert_eq!(page.days_missing, [Day::of(TODAY_MS)]);
     assert!(store.set_aside()[0].directory.ends_with("2026-11-21.damaged-1"));
     // What comes for that day again has a place, and the damage stays named after a restart.
-    store.append(&events).unwrap();
+    append(&store, &events).unwrap();
     store.commit(2).unwrap();
     drop(store);
     let page = open(&directory).search(&EventQuery::default()).unwrap();
@@ -292,7 +336,7 @@ fn a_damaged_newest_day_asks_for_all_that_the_journal_holds() {
     fs::write(directory.path().join("events/2026-11-21/meta.json"), b"{").unwrap();
     let store = open(&directory);
     assert_eq!(store.position(), 0);
-    assert_eq!(store.append(&events).unwrap().new, 1);
+    assert_eq!(append(&store, &events).unwrap().new, 1);
     store.commit(1).unwrap();
     assert_eq!(store.search(&EventQuery::default()).unwrap().events, events);
 }
@@ -306,14 +350,16 @@ fn whole_days_go_with_their_time() {
     config.retention_days = 2;
     let store = EventStore::open(config).unwrap();
     for (at, event) in events.iter().enumerate() {
-        store.append(std::slice::from_ref(event)).unwrap();
-        store
-            .append(&[HostEvent { id: EventId([u8::try_from(at).unwrap(); 16]), ..event.clone() }])
-            .unwrap();
+        append(&store, std::slice::from_ref(event)).unwrap();
+        append(
+            &store,
+            &[HostEvent { id: EventId([u8::try_from(at).unwrap(); 16]), ..event.clone() }],
+        )
+        .unwrap();
         store.commit(at as u64 + 1).unwrap();
     }
     let late = HostEvent { id: EventId([9; 16]), ..events[2].clone() };
-    store.append(&[late]).unwrap();
+    append(&store, &[late]).unwrap();
     store.commit(9).unwrap();
     let segments = |day: i64| {
         let open = store.days().open_day(Day::of(TODAY_MS + day * DAY_MS)).unwrap().unwrap();
@@ -334,14 +380,14 @@ fn a_finished_day_is_merged_to_one_segment() {
     let directory = tempdir().unwrap();
     let store = open(&directory);
     for at in 0..3 {
-        store.append(&[event(at, TODAY_MS, "a")]).unwrap();
+        append(&store, &[event(at, TODAY_MS, "a")]).unwrap();
         store.commit(at + 1).unwrap();
     }
     let segments = || {
         let open = store.days().open_day(Day::of(TODAY_MS)).unwrap().unwrap();
         open.index.searchable_segment_ids().unwrap().len()
     };
-    store.append(&[event(9, TODAY_MS + DAY_MS, "b")]).unwrap();
+    append(&store, &[event(9, TODAY_MS + DAY_MS, "b")]).unwrap();
     store.commit(9).unwrap();
     assert_eq!(segments(), 3);
     store.maintain(TODAY_MS + 2 * DAY_MS).unwrap();
@@ -369,15 +415,6 @@ fn questions_beyond_the_bounds_are_refused_with_their_reason() {
     assert!(store.histogram(&wide, 1).is_err());
     assert!(store.top_values(&wide, "host", 101).is_err());
     assert!("12-x".parse::<crate::Cursor>().is_err());
-}
-
-#[test]
-fn a_newer_format_is_refused() {
-    let (directory, store) = filled(&[]);
-    drop(store);
-    fs::write(directory.path().join("events/format"), "2").unwrap();
-    let refused = EventStore::open(EventStoreConfig::new(directory.path().join("events")));
-    assert!(matches!(refused, Err(EventStoreError::Format { .. })));
 }
 
 fn any_event() -> impl Strategy<Value = HostEvent> {
