@@ -1,5 +1,6 @@
 //! Security detections: each is an event that fires at once and resolves after a stated hold.
-//! The same detection again, by its id, has no effect; another one with the same labels prolongs the alert.
+//! The same detection again, by its id, has no effect; another one with the same labels prolongs the alert; one too
+//! many of its rule within a minute goes into the alert about the storm.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use agent_model::{Labels, Millis};
 use crate::alert::{Alert, AlertSource, AlertState, Annotations};
 use crate::limits::{ALERTS_MAX, LATE_MS};
 use crate::state::State;
+use crate::storm;
 
 /// The annotation of an alert that is told long after its event, for instance after an outage of the network.
 pub const LATE_ANNOTATION: &str = "late";
@@ -43,8 +45,20 @@ pub struct DetectionsCommitted {
     pub repeated: usize,
 }
 
-/// Raises or prolongs the alert of a detection that is known to be new.
+/// Raises or prolongs the alert of a detection that is known to be new, or the alert about its rule's storm.
 pub(crate) fn detect(state: &mut State, detection: DetectionAlert, now_ms: Millis) {
+    let fingerprint = detection.labels.fingerprint();
+    let open = state.alerts.get(&fingerprint).is_some_and(|alert| alert.is_firing());
+    if !open && !storm::admits(state, &detection, now_ms) {
+        state.batch.counted.detections_grouped += 1;
+        raise(state, &storm::alert(state, &detection), now_ms);
+    } else {
+        raise(state, &detection, now_ms);
+    }
+    state.batch.detections.push((detection, now_ms));
+}
+
+fn raise(state: &mut State, detection: &DetectionAlert, now_ms: Millis) {
     let fingerprint = detection.labels.fingerprint();
     let mut annotations = detection.annotations.clone();
     if now_ms - detection.time_ms > LATE_MS {
@@ -88,7 +102,6 @@ pub(crate) fn detect(state: &mut State, detection: DetectionAlert, now_ms: Milli
             state.put(next, now_ms, "");
         }
     }
-    state.batch.detections.push((detection, now_ms));
 }
 
 /// Resolves detections whose hold has ended.

@@ -23,6 +23,7 @@ mod silence;
 mod state;
 mod stats;
 mod store;
+mod storm;
 mod view;
 
 pub use alert::{
@@ -34,8 +35,8 @@ pub use detection::{DetectionAlert, DetectionRecord, DetectionsCommitted, LATE_A
 pub use error::AlertingError;
 pub use group::GroupStatus;
 pub use limits::{
-    ALERTS_MAX, CHANGES_BUFFERED_MAX, OUTBOX_MAX, SENDS_PER_INTEGRATION_MAX, SILENCE_MATCHERS_MAX,
-    SILENCES_MAX,
+    ALERTS_MAX, CHANGES_BUFFERED_MAX, DETECTIONS_PER_RULE_AND_MINUTE_MAX, OUTBOX_MAX,
+    SENDS_PER_INTEGRATION_MAX, SILENCE_MATCHERS_MAX, SILENCES_MAX,
 };
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
 pub use notify::{Notifier, SendError, Sending};
@@ -47,4 +48,5 @@ pub use routing::{
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::Stats;
 pub use store::{AttemptRecord, HistoryEntry};
+pub use storm::STORM_ALERT;
 pub use view::{AlertFilter, AlertStatus};

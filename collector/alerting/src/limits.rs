@@ -6,6 +6,13 @@ use agent_model::Millis;
 /// rule that matches every series must not take the memory of the others.
 pub const ALERTS_MAX: usize = 50_000;
 
+/// New alerts of one detection rule within a minute: one a second. A dictionary attack from ten thousand addresses would
+/// else send as many messages; what is beyond is recorded, counted and told as one alert, [`crate::STORM_ALERT`].
+pub const DETECTIONS_PER_RULE_AND_MINUTE_MAX: usize = 60;
+
+/// How long the alert about a storm fires after the last detection that went into it.
+pub(crate) const STORM_HOLD_MS: Millis = 600_000;
+
 /// Undelivered notifications. Each group and receiver has at most two (one on its way, one merged), so this
 /// is reached by thousands of groups with dead receivers; then groups wait, nothing is dropped.
 pub const OUTBOX_MAX: usize = 20_000;

@@ -11,6 +11,7 @@ use crate::group::Group;
 use crate::outbox::Waiting;
 use crate::routing::Routing;
 use crate::silence::Silence;
+use crate::storm::DetectionRate;
 
 pub(crate) struct State {
     pub(crate) routing: Routing,
@@ -25,6 +26,8 @@ pub(crate) struct State {
     pub(crate) outbox: BTreeMap<String, Waiting>,
     pub(crate) checkpoint_ms: Millis,
     pub(crate) pruned_ms: Option<Millis>,
+    /// New detection alerts of the running minute; forgotten by a restart, which lets a few more through.
+    pub(crate) rate: DetectionRate,
     pub(crate) batch: Batch,
 }
 
@@ -71,6 +74,7 @@ pub(crate) struct Counted {
     pub(crate) alerts_refused: u64,
     pub(crate) findings_disputed: u64,
     pub(crate) outbox_full: u64,
+    pub(crate) detections_grouped: u64,
 }
 
 impl State {
@@ -85,6 +89,7 @@ impl State {
             outbox: BTreeMap::new(),
             checkpoint_ms: 0,
             pruned_ms: None,
+            rate: DetectionRate::default(),
             batch: Batch::default(),
         }
     }

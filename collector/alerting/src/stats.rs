@@ -29,6 +29,8 @@ pub struct Stats {
     pub alerts_refused: u64,
     /// Findings of a rule whose labels another rule's alert has already.
     pub findings_disputed: u64,
+    /// Detections that went into an alert about a storm instead of having one each.
+    pub detections_grouped: u64,
     /// Times that a group had to wait because the outbox holds [`crate::OUTBOX_MAX`].
     pub outbox_full: u64,
     pub outbox_length: usize,
@@ -49,6 +51,7 @@ pub(crate) struct Counters {
     alerts_refused: AtomicU64,
     findings_disputed: AtomicU64,
     outbox_full: AtomicU64,
+    detections_grouped: AtomicU64,
     /// Failed attempts by receiver; there are as many as `alerting.yml` names.
     failed_by_receiver: Mutex<BTreeMap<Arc<str>, u64>>,
 }
@@ -73,6 +76,7 @@ impl Counters {
             (&self.alerts_refused, counted.alerts_refused),
             (&self.findings_disputed, counted.findings_disputed),
             (&self.outbox_full, counted.outbox_full),
+            (&self.detections_grouped, counted.detections_grouped),
         ] {
             counter.fetch_add(more, Ordering::Relaxed);
         }
@@ -105,6 +109,7 @@ impl Counters {
             alerts_refused: of(&self.alerts_refused),
             findings_disputed: of(&self.findings_disputed),
             outbox_full: of(&self.outbox_full),
+            detections_grouped: of(&self.detections_grouped),
             outbox_length: state.outbox.len(),
             oldest_unsent_seconds: u64::try_from((now_ms - oldest_ms) / 1_000).unwrap_or(0),
             alerts_pending: in_state(AlertState::Pending),

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use collector_alerting::{LATE_ANNOTATION, Routing};
+use collector_alerting::{
+    AlertFilter, DETECTIONS_PER_RULE_AND_MINUTE_MAX, LATE_ANNOTATION, Routing, STORM_ALERT,
+};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::harness::{Answer, HOUR, MINUTE, SIMPLE, START, World, detection, labels, told};
@@ -109,6 +111,50 @@ async fn a_detection_that_comes_late_is_told_once_and_marked() {
     assert_eq!(alert["startsAt"], "2026-11-21T01:12:00Z");
     let open = world.alerting.alert(labels("BruteForce", "a").fingerprint(), now).await.unwrap();
     assert!(open.unwrap().alert.is_firing());
+}
+
+#[tokio::test]
+async fn a_storm_of_one_rule_is_told_as_one_beyond_its_bound_and_nothing_of_it_is_lost() {
+    const MAX: usize = DETECTIONS_PER_RULE_AND_MINUTE_MAX;
+    let world = World::new(SIMPLE).await;
+    let found = |from: usize, to: usize, at_ms| {
+        let each = (from..to).map(|number| {
+            detection(u8::try_from(number).unwrap(), &format!("10.0.0.{number}"), at_ms)
+        });
+        each.collect::<Vec<_>>()
+    };
+    let names = |world: &World| {
+        let told = told(&world.receiver.take());
+        let storms = told.iter().filter(|one| one.contains(STORM_ALERT)).count();
+        (told.len() - storms, storms)
+    };
+    world.alerting.commit_detections(1, b"", found(0, MAX, START), START).await.unwrap();
+    world.alerting.deliver_due(START).await.unwrap();
+    assert_eq!(names(&world), (MAX, 0), "at the bound each is told by itself");
+    let now = START + 1_000;
+    world.alerting.commit_detections(2, b"", found(MAX, 200, now), now).await.unwrap();
+    world.alerting.deliver_due(now).await.unwrap();
+    assert_eq!(names(&world), (0, 1), "beyond it one tells of all");
+    let stats = world.alerting.stats(now).await.unwrap();
+    assert_eq!(stats.detections_grouped, 200 - MAX as u64);
+    assert_eq!(world.alerting.detections(1_000).await.unwrap().len(), 200, "all are recorded");
+    let open = world.alerting.alerts(&AlertFilter::default(), now).await.unwrap();
+    let storm = open.iter().find(|one| one.alert.labels.get("alertname") == Some(STORM_ALERT));
+    let storm = &storm.unwrap().alert;
+    assert_eq!(storm.labels.get("rule"), Some("BruteForce"));
+    assert_eq!(storm.annotations["grouped"], (200 - MAX).to_string());
+    // One that fires already is prolonged, and the next minute begins anew.
+    let again = detection(250, "10.0.0.1", now);
+    world.alerting.commit_detections(3, b"", vec![again], now).await.unwrap();
+    let later = START + MINUTE;
+    let next = detection(251, "10.0.0.251", later);
+    world.alerting.commit_detections(4, b"", vec![next], later).await.unwrap();
+    world.alerting.deliver_due(later).await.unwrap();
+    assert_eq!(names(&world), (1, 0));
+    assert_eq!(
+        world.alerting.stats(later).await.unwrap().detections_grouped,
+        stats.detections_grouped
+    );
 }
 
 /// Makes every write to a table fail, as a full disk would, until it is taken back.
