@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use agent_model::Millis;
 use reqwest::redirect::Policy;
 use rules::drill::{Expectation, StepKind};
 use rules_promql::{Limits, PromqlError, Value};
@@ -17,6 +18,11 @@ use crate::query::Query;
 
 /// One check; a service that needs longer is not back.
 const CHECK_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What is read of a body: a page that says how it is says so early.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+const DAY_MS: Millis = 86_400_000;
 
 /// Values shown in the evidence of one query.
 const VALUES_SHOWN_MAX: usize = 5;
@@ -41,6 +47,56 @@ pub struct Checker {
     http: reqwest::Client,
 }
 
+/// What an HTTP answer must be beyond its status.
+struct Wanted<'a> {
+    body_matches: Option<&'a str>,
+    certificate_ms_min: &'a Option<Millis>,
+}
+
+impl Wanted<'_> {
+    /// What was seen of certificate and body, or which of them is not as it should be.
+    async fn look(&self, answer: reqwest::Response, now_ms: Millis) -> Result<String, String> {
+        let mut seen = String::new();
+        let left_ms = certificate_end_ms(&answer).map(|end_ms| end_ms - now_ms);
+        if let Some(left_ms) = left_ms {
+            seen = format!("; chứng thư còn {} ngày", left_ms / DAY_MS);
+        }
+        if self.certificate_ms_min.is_some_and(|min_ms| left_ms.is_none_or(|left| left < min_ms)) {
+            let none = "không có chứng thư".to_owned();
+            return Err(
+                left_ms.map_or(none, |left| format!("chứng thư chỉ còn {} ngày", left / DAY_MS))
+            );
+        }
+        let Some(pattern) = self.body_matches else { return Ok(seen) };
+        let wanted = regex::bytes::Regex::new(pattern).map_err(|error| error.to_string())?;
+        let body = beginning(answer).await.map_err(|error| crate::describe(&error))?;
+        if wanted.is_match(&body) {
+            return Ok(format!("{seen}; nội dung khớp {pattern:?}"));
+        }
+        Err(format!("nội dung không khớp {pattern:?} ({} byte đã đọc)", body.len()))
+    }
+}
+
+/// When the served certificate ends; the chain was verified, so it is good now.
+fn certificate_end_ms(answer: &reqwest::Response) -> Option<Millis> {
+    let info = answer.extensions().get::<reqwest::tls::TlsInfo>()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(info.peer_certificate()?).ok()?;
+    Some(certificate.validity().not_after.timestamp().saturating_mul(1_000))
+}
+
+/// A page that is longer than this is looked at in its beginning only.
+async fn beginning(mut answer: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        let room = BODY_BYTES_MAX.saturating_sub(body.len());
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() >= BODY_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(body)
+}
+
 /// How a connection attempt ended.
 enum Connected {
     Answers(String),
@@ -54,6 +110,7 @@ impl Checker {
         let http = reqwest::Client::builder()
             .user_agent(concat!("haidang/", env!("CARGO_PKG_VERSION")))
             .timeout(CHECK_TIME_MAX)
+            .tls_info(true)
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
@@ -64,7 +121,10 @@ impl Checker {
     pub async fn step(&self, kind: &StepKind) -> Option<Seen> {
         match kind {
             StepKind::Manual { .. } => None,
-            StepKind::Http { url, expect } => Some(self.http(url, expect).await),
+            StepKind::Http { url, expect, body_matches, certificate_ms_min } => {
+                let answer = Wanted { body_matches: body_matches.as_deref(), certificate_ms_min };
+                Some(self.http(url, expect, &answer).await)
+            }
             StepKind::Tcp { address, expect } => Some(match connect(address).await {
                 Connected::Answers(what) => Seen::new(*expect != Expectation::Silent, what),
                 Connected::Silent(what) => Seen::new(*expect == Expectation::Silent, what),
@@ -74,7 +134,7 @@ impl Checker {
         }
     }
 
-    async fn http(&self, url: &str, expect: &Expectation) -> Seen {
+    async fn http(&self, url: &str, expect: &Expectation, wanted: &Wanted<'_>) -> Seen {
         let begun = clock::instant();
         let answer = match self.http.get(url).send().await {
             Ok(answer) => answer,
@@ -87,7 +147,11 @@ impl Checker {
             Expectation::Silent => false,
         };
         let took_ms = (clock::instant() - begun).as_millis();
-        Seen::new(passed, format!("HTTP {status} sau {took_ms} ms"))
+        let evidence = format!("HTTP {status} sau {took_ms} ms");
+        match wanted.look(answer, clock::now_ms()).await {
+            Ok(more) => Seen::new(passed, format!("{evidence}{more}")),
+            Err(why) => Seen::new(false, format!("{evidence}; {why}")),
+        }
     }
 
     /// No answer is silence only when nobody takes the connection, or nobody speaks on it in time.

@@ -106,6 +106,35 @@ fn a_check_that_succeeds_too_late_is_a_time_out() {
     assert_eq!((record.what.as_str(), record.evidence.as_str()), ("timed_out", "mở"));
 }
 
+fn http(url: &str, expect: Expectation, body_matches: Option<&str>) -> StepKind {
+    let body_matches = body_matches.map(str::to_owned);
+    StepKind::Http { url: url.to_owned(), expect, body_matches, certificate_ms_min: None }
+}
+
+#[tokio::test]
+async fn an_answer_with_the_right_status_and_another_body_does_not_pass() {
+    let bench = Bench::new("").await;
+    let checker = Checker::new(bench.query.clone()).unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", socket.local_addr().unwrap());
+    let page = axum::routing::get(|| async { "Cổng dịch vụ công: hoạt động" });
+    let served = axum::serve(socket, axum::Router::new().route("/", page));
+    tokio::spawn(async move { served.await });
+    let mut seen = Vec::new();
+    for wanted in [None, Some("hoạt động$"), Some("bảo trì")] {
+        let step = http(&url, Expectation::Status(200), wanted);
+        seen.push(checker.step(&step).await.unwrap());
+    }
+    assert_eq!(seen.iter().map(|one| one.passed).collect::<Vec<_>>(), [true, true, false]);
+    assert!(seen[2].evidence.contains("nội dung không khớp"), "{seen:?}");
+    // Without TLS there is no certificate that could be good for long enough.
+    let mut step = http(&url, Expectation::Answers, None);
+    if let StepKind::Http { certificate_ms_min, .. } = &mut step {
+        *certificate_ms_min = Some(86_400_000);
+    }
+    assert!(!checker.step(&step).await.unwrap().passed);
+}
+
 #[tokio::test]
 async fn silence_is_a_refused_connection_and_not_a_name_that_does_not_resolve() {
     let bench = Bench::new("").await;
@@ -116,7 +145,7 @@ async fn silence_is_a_refused_connection_and_not_a_name_that_does_not_resolve() 
         let expect = Expectation::Silent;
         [
             StepKind::Tcp { address: address.to_owned(), expect: expect.clone() },
-            StepKind::Http { url: format!("http://{address}/"), expect },
+            http(&format!("http://{address}/"), expect, None),
         ]
     };
     let answers = StepKind::Tcp { address: address.clone(), expect: Expectation::Answers };

@@ -146,14 +146,21 @@ fn how(kind: &StepKind) -> String {
     let (target, expect) = match kind {
         StepKind::Manual { .. } => return String::new(),
         StepKind::Query { expr } => return format!("Truy vấn: {expr}"),
-        StepKind::Http { url, expect } => (url, expect),
+        StepKind::Http { url, expect, .. } => (url, expect),
         StepKind::Tcp { address, expect } => (address, expect),
     };
-    match expect {
+    let mut text = match expect {
         Expectation::Answers => format!("Thăm dò {target}: có trả lời"),
         Expectation::Status(status) => format!("Thăm dò {target}: mã {status}"),
         Expectation::Silent => format!("Thăm dò {target}: không trả lời"),
+    };
+    if let StepKind::Http { body_matches: Some(wanted), .. } = kind {
+        push(&mut text, format_args!(", nội dung khớp {wanted:?}"));
     }
+    if let StepKind::Http { certificate_ms_min: Some(min_ms), .. } = kind {
+        push(&mut text, format_args!(", chứng thư còn ít nhất {} ngày", min_ms / 86_400_000));
+    }
+    text
 }
 
 fn row(html: &mut String, name: &str, value: &str) {

@@ -74,6 +74,10 @@ pub enum StepKind {
     Http {
         url: String,
         expect: Expectation,
+        /// What the body must hold besides: a regular expression.
+        body_matches: Option<String>,
+        /// The served certificate must be good for at least this long yet.
+        certificate_ms_min: Option<Millis>,
     },
     Tcp {
         address: String,

@@ -101,6 +101,12 @@ struct RawProbe {
     http: Option<At<String>>,
     #[deserr(default)]
     tcp: Option<At<String>>,
+    /// Of an http target: a regular expression that the body must match.
+    #[deserr(default)]
+    body_matches: Option<At<String>>,
+    /// Of an https target: how long its certificate must be good yet.
+    #[deserr(default)]
+    certificate_min: Option<At<Duration>>,
     /// `answers`, `silent`, or an HTTP status.
     #[deserr(default)]
     expect: Option<At<agent_yaml::Text>>,
@@ -259,12 +265,18 @@ impl Checker<'_> {
 
     fn probe(&mut self, raw: At<RawProbe>) -> Option<StepKind> {
         let expect = self.expectation(raw.value.expect.as_ref(), raw.value.http.is_some());
+        self.answer(&raw.value, expect.as_ref());
         match (&raw.value.http, &raw.value.tcp) {
             (Some(url), None) => {
                 if !url.value.starts_with("http://") && !url.value.starts_with("https://") {
                     self.say(url, "an http target begins with http:// or https://");
                 }
-                Some(StepKind::Http { url: url.value.clone(), expect: expect? })
+                Some(StepKind::Http {
+                    url: url.value.clone(),
+                    expect: expect?,
+                    body_matches: raw.value.body_matches.map(|at| at.value),
+                    certificate_ms_min: raw.value.certificate_min.map(|at| at.value.as_millis()),
+                })
             }
             (None, Some(address)) => {
                 let port = address.value.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
@@ -276,6 +288,25 @@ impl Checker<'_> {
             _ => {
                 self.say(&raw, "a probe has exactly one of `http` and `tcp`");
                 None
+            }
+        }
+    }
+
+    /// What is asked of an answer needs one, and somebody who gives it.
+    fn answer(&mut self, raw: &RawProbe, expect: Option<&Expectation>) {
+        let silent = expect == Some(&Expectation::Silent);
+        if let Some(at) = &raw.body_matches {
+            if silent || raw.http.is_none() {
+                self.say(at, "only an http target that answers has a body");
+            }
+            if let Err(error) = regex::Regex::new(&at.value) {
+                self.say(at, format!("this is no regular expression: {error}"));
+            }
+        }
+        if let Some(at) = &raw.certificate_min {
+            let https = raw.http.as_ref().is_some_and(|url| url.value.starts_with("https://"));
+            if silent || !https {
+                self.say(at, "only an https target that answers shows a certificate");
             }
         }
     }
