@@ -76,6 +76,10 @@ pub async fn run(
     let certificate = files.certificate().map_err(AppError::Config)?;
     let metrics = SelfMetrics::new()?;
     let stores = Stores::open(&config, routing).await?;
+    for range in stores.journal_damage() {
+        tracing::error!("acknowledged data is lost to the views that had not stored it: {range}");
+        metrics.journal_damaged.inc();
+    }
     let (schemas, ledger) = stores.take_up().await?;
     let (rulebook, plans) = (files.rulebook(), files.drill_plans());
     for problem in rulebook.problems.0.iter().chain(&plans.problems.0) {

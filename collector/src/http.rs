@@ -65,6 +65,8 @@ pub struct WebApi {
     pub evaluation_interval_ms: Millis,
     /// Places for queries.
     pub places: Places,
+    /// What of the journal the last start could not read, a sentence each.
+    pub journal_damage: Vec<String>,
     pub pictures: Pictures,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,

@@ -1,7 +1,7 @@
 //! The collector's own metrics: what it took, refused, stored and sent, served at `/metrics`.
 //! A counter lives in the part that counts; this file only makes and registers them, each name once.
 
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::rule_health::RuleHealth;
 
@@ -18,6 +18,8 @@ pub struct SelfMetrics {
     pub view_failures: IntCounterVec,
     pub evaluations: IntCounterVec,
     pub evaluation_failures: IntCounterVec,
+    /// Acknowledged records that the last start could not read, in ranges.
+    pub journal_damaged: IntGauge,
     pub sign_ins: IntCounterVec,
     pub reload: ReloadMetrics,
     /// Queries that were refused or cut, by reason.
@@ -65,27 +67,32 @@ impl ReloadMetrics {
     }
 }
 
+impl IngestMetrics {
+    fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            reports: make.counters("reports_total", "Reports stored.", &["stream"])?,
+            samples: make.counter("samples_total", "Samples stored.")?,
+            events: make.counter("events_total", "Security events stored.")?,
+            duplicates: make.counter(
+                "duplicate_reports_total",
+                "Reports that were already stored and only acknowledged again.",
+            )?,
+            refused: make.counters(
+                "refused_total",
+                "Reports and requests that were refused, by reason.",
+                &["reason"],
+            )?,
+            body_bytes: make.counter("body_bytes_total", "Bytes of request bodies of agents.")?,
+        })
+    }
+}
+
 impl SelfMetrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let make = Make(&registry);
         Ok(Self {
-            ingest: IngestMetrics {
-                reports: make.counters("reports_total", "Reports stored.", &["stream"])?,
-                samples: make.counter("samples_total", "Samples stored.")?,
-                events: make.counter("events_total", "Security events stored.")?,
-                duplicates: make.counter(
-                    "duplicate_reports_total",
-                    "Reports that were already stored and only acknowledged again.",
-                )?,
-                refused: make.counters(
-                    "refused_total",
-                    "Reports and requests that were refused, by reason.",
-                    &["reason"],
-                )?,
-                body_bytes: make
-                    .counter("body_bytes_total", "Bytes of request bodies of agents.")?,
-            },
+            ingest: IngestMetrics::new(&make)?,
             connections_refused: make.counters(
                 "connections_refused_total",
                 "Connections that ended before a request was read.",
@@ -122,6 +129,10 @@ impl SelfMetrics {
                 &["reason"],
             )?,
             rule_health: RuleHealth::default(),
+            journal_damaged: make.gauge(
+                "journal_damaged_ranges",
+                "Ranges of acknowledged records that the last start could not read.",
+            )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
             reload: ReloadMetrics::new(&make)?,
             notifications_failed: make.counters(
@@ -158,6 +169,7 @@ impl SelfMetrics {
             ("notifications_superseded", stats.superseded),
             ("notifications_undeliverable", stats.undeliverable),
             ("alerts_refused", stats.alerts_refused),
+            ("detections_grouped", stats.detections_grouped),
             ("outbox_length", length(stats.outbox_length)),
             ("outbox_oldest_seconds", stats.oldest_unsent_seconds),
             ("alerts_firing", length(stats.alerts_firing)),
@@ -178,6 +190,12 @@ impl Make<'_> {
         let counter = IntCounter::new(full(name), help)?;
         self.0.register(Box::new(counter.clone()))?;
         Ok(counter)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let gauge = IntGauge::new(full(name), help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
     }
 
     fn counters(

@@ -119,6 +119,16 @@ impl Stores {
         Ok(Self { journal, metrics, events, inventory, alerting })
     }
 
+    /// Acknowledged records that the newest journal segment holds and nobody can read, a sentence for each range.
+    pub fn journal_damage(&self) -> Vec<String> {
+        let damaged = self.journal.recovery().damaged.iter();
+        let told = damaged.map(|range| {
+            let (first, last) = (range.first.0, range.last.0);
+            format!("{}: records {first} to {last} cannot be read", range.path.display())
+        });
+        told.collect()
+    }
+
     pub async fn positions(&self) -> Result<Positions, StoresError> {
         positions(&self.metrics, &self.events, &self.inventory, &self.alerting).await
     }

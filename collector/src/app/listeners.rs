@@ -82,6 +82,7 @@ impl Parts {
             session_lifetime_ms: web.session_lifetime_ms,
             secure_cookies: web.tls.is_some(),
             agents_port: self.config.agents.listen.0.port(),
+            journal_damage: self.stores.journal_damage(),
             reloader,
         };
         let socket = listen("browsers", web.listen).await?;

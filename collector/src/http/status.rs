@@ -32,7 +32,11 @@ fn words(vi: impl Into<String>, en: impl Into<String>) -> Words {
     Words { vi: vi.into(), en: en.into() }
 }
 
-pub(super) fn problems(picture: &Picture, reload: &Reload) -> Vec<StatusProblem> {
+pub(super) fn problems(
+    picture: &Picture,
+    reload: &Reload,
+    journal_damage: &[String],
+) -> Vec<StatusProblem> {
     let mut found = Vec::new();
     collector(picture, &mut found);
     alerts(picture, &mut found);
@@ -41,6 +45,7 @@ pub(super) fn problems(picture: &Picture, reload: &Reload) -> Vec<StatusProblem>
     backups(picture, &mut found);
     notifications(picture, &mut found);
     files(reload, &mut found);
+    journal(journal_damage, &mut found);
     found.sort_by_key(|problem| {
         ["critical", "high", "medium", "low"].iter().position(|one| *one == problem.severity)
     });
@@ -227,6 +232,22 @@ fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
     }
 }
 
+fn journal(damage: &[String], found: &mut Vec<StatusProblem>) {
+    let Some((count, ranges)) = told(damage.iter().cloned()) else { return };
+    found.push(StatusProblem {
+        severity: "high",
+        what: words(
+            format!("{count} đoạn nhật ký ghi không đọc được, một phần dữ liệu đã mất: {ranges}"),
+            format!("{count} range(s) of the journal cannot be read, some data is lost: {ranges}"),
+        ),
+        what_to_do: words(
+            "Kiểm tra ổ đĩa của bộ thu thập (smartctl, dmesg); xem các khoảng trống của từng máy chủ.",
+            "Check the collector's disk (smartctl, dmesg); look at the gaps of each host.",
+        ),
+        link: "#/hosts",
+    });
+}
+
 fn files(reload: &Reload, found: &mut Vec<StatusProblem>) {
     let problems = reload.problems();
     let Some(first) = problems.first() else { return };
@@ -294,7 +315,7 @@ mod tests {
         let problems = Problems(rule_problem.map(problem).into_iter().collect());
         let groups = vec![GroupReport { group: FileGroup::Rules, problems }];
         let reload = Reload { at_ms: 0, by: "start".to_owned(), groups };
-        let found = super::problems(picture, &reload);
+        let found = super::problems(picture, &reload, &[]);
         found.into_iter().map(|problem| (problem.severity, problem.what.en)).collect()
     }
 
