@@ -209,10 +209,10 @@ fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
                 "nobody is told when an alert fires",
             ),
             what_to_do: words(
-                "Khai báo nơi nhận trong alerting.yml rồi khởi động lại bộ thu thập.",
-                "Name a receiver in alerting.yml and start the collector again.",
+                "Khai báo nơi nhận trong alerting.yml rồi chạy \"haidang reload\".",
+                "Name a receiver in alerting.yml and run \"haidang reload\".",
             ),
-            link: "#/notifications",
+            link: "#/alerts",
         });
     }
     let failed = picture.notifications.failed_24h;
@@ -224,10 +224,10 @@ fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
                 format!("{failed} notification(s) could not be delivered"),
             ),
             what_to_do: words(
-                "Mở trang Thông báo và đọc lỗi; hệ thống vẫn tiếp tục gửi lại.",
-                "Open the notifications and read the error; they are tried again meanwhile.",
+                "Mở trang Cảnh báo, mục Thông báo đã gửi, và đọc lỗi; hệ thống vẫn gửi lại.",
+                "Open the alerts, read the error under Notifications; they are tried again meanwhile.",
             ),
-            link: "#/notifications",
+            link: "#/alerts",
         });
     }
 }

@@ -19,6 +19,8 @@ const Alerts = lazy(() => import("./pages/Alerts"));
 const Events = lazy(() => import("./pages/Events"));
 const Backups = lazy(() => import("./pages/Backups"));
 const Drills = lazy(() => import("./pages/Drills"));
+const Users = lazy(() => import("./pages/Users"));
+const Audit = lazy(() => import("./pages/Audit"));
 const DrillRun = lazy(() => import("./pages/DrillRun"));
 
 export function App() {
@@ -53,6 +55,8 @@ function Pages({ user }: { user: NonNullable<Session["user"]> }) {
           <Route path="/events" component={Events} />
           <Route path="/backups" component={Backups} />
           <Route path="/drills" component={Drills} />
+          <Route path="/users" component={Users} />
+          <Route path="/audit" component={Audit} />
           <Route path="/drills/:run">{({ run }) => <DrillRun key={run} id={run} />}</Route>
           <Route>
             <NotFound />

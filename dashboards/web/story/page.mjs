@@ -16,7 +16,7 @@ const PATIENCE_MS = 150_000;
 const PASSWORD = "mật khẩu thật dài";
 const QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["overview", "hosts", "host", "alerts", "events", "backups"];
+const PAGES = ["overview", "hosts", "host", "alerts", "events", "backups", "users", "audit"];
 
 const profile = mkdtempSync(join(tmpdir(), "haidang-page-"));
 const browser = await chromium.launchPersistentContext(profile, {

@@ -8,13 +8,19 @@ import { Freshness } from "./Freshness";
 import { Refused } from "./Answer";
 import { Preferences } from "./Preferences";
 
-const PAGES: [path: string, text: Key][] = [
-  ["/", "nav.overview"],
-  ["/hosts", "nav.hosts"],
-  ["/alerts", "nav.alerts"],
-  ["/events", "nav.events"],
-  ["/backups", "nav.backups"],
-  ["/drills", "nav.drills"],
+const EVERYBODY = ["admin", "operator", "security", "viewer", "auditor"];
+
+/** Pages, and the roles that the collector answers there. */
+const PAGES: [path: string, text: Key, roles: string[]][] = [
+  ["/", "nav.overview", EVERYBODY],
+  ["/hosts", "nav.hosts", EVERYBODY],
+  ["/alerts", "nav.alerts", EVERYBODY],
+  ["/events", "nav.events", EVERYBODY],
+  ["/backups", "nav.backups", EVERYBODY],
+  ["/drills", "nav.drills", EVERYBODY],
+  ["/users", "nav.users", ["admin"]],
+  // Administrators go there from the users.
+  ["/audit", "nav.audit", ["auditor"]],
 ];
 
 const isOn = (page: string, path: string) => (page === "/" ? path === "/" : path.startsWith(page));
@@ -42,7 +48,7 @@ export function Shell({ user, children }: { user: User; children: ReactNode }) {
           <Lighthouse /> {t("app.name")}
         </a>
         <nav aria-label={t("app.menu")}>
-          {PAGES.map(([page, text]) => (
+          {PAGES.filter(([, , roles]) => roles.includes(user.role)).map(([page, text]) => (
             <a key={page} href={`#${page}`} aria-current={isOn(page, path) ? "page" : undefined}>
               {t(text)}
             </a>

@@ -1,0 +1,28 @@
+// `/api/users` and `/api/audit`: who may sign in, and who did what. For administrators (the audit log: auditors too).
+import { call, withQuery } from "./client";
+
+export const ROLES = ["admin", "operator", "security", "viewer", "auditor"] as const;
+
+export type Account = {
+  name: string;
+  role: string;
+  disabled: boolean;
+  created_ms: number;
+  password_changed_ms: number;
+};
+
+export type AuditEntry = { number: number; time_ms: number; who: string; action: string; object: string; outcome: string };
+
+export const getUsers = () => call<Account[]>("GET", "/api/users");
+
+export const addUser = (name: string, role: string, password: string) =>
+  call("POST", "/api/users", { name, role, password });
+
+export const setPassword = (name: string, password: string) =>
+  call("POST", `/api/users/${encodeURIComponent(name)}/password`, { password });
+
+export const disableUser = (name: string) => call("DELETE", `/api/users/${encodeURIComponent(name)}`);
+
+/** The newest first, from `before` on. */
+export const getAudit = (limit: number, before?: number) =>
+  call<AuditEntry[]>("GET", withQuery("/api/audit", { limit, before }));
