@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::{Rng, SeedableRng};
 
 pub struct Chance(StdRng);
 
