@@ -113,10 +113,12 @@ impl Lane {
                 self.wait(&mut news).await?;
                 continue;
             }
+            let open = self.collector.is_open();
             match self.meet().await? {
-                Ok(false) => {}
-                // The batch may hold what this collector has, or what is meant for another.
-                Ok(true) => continue,
+                Ok(false) if open => {}
+                // After a wait something newer may be there, and of the batch something may have been dropped; or it
+                // holds what this collector has, or what is meant for another.
+                Ok(_) => continue,
                 Err(error) => {
                     self.note_failure(&error);
                     continue;

@@ -111,9 +111,8 @@ fn backup_readings(job: &BackupJob, out: &mut Readings) {
 fn gap_readings(gaps: &[HostGap], out: &mut Readings) {
     let mut counts: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
     for HostGap { host, gap, .. } in gaps {
-        let reports = gap.last_sequence - gap.first_sequence + 1;
         let key = (host.as_str(), gap.stream.name(), gap.reason.name());
-        *counts.entry(key).or_default() += reports;
+        *counts.entry(key).or_default() += gap.reports();
     }
     for ((host, stream, reason), reports) in counts {
         let labels = [("host", host), ("stream", stream), ("reason", reason)];

@@ -94,6 +94,8 @@ async fn retain(stores: &Stores) {
     let now_ms = clock::now_ms();
     let pruned = stores.inventory.prune(&INVENTORY, now_ms).await;
     log_failure("the inventory could not be pruned", pruned.map(drop));
+    log_failure("no room could be taken ahead", stores.inventory.keep_reserve().await);
+    log_failure("no room could be taken ahead for alerts", stores.alerting.keep_reserve().await);
     let (metrics, events) = (Arc::clone(&stores.metrics), Arc::clone(&stores.events));
     let done = tokio::task::spawn_blocking(move || {
         log_failure("metric parts could not be kept in order", metrics.maintain(now_ms).map(drop));

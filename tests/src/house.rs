@@ -179,6 +179,12 @@ impl House {
         self.text(self.http.get(format!("http://{}{path}", self.web))).await
     }
 
+    /// The name of this machine as the collector knows it.
+    pub async fn host(&self) -> anyhow::Result<String> {
+        let up = self.query("up{job=\"node\"}").await?;
+        Ok(up[0]["metric"]["host"].as_str().context("no host is up")?.to_owned())
+    }
+
     pub fn web_address(&self) -> &str {
         &self.web
     }
@@ -265,6 +271,11 @@ impl House {
     /// What both daemons have said since the first start.
     pub fn log_text(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether a line of the daemons' log has these words.
+    pub fn has_said(&self, words: &str) -> bool {
+        self.log_text().contains(words)
     }
 
     /// The end of the daemons' log, for the message of a failed story.

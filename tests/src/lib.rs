@@ -16,4 +16,6 @@ pub mod machine;
 pub mod mounted;
 pub mod outsider;
 pub mod prometheus;
+pub mod second_host;
+pub mod ticks;
 pub mod webhook;

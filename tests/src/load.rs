@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::deadline::{PATIENCE, eventually, now};
+use crate::deadline::{eventually, now};
 use crate::fleet::{Agent, Shared, enveloped, value};
 use crate::house::House;
 use crate::outsider::now_ms;
@@ -21,6 +21,9 @@ const SERIES: u32 = 20;
 
 /// Between an acknowledgement and the next reading: the way is never empty, and two cores have room for the daemons.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// An agent that has not been heard for so long will not be; the longest outage of a story is shorter.
+const SILENCE_MAX: Duration = Duration::from_secs(400);
 
 /// One event in so many is one that a rule detects.
 const DETECTED: u64 = 20;
@@ -58,10 +61,9 @@ impl Load {
         let address = webhook.address;
         // Every alert is a group of its own: what is told twice can be seen.
         let routing = format!(
-            "route:\n  receiver: nobody\n  routes:\n    - matchers: [alertname=\"StoryLoad\"]\n      \
-             receiver: story\n      group_by: ['...']\n      group_wait: 0s\n      repeat_interval: 4h\n\
-             receivers:\n  - name: nobody\n  - name: story\n    webhook_configs:\n      \
-             - url: http://{address}/\n        send_resolved: false\n"
+            "route:\n  receiver: story\n  group_by: ['...']\n  group_wait: 0s\n  group_interval: 1s\n  \
+             repeat_interval: 4h\nreceivers:\n  - name: story\n    webhook_configs:\n      \
+             - url: http://{address}/\n        send_resolved: true\n"
         );
         house.write("alerting.yml", &routing)
     }
@@ -104,7 +106,7 @@ async fn push(
         let reports =
             vec![agent.reading(u32::try_from(tick)?, at_ms)?, agent.events(vec![event], at_ms)?];
         let body = enveloped(reports)?;
-        let deadline = now() + PATIENCE;
+        let deadline = now() + SILENCE_MAX;
         loop {
             match agent.send(body.clone()).await {
                 Ok(sent) if sent.refused == 0 => {
@@ -220,6 +222,9 @@ impl Remembered {
         let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for received in webhook.received() {
             for alert in received.payload["alerts"].as_array().into_iter().flatten() {
+                if alert["status"] != "firing" {
+                    continue;
+                }
                 let user = alert["labels"]["user"].as_str().unwrap_or_default().to_owned();
                 told.entry(user).or_default().push(received.key.clone());
             }

@@ -1,6 +1,7 @@
 //! Small file systems that a story may fill without harm; each is unmounted when dropped.
 
 use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -83,6 +84,23 @@ impl Mounted {
         // Held back in memory, blocks would count as free for a while.
         Ok(File::open(ballast)?.sync_all()?)
     }
+}
+
+/// Writes a file until not even one more block finds room.
+pub fn fill_to_the_last_block(ballast: &Path) -> anyhow::Result<()> {
+    let mut file = File::create(ballast)?;
+    for bytes in [1 << 20, 4_096, 512] {
+        loop {
+            match file.write_all(&vec![1; bytes]) {
+                // Blocks that are only promised may turn out not to be there.
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        file.sync_all()?;
+    }
+    Ok(())
 }
 
 impl Drop for Mounted {

@@ -13,6 +13,7 @@ mod stories {
     mod killed;
     mod live;
     mod outage;
+    mod overflow;
     mod page;
     mod passwords;
     mod power_cut;

@@ -33,6 +33,13 @@ pub enum GapReason {
     ViewSetAside = 5,
 }
 
+impl Gap {
+    /// How many reports are missing.
+    pub fn reports(&self) -> u64 {
+        self.last_sequence.saturating_sub(self.first_sequence).saturating_add(1)
+    }
+}
+
 impl GapReason {
     pub const ALL: [Self; 5] = [
         Self::SpoolOverflow,

@@ -19,6 +19,8 @@ pub(crate) struct Counters {
     pub(crate) drop_box_taken: AtomicU64,
     pub(crate) drop_box_rejected: AtomicU64,
     pub(crate) ticks_missed: AtomicU64,
+    /// Readings begun, which numbers each: a number that a collector lacks is a reading that it lacks.
+    pub(crate) readings: AtomicU64,
 }
 
 /// Everything that is told, as it stands at one moment.
@@ -54,6 +56,8 @@ impl OwnMetrics {
         out.add("haidang_agent_evidence_retries_total", &[], count(&counters.evidence_retries));
         out.add("haidang_agent_drop_box_taken_total", &[], count(&counters.drop_box_taken));
         out.add("haidang_agent_drop_box_rejected_total", &[], count(&counters.drop_box_rejected));
+        let reading = number(counters.readings.fetch_add(1, Ordering::Relaxed) + 1);
+        out.add("haidang_agent_readings_total", &[], reading);
         out.add("haidang_agent_ticks_missed_total", &[], count(&counters.ticks_missed));
         out.add("haidang_agent_surplus_samples_total", &[], number(surplus));
         for (outcome, count) in attempts::read(&self.state_dir) {

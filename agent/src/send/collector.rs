@@ -159,6 +159,14 @@ impl Collector {
         }
     }
 
+    /// Whether a request would go out at once.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.try_lock().is_ok_and(|state| {
+            let waits = state.not_before.is_some_and(|at| at > self.clock.instant());
+            !waits && state.connection.as_ref().is_some_and(|(it, _)| !it.is_closed())
+        })
+    }
+
     /// Lets the next request make a new connection: the identity has changed.
     pub(crate) async fn reconnect(&self) {
         self.state.lock().await.connection = None;

@@ -64,6 +64,12 @@ impl Alerting {
         }
     }
 
+    /// Sees to it that alerts can be told although the disk is full. To be called now and then: room that was used is
+    /// taken anew.
+    pub async fn keep_reserve(&self) -> Result<(), AlertingError> {
+        self.inner.store.keep_reserve().await
+    }
+
     /// Sends everything that is due at `now_ms`, once, and waits for the outcome. For tests and simulations.
     pub async fn deliver_due(&self, now_ms: Millis) -> Result<usize, AlertingError> {
         let mut attempts = 0;

@@ -5,8 +5,9 @@ mod commit;
 mod encode;
 mod load;
 mod read;
+mod reserve;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
@@ -25,6 +26,7 @@ const CONNECTIONS_MAX: u32 = 4;
 #[derive(Clone)]
 pub(crate) struct Store {
     pool: SqlitePool,
+    path: PathBuf,
 }
 
 impl Store {
@@ -38,6 +40,9 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
+            // With the last connection the log would go, and the room that it has taken.
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options)
             .await
             .map_err(|source| AlertingError::Open { path: path.to_owned(), source })?;
@@ -45,7 +50,17 @@ impl Store {
             .run(&pool)
             .await
             .map_err(|source| AlertingError::Format { path: path.to_owned(), source })?;
-        Ok(Self { pool })
+        let store = Self { pool, path: path.to_owned() };
+        if let Err(error) = store.keep_reserve().await {
+            // A disk that is full already is no reason not to start.
+            tracing::warn!(%error, "no room could be taken ahead for alerts");
+        }
+        Ok(store)
+    }
+
+    /// Sees to it that alerts can be written although the disk is full.
+    pub(crate) async fn keep_reserve(&self) -> Result<(), AlertingError> {
+        reserve::keep(&self.pool, &self.path).await.map_err(failed("taking room ahead"))
     }
 
     pub(crate) async fn close(&self) {

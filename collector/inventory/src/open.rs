@@ -1,7 +1,7 @@
 //! Opening the inventory's file: one writer, a few readers, the format brought up to date.
 //! A write returns after it has reached the disk: identities and the ledger are what acknowledgements rest on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use agent_model::Millis;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -9,8 +9,8 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
-use crate::InventoryError;
 use crate::error::sql;
+use crate::{InventoryError, reserve};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -26,6 +26,7 @@ const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// The inventory; clones share the file.
 #[derive(Clone, Debug)]
 pub struct Inventory {
+    path: PathBuf,
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
 }
@@ -54,6 +55,9 @@ impl Inventory {
         let open = |source| InventoryError::Open { path: path.to_owned(), source };
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            // With the last connection the log would go, and the room that it has taken.
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options.clone())
             .await
             .map_err(open)?;
@@ -72,7 +76,18 @@ impl Inventory {
             .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(open)?;
-        Ok(Self { writer, readers })
+        let inventory = Self { path: path.to_owned(), writer, readers };
+        if let Err(error) = inventory.keep_reserve().await {
+            // A disk that is full already is no reason not to start.
+            tracing::warn!(%error, "no room could be taken ahead for what people do");
+        }
+        Ok(inventory)
+    }
+
+    /// Sees to it that people can sign in and act although the disk is full. To be called now and then: room that was
+    /// used is taken anew.
+    pub async fn keep_reserve(&self) -> Result<(), InventoryError> {
+        reserve::keep(&self.writer, &self.path).await.map_err(sql("take room ahead"))
     }
 
     /// Waits for running statements and closes the file.

@@ -97,6 +97,7 @@ async fn gaps(api: &WebApi, id: &HostId) -> Result<Value, ApiError> {
         json!({
             "stream": gap.stream.name(), "reason": gap.reason.name(), "from_ms": gap.from_ms,
             "to_ms": gap.to_ms, "samples": gap.samples, "events": gap.events,
+            "reports": gap.reports(),
         })
     });
     Ok(shown.collect())

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use agent_model::{HostId, Millis};
 use collector_alerting::{AlertFilter, AlertState, AlertStatus, OutboxState};
 use collector_inventory::config::{ServiceInputs, ServiceReport};
-use collector_inventory::{HostState, HostSummary};
+use collector_inventory::{HostGap, HostState, HostSummary};
 use sha2::{Digest, Sha256};
 
 use crate::app::SILENT_AFTER_MS;
@@ -26,6 +26,9 @@ const AGE_MS_MAX: u64 = 1_000;
 
 /// A storm of alerts has it made anew at most this often.
 const AGE_MS_MIN: u64 = 200;
+
+/// Gap records looked at for what was lost lately.
+const GAPS_MAX: u32 = 1_000;
 
 /// Notifications looked at for what failed lately.
 const NOTIFICATIONS_MAX: u32 = 500;
@@ -48,6 +51,8 @@ pub(super) struct Picture {
     pub backups: Vec<Backup>,
     pub services: BTreeMap<String, ServiceReport>,
     pub notifications: Notifications,
+    /// Learnt of within a day, the newest first.
+    pub gaps: Vec<HostGap>,
     pub health: Health,
     /// When the newest report of any host arrived.
     pub newest_report_ms: Option<Millis>,
@@ -175,6 +180,7 @@ async fn take(api: &WebApi, now_ms: Millis) -> Result<Picture, ApiError> {
         services: province.inventory.service_statuses(&inputs),
         backups: backups::all(&province.backups, jobs, now_ms),
         notifications: notifications(api, now_ms).await?,
+        gaps: gaps(api, now_ms).await?,
         health: api.health.borrow().clone(),
         newest_report_ms,
         province,
@@ -242,6 +248,14 @@ fn digest(alerts: &[AlertStatus]) -> String {
         hash.update(format!("{shown:?}\n"));
     }
     hex::encode(&hash.finalize()[..8])
+}
+
+async fn gaps(api: &WebApi, now_ms: Millis) -> Result<Vec<HostGap>, ApiError> {
+    let gaps = api.inventory.gaps(GAPS_MAX).await;
+    let mut gaps =
+        gaps.map_err(|error| ApiError::internal("gap records cannot be read", &error))?;
+    gaps.retain(|gap| gap.recorded_ms > now_ms - DAY_MS);
+    Ok(gaps)
 }
 
 async fn notifications(api: &WebApi, now_ms: Millis) -> Result<Notifications, ApiError> {

@@ -1,6 +1,9 @@
 //! What is wrong, the worst first, each with what to do: the page's status and `haidang status`.
 //! Pure. An empty list means that everything was looked at and is in order.
 
+use std::collections::BTreeSet;
+
+use agent_model::Gap;
 use collector_inventory::config::ServiceStatus;
 
 use crate::http::alerts::severity;
@@ -46,6 +49,7 @@ pub(super) fn problems(
     notifications(picture, &mut found);
     files(reload, &mut found);
     journal(journal_damage, &mut found);
+    gaps(picture, &mut found);
     found.sort_by_key(|problem| {
         ["critical", "high", "medium", "low"].iter().position(|one| *one == problem.severity)
     });
@@ -248,6 +252,28 @@ fn journal(damage: &[String], found: &mut Vec<StatusProblem>) {
     });
 }
 
+/// What is lost for good is no alert that ends: it is told for a day, and stays on the host's page.
+fn gaps(picture: &Picture, found: &mut Vec<StatusProblem>) {
+    let hosts: BTreeSet<&str> = picture.gaps.iter().map(|gap| gap.host.as_str()).collect();
+    let Some((_, names)) = told(hosts.iter().map(|host| (*host).to_owned())) else { return };
+    let sum = |count: fn(&Gap) -> u64| picture.gaps.iter().map(|gap| count(&gap.gap)).sum::<u64>();
+    let (reports, events) = (sum(Gap::reports), sum(|gap| gap.events));
+    found.push(StatusProblem {
+        severity: if events > 0 { "high" } else { "medium" },
+        what: words(
+            format!("{reports} báo cáo ({events} sự kiện) trong 24 giờ qua đã mất hẳn: {names}"),
+            format!("{reports} report(s) ({events} events) of a day will never arrive: {names}"),
+        ),
+        what_to_do: words(
+            "Mở trang máy chủ, mục Khoảng trống dữ liệu: có thời gian và lý do. Nếu hàng đợi đầy, \
+             tăng spool.bytes_max trong agent.yml.",
+            "Open the host: its gaps have the time and the reason. If the spool was full, raise \
+             spool.bytes_max in agent.yml.",
+        ),
+        link: "#/hosts",
+    });
+}
+
 fn files(reload: &Reload, found: &mut Vec<StatusProblem>) {
     let problems = reload.problems();
     let Some(first) = problems.first() else { return };
@@ -286,7 +312,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use agent_model::{Problem, Problems};
+    use agent_model::{Epoch, GapReason, HostId, Problem, Problems, Stream};
+    use collector_inventory::HostGap;
 
     use super::*;
     use crate::health::Health;
@@ -303,6 +330,7 @@ mod tests {
             backups: Vec::new(),
             services: BTreeMap::new(),
             notifications: Notifications { configured: true, outbox: 0, failed_24h: 0 },
+            gaps: Vec::new(),
             health: Health { ready: true, reasons: Vec::new(), free_bytes: 9 },
             newest_report_ms: None,
             province: Arc::default(),
@@ -322,6 +350,32 @@ mod tests {
     #[test]
     fn an_empty_collector_is_not_in_order() {
         assert_eq!(told_of(&picture(), None), [("medium", "no host is watched yet".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_lost_for_good_is_told_and_lost_events_weigh_more() {
+        let gap = |events| HostGap {
+            host: HostId::new("dc1-srv07").unwrap(),
+            gap: Gap {
+                stream: Stream::Metrics,
+                epoch: Epoch(1),
+                first_sequence: 4,
+                last_sequence: 9,
+                from_ms: 1,
+                to_ms: 2,
+                samples: 600,
+                events,
+                reason: GapReason::SpoolOverflow,
+            },
+            recorded_ms: 3,
+        };
+        let mut picture = picture();
+        picture.gaps = vec![gap(0), gap(0)];
+        let found = told_of(&picture, None);
+        let text = "12 report(s) (0 events) of a day will never arrive: dc1-srv07";
+        assert!(found.contains(&("medium", text.to_owned())), "{found:?}");
+        picture.gaps.push(gap(5));
+        assert!(told_of(&picture, None).iter().any(|(grade, _)| *grade == "high"));
     }
 
     #[test]

@@ -70,3 +70,28 @@ async fn a_path_that_cannot_be_opened_is_named() {
     let refused = Inventory::open(Path::new("/nonexistent/inventory.sqlite")).await.unwrap_err();
     assert!(refused.to_string().contains("/nonexistent/inventory.sqlite"), "{refused}");
 }
+
+#[tokio::test]
+async fn room_is_taken_ahead_once_and_again_when_it_was_used() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("inventory.sqlite");
+    let inventory = Inventory::open(&path).await.unwrap();
+    let free = async || -> i64 {
+        sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&inventory.writer).await.unwrap()
+    };
+    let log = directory.path().join("inventory.sqlite-wal");
+    let taken = free().await;
+    assert!(taken >= 1_000, "{taken} pages");
+    assert!(log.metadata().unwrap().len() >= 4 << 20);
+    inventory.keep_reserve().await.unwrap();
+    assert_eq!(free().await, taken);
+    let bytes = path.metadata().unwrap().len();
+    sqlx::query("CREATE TABLE filler AS SELECT zeroblob(3000000) AS bytes")
+        .execute(&inventory.writer)
+        .await
+        .unwrap();
+    assert!(free().await < 500);
+    assert_eq!(path.metadata().unwrap().len(), bytes, "the room was used");
+    inventory.keep_reserve().await.unwrap();
+    assert!(free().await >= 1_000);
+}
