@@ -25,7 +25,10 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use self::handshake::meaning;
+use self::prompt::Prompt;
 use crate::authority;
+
+mod prompt;
 
 /// A TLS handshake over a poor line takes under two seconds.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -190,6 +193,7 @@ impl Connection {
             router.clone().oneshot(request)
         });
         let builder = builder();
+        let stream = Prompt::new(stream, HEADERS_TIME_MAX);
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let ended = tokio::select! {

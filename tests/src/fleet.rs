@@ -11,7 +11,10 @@ use agent_wire::{Acknowledgement, Envelope, ReportOutcome, SchemaSource};
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::deadline::now;
 use crate::house::House;
@@ -30,6 +33,8 @@ pub struct Agent {
     number: u32,
     host: HostId,
     http: reqwest::Client,
+    tls: Arc<rustls::ClientConfig>,
+    address: SocketAddr,
     url: String,
     epoch: Epoch,
     /// Reports numbered so far: metrics, evidence.
@@ -127,12 +132,20 @@ impl Agent {
         let tls = tls(text("certificate_pem")?, text("ca_pem")?, &key.serialize_pem())?;
         let http = reqwest::Client::builder()
             .resolve(COLLECTOR, address)
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(tls.clone())
             .http2_prior_knowledge()
             .timeout(Duration::from_secs(120))
             .build()?;
         let url = format!("{url}/v1/reports");
-        Ok(Self { number, host, http, url, epoch, metrics: 0, evidence: 0, schema })
+        let tls = Arc::new(tls);
+        Ok(Self { number, host, http, tls, address, url, epoch, metrics: 0, evidence: 0, schema })
+    }
+
+    /// A connection of its own, on which nothing has been said yet.
+    pub async fn connect(&self) -> anyhow::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(self.address).await?;
+        let name = ServerName::try_from(COLLECTOR)?;
+        Ok(TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await?)
     }
 
     pub fn host(&self) -> &str {

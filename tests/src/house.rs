@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::deadline::eventually;
+use crate::webhook::Webhook;
 
 /// A collector, an agent, and everything they own.
 pub struct House {
@@ -67,10 +68,19 @@ impl House {
     }
 
     /// Alerts go to this webhook at once.
-    pub fn notify(&self, webhook: &crate::webhook::Webhook) -> anyhow::Result<()> {
+    pub fn notify(&self, webhook: &Webhook) -> anyhow::Result<()> {
+        self.route(webhook, "alertname")
+    }
+
+    /// The same, every alert a group of its own: what is told twice can be seen.
+    pub fn notify_one_by_one(&self, webhook: &Webhook) -> anyhow::Result<()> {
+        self.route(webhook, "'...'")
+    }
+
+    fn route(&self, webhook: &Webhook, group_by: &str) -> anyhow::Result<()> {
         let address = webhook.address;
         let routing = format!(
-            "route:\n  receiver: story\n  group_by: [alertname]\n  group_wait: 0s\n  \
+            "route:\n  receiver: story\n  group_by: [{group_by}]\n  group_wait: 0s\n  \
              group_interval: 1s\n  repeat_interval: 1h\nreceivers:\n  - name: story\n    \
              webhook_configs:\n      - url: http://{address}/\n        send_resolved: true\n"
         );

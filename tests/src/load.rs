@@ -50,7 +50,6 @@ pub struct Remembered {
     readings: Vec<Millis>,
     /// Reports that had reached the disk although their acknowledgement never arrived.
     repeated: usize,
-    /// Requests that ended without an acknowledgement.
     failed: usize,
 }
 
@@ -58,14 +57,7 @@ impl Load {
     /// Writes the rule and the routing that the load needs; before the house is started.
     pub fn prepare(house: &House, webhook: &Webhook) -> anyhow::Result<()> {
         house.write("rules.d/detections/load.yml", RULE)?;
-        let address = webhook.address;
-        // Every alert is a group of its own: what is told twice can be seen.
-        let routing = format!(
-            "route:\n  receiver: story\n  group_by: ['...']\n  group_wait: 0s\n  group_interval: 1s\n  \
-             repeat_interval: 4h\nreceivers:\n  - name: story\n    webhook_configs:\n      \
-             - url: http://{address}/\n        send_resolved: true\n"
-        );
-        house.write("alerting.yml", &routing)
+        house.notify_one_by_one(webhook)
     }
 
     /// Enrols so many agents at a running house and lets them go.
@@ -172,6 +164,15 @@ pub async fn all_is_there_once(
 }
 
 impl Remembered {
+    /// Requests that ended without an acknowledgement.
+    pub fn failed(&self) -> usize {
+        self.failed
+    }
+
+    pub fn readings(&self) -> usize {
+        self.readings.len()
+    }
+
     /// Fails unless the metric store has each acknowledged sample, with its value, and no other.
     async fn samples_are_held(&self, house: &House) -> anyhow::Result<()> {
         let found = house.query(&format!("{{job=\"bench\",host=\"{}\"}}[1h]", self.host)).await?;

@@ -1,5 +1,5 @@
 // The pages in a real Chromium, as a person meets them: first-run setup, this host with moving figures, an alert that
-// appears by itself, and no page that axe finds fault with, on light and on dark ground.
+// appears by itself, a drill from its start to the minutes, and no page that axe finds fault with, on light and on dark ground.
 // Run by the story `page`: node page.mjs BASE_URL SETUP_CODE SCREENSHOT_DIRECTORY
 // Says `cause an alert` when it waits for one about the backup "csdl"; exits with 0 only when everything was seen.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -16,7 +16,7 @@ const PATIENCE_MS = 150_000;
 const PASSWORD = "mật khẩu thật dài";
 const QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["overview", "hosts", "host", "alerts", "events", "backups", "users", "audit"];
+const PAGES = ["overview", "hosts", "host", "alerts", "events", "backups", "drills", "drill", "users", "audit"];
 
 const profile = mkdtempSync(join(tmpdir(), "haidang-page-"));
 const browser = await chromium.launchPersistentContext(profile, {
@@ -34,10 +34,11 @@ try {
   const host = await overview(page);
   await movingFigures(page, host);
   await alertByItself(page);
+  const drill = await aDrill(page);
   const violations = [];
   for (const ground of ["light", "dark"]) {
     if (ground === "dark") await page.getByRole("button", { name: "Nền tối" }).click();
-    for (const name of PAGES) violations.push(...(await examine(page, name, ground, host)));
+    for (const name of PAGES) violations.push(...(await examine(page, name, ground, { host, drill })));
   }
   for (const fault of [...faults, ...violations]) console.log(fault);
   process.exitCode = faults.length + violations.length > 0 ? 1 : 0;
@@ -100,8 +101,32 @@ async function alertByItself(page) {
   console.log("the alert appeared by itself");
 }
 
-async function examine(page, name, ground, host) {
-  const path = { overview: "", host: `hosts/${encodeURIComponent(host)}` }[name] ?? name;
+/** A plan is started by the typed name of its site, a person confirms her step, and the measured times stand in the minutes. */
+async function aDrill(page) {
+  await page.goto(`${base}/#/drills`);
+  await page.getByText("broken.yml").first().waitFor();
+  const plan = page.getByRole("article", { name: "Chuyển máy chủ" });
+  await plan.getByRole("button", { name: "Bắt đầu diễn tập" }).click();
+  await plan.getByLabel("Tên địa điểm").fill("cmu-dc1");
+  await plan.locator("form").getByRole("button", { name: "Bắt đầu diễn tập" }).click();
+  await page.getByText("Dừng dịch vụ chính", { exact: false }).first().waitFor();
+  await page.getByLabel("Ghi chú của bước").fill("đã dừng, trực ca ký");
+  await page.getByRole("button", { name: "Đạt, sang bước sau" }).click();
+  await page.getByText("Đã xong").first().waitFor();
+  const fact = async (name) => (await page.locator("dl.facts div", { has: page.locator("dt", { hasText: name }) }).locator("dd").innerText()).trim();
+  const [rto, rpo] = [await fact("RTO thực đo"), await fact("RPO thực đo")];
+  if (!/\d/.test(rto) || !/\d/.test(rpo)) throw new Error(`nothing was measured: RTO ${rto}, RPO ${rpo}`);
+  const address = await page.getByRole("link", { name: "Biên bản diễn tập" }).getAttribute("href");
+  const minutes = await page.evaluate(async (url) => (await fetch(url)).text(), address);
+  for (const text of ["BIÊN BẢN DIỄN TẬP", "đã dừng, trực ca ký"]) {
+    if (!minutes.includes(text)) throw new Error(`${text} is not in the minutes`);
+  }
+  console.log(`a drill: RTO ${rto}, RPO ${rpo}`);
+  return page.url().split("#/drills/")[1];
+}
+
+async function examine(page, name, ground, { host, drill }) {
+  const path = { overview: "", host: `hosts/${encodeURIComponent(host)}`, drill: `drills/${drill}` }[name] ?? name;
   await page.goto(`${base}/#/${path}`);
   await page.getByRole("heading", { level: 1 }).waitFor();
   await page.waitForFunction(() => !document.body.innerText.includes("Đang tải…"));

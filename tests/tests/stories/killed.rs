@@ -38,7 +38,7 @@ async fn kill_again_and_again(house: &mut House, daemon: &str) -> anyhow::Result
     Ok(written)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_sample_event_and_detection_is_there_once_after_thirty_kills_of_the_collector()
 -> anyhow::Result<()> {
     let webhook = Webhook::start().await?;

@@ -15,6 +15,13 @@ const CHROMIUM: &str = "/usr/bin/chromium";
 /// What the browser's script says when it waits for an alert.
 const CAUSE: &str = "cause an alert";
 
+/// A drill with a step for a person, and two that the collector proves.
+const PLAN: &str = "id: failover\ntitle_vi: Chuyển máy chủ\ntitle_en: Fail over\nsite: cmu-dc1\n\
+    objectives: {rto: 1h, rpo: 1h}\nsteps:\n  \
+    - {id: stop, title_vi: Dừng, title_en: Stop, measures: rto_start, manual: {instruction_vi: Dừng dịch vụ chính}}\n  \
+    - {id: age, title_vi: Tuổi bản sao, title_en: Age, measures: rpo_seconds, query: {expr: 'vector(90)'}}\n  \
+    - {id: back, title_vi: Chạy lại, title_en: Back, measures: rto_end, query: {expr: 'up{job=\"node\"}'}}\n";
+
 /// Where the script lies, or what has to be installed before it can run.
 fn script() -> Result<PathBuf, String> {
     let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboards/web");
@@ -60,6 +67,8 @@ async fn a_person_sets_up_sees_this_host_move_and_an_alert_come_and_axe_finds_no
         }
     };
     let mut house = House::new()?;
+    house.write("drills/failover.yml", PLAN)?;
+    house.write("drills/broken.yml", "id: broken\ntitel: x\n")?;
     house.start().await?;
     let code = std::fs::read_to_string(house.state_dir.join("collector/setup.code"))?;
     let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
@@ -79,5 +88,6 @@ async fn a_person_sets_up_sees_this_host_move_and_an_alert_come_and_axe_finds_no
     let seen = browser.wait().await?;
     ensure!(seen.success(), "the page:\n{said}\n{}", house.last_log_lines());
     ensure!(said.contains("the alert appeared by itself"), "nothing was seen:\n{said}");
+    ensure!(said.contains("a drill: RTO"), "no drill was seen:\n{said}");
     Ok(())
 }

@@ -20,7 +20,7 @@ const SOONEST: Duration = Duration::from_secs(3);
 /// Simulated agents beside the real one.
 const AGENTS: u32 = 4;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_before_a_power_cut_is_there_afterwards_once() -> anyhow::Result<()> {
     let (webhook, mut chance) = (Webhook::start().await?, Chance::new()?);
     let mut house = House::new()?;

@@ -1,14 +1,27 @@
 //! Who may not report does not, what nobody can read is not taken, and both are told with a reason and counted.
 
-use agent_model::Labels;
+use std::io::Write;
+use std::time::Duration;
+
+use agent_model::{Epoch, Labels};
 use agent_wire::ReportOutcome;
 use anyhow::Context;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::json;
-use tests::deadline::eventually;
+use tests::deadline::{eventually, now};
+use tests::fleet::{Agent, Shared};
 use tests::house::House;
+use tests::load::Load;
 use tests::lone_agent::LoneAgent;
 use tests::outsider::{Outsider, certificate, now_ms, packed};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// How often each bad body is sent, so that the others are disturbed for a while if they can be.
+const TIMES: usize = 10;
+
+/// The longest that anybody may be slow: a body of two minutes, and some time to notice.
+const SLOW_TIME_MAX: Duration = Duration::from_secs(180);
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -224,40 +237,55 @@ fn foreign_authority() -> anyhow::Result<Issuer<'static, KeyPair>> {
     Ok(Issuer::new(params, KeyPair::generate()?))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_can_read_is_refused_and_the_other_hosts_go_on() -> anyhow::Result<()> {
     let mut house = House::new()?;
     house.start().await?;
     let mut host = enrolled(&house, "dc1-srv07").await?;
     let name = host.host().to_owned();
 
+    let bomb = bomb()?;
+    let load = Load::start(&house, 2).await?;
     let good = packed(&host.report(&name, sample("story_cut"), now_ms())?)?;
     let version_99 = zstd::bulk::compress(&[0x08, 99], 3)?;
-    for (what, body, status, words) in [
+    let bodies = [
         ("garbage", b"\xff\x00 rubbish".to_vec(), 400, "unpack"),
         ("a truncated body", good[..good.len() / 2].to_vec(), 400, "unpack"),
         ("a version of the future", version_99, 400, "version 99"),
         ("five megabytes", vec![0; 5 << 20], 413, "at most"),
-    ] {
-        let (found, said) = host.send(body).await.with_context(|| what.to_owned())?;
+        ("a gigabyte of nothing in a few bytes", bomb, 400, "unpack"),
+    ];
+    for (what, body, status, words) in bodies.iter().cycle().take(bodies.len() * TIMES) {
+        let (found, said) = host.send(body.clone()).await.with_context(|| (*what).to_owned())?;
         let said = String::from_utf8_lossy(&said);
-        assert!(found == status && said.contains(words), "{what}: {found}: {said}");
+        assert!(found == *status && said.contains(words), "{what}: {found}: {said}");
     }
-    counted(&house, &refusal("malformed"), 3.0).await?;
-    counted(&house, &refusal("too_large"), 1.0).await?;
+    counted(&house, &refusal("malformed"), 40.0).await?;
+    counted(&house, &refusal("too_large"), 10.0).await?;
 
     let labels = (0..10_000).map(|at| (format!("label_{at:05}"), "x".to_owned()));
     let many = host.report(&name, Labels::metric("story_wide", labels), now_ms())?;
     let early = host.report(&name, sample("story_early"), now_ms() + 2 * HOUR_MS)?;
-    for (report, words) in [(many, "labels"), (early, "ahead of the collector's clock")] {
+    let ancient = host.report(&name, sample("story_ancient"), now_ms() - 30 * 24 * HOUR_MS)?;
+    for (report, words) in [
+        (many, "labels"),
+        (early, "ahead of the collector's clock"),
+        (ancient, "more than agents.past_max"),
+    ] {
         let outcome = host.deliver(&report).await?;
         let ReportOutcome::Refused { reason } = outcome else {
             anyhow::bail!("not refused: {words}: {outcome:?}");
         };
         assert!(reason.contains(words), "{reason}");
     }
-    counted(&house, &refusal("malformed"), 4.0).await?;
-    counted(&house, &refusal("time"), 1.0).await?;
+    counted(&house, &refusal("malformed"), 41.0).await?;
+    counted(&house, &refusal("time"), 2.0).await?;
+
+    // Not a number is a value like any other, as in Prometheus: it is kept, and the host's other series stay numbers.
+    let mut nothing = host.report(&name, sample("story_nan"), now_ms())?;
+    nothing.columns[0].values = vec![f64::NAN];
+    assert_eq!(host.deliver(&nothing).await?, ReportOutcome::Stored);
+    house.eventually_sees("story_nan != story_nan").await?;
 
     // Nobody else has suffered, and the same host is heard as soon as it speaks sense.
     let sense = host.report(&name, sample("story_sense"), now_ms())?;
@@ -265,9 +293,81 @@ async fn what_nobody_can_read_is_refused_and_the_other_hosts_go_on() -> anyhow::
     house.eventually_sees("story_sense{host=\"dc1-srv07\"} == 1").await?;
     let after = now_ms() / 1_000;
     house.eventually_sees(&format!("timestamp(node_load1) > {after}")).await?;
-    for refused in ["story_cut", "story_wide", "story_early"] {
+    for refused in ["story_cut", "story_wide", "story_early", "story_ancient"] {
         let found = house.query(&format!("last_over_time({refused}[1d])")).await?;
         assert_eq!(found, json!([]), "{refused}");
     }
+    undisturbed(load).await
+}
+
+/// Other hosts were acknowledged all the time, each request at once.
+async fn undisturbed(load: Load) -> anyhow::Result<()> {
+    for host in load.stop().await? {
+        anyhow::ensure!(host.failed() == 0 && host.readings() > 10, "others suffered: {host:?}");
+    }
     Ok(())
+}
+
+/// Unpacks to a gigabyte.
+fn bomb() -> anyhow::Result<Vec<u8>> {
+    let mut packer = zstd::Encoder::new(Vec::new(), 3)?;
+    for _ in 0..1_024 {
+        packer.write_all(&[0; 1 << 20])?;
+    }
+    Ok(packer.finish()?)
+}
+
+/// What the collector says to somebody who says one byte in two seconds, until it hangs up.
+async fn dribble(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut text: impl Iterator<Item = u8>,
+) -> anyhow::Result<String> {
+    let (mut said, mut buffer) = (Vec::new(), [0; 4_096]);
+    let deadline = now() + SLOW_TIME_MAX;
+    while now() < deadline {
+        let heard = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut buffer)).await;
+        match heard {
+            // It hung up, with or without a farewell.
+            Ok(Ok(0) | Err(_)) => return Ok(String::from_utf8_lossy(&said).into_owned()),
+            Ok(Ok(bytes)) => said.extend_from_slice(&buffer[..bytes]),
+            Err(_) => {}
+        }
+        if let Some(byte) = text.next()
+            && stream.write_all(&[byte]).await.is_ok()
+        {
+            stream.flush().await?;
+        }
+    }
+    anyhow::bail!("the connection still stands after {SLOW_TIME_MAX:?}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_too_slowly_is_cut_off_and_the_other_hosts_go_on() -> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let load = Load::start(&house, 2).await?;
+    let slow = Agent::enrol(&house, 99, Epoch(1), Shared::new(1)).await?;
+    let refused = |reason: &str| {
+        format!("haidang_collector_connections_refused_total{{reason=\"{reason}\"}}")
+    };
+
+    // No handshake; a handshake and then silence; a head, and a body, that never end.
+    let nothing = dribble(TcpStream::connect(house.agents_address()).await?, std::iter::empty());
+    let silent = dribble(slow.connect().await?, std::iter::empty());
+    let head =
+        dribble(slow.connect().await?, std::iter::repeat_n(b"GET /", 999).flatten().copied());
+    let start = "POST /v1/reports HTTP/1.1\r\nHost: c\r\nContent-Length: 900\r\n\r\n";
+    let mut stream = slow.connect().await?;
+    stream.write_all(start.as_bytes()).await?;
+    let body = dribble(stream, std::iter::repeat(b'x'));
+    let (nothing, silent, head, body) = tokio::join!(nothing, silent, head, body);
+    nothing.context("without a handshake")?;
+    silent.context("silent after the handshake")?;
+    head.context("a head without an end")?;
+    let body = body.context("a body without an end")?;
+    assert!(body.contains("408") && body.contains("too slowly"), "{body}");
+    counted(&house, &refused("handshake_timeout"), 1.0).await?;
+    counted(&house, &refused("connection"), 2.0).await?;
+    counted(&house, &refusal("slow_body"), 1.0).await?;
+    undisturbed(load).await
 }

@@ -37,13 +37,14 @@ export type DrillRun = {
   finished_ms: number | null;
   steps: DrillStep[];
   rto_seconds: number | null;
+  rpo_seconds: number | null;
   verdict: string | null;
 };
 
 const run = (id: string) => `/api/drill-runs/${encodeURIComponent(id)}`;
 
 export const getDrills = () =>
-  call<{ plans: DrillPlan[]; runs: DrillRun[] }>("GET", "/api/drills");
+  call<{ plans: DrillPlan[]; runs: DrillRun[]; problems: string[] }>("GET", "/api/drills");
 
 export const getDrillRun = (id: string) => call<DrillRun>("GET", run(id));
 

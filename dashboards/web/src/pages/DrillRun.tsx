@@ -2,7 +2,7 @@
 import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { abortDrill, finishStep, getDrillRun, getDrills, minutesAddress, type DrillRun as Run } from "../api/drills";
+import { abortDrill, finishStep, getDrillRun, getDrills, minutesAddress, type DrillPlan, type DrillRun as Run } from "../api/drills";
 import { Answer, Refused } from "../components/Answer";
 import { DrillStep } from "../components/DrillStep";
 import { Page, Section } from "../components/Page";
@@ -22,12 +22,12 @@ export default function DrillRun({ id }: { id: string }) {
   const title = plan ? pick(plan.title_vi, plan.title_en) : (run.data?.plan ?? t("drills.title"));
   return (
     <Page title={title} aside={run.data && <StateMark group="drill_state" state={run.data.state} />}>
-      <Answer query={run}>{(data) => <Progress run={data} rtoSeconds={plan?.objectives.rto_seconds ?? null} />}</Answer>
+      <Answer query={run}>{(data) => <Progress run={data} objectives={plan?.objectives ?? null} />}</Answer>
     </Page>
   );
 }
 
-function Progress({ run, rtoSeconds }: { run: Run; rtoSeconds: number | null }) {
+function Progress({ run, objectives }: { run: Run; objectives: DrillPlan["objectives"] | null }) {
   const { t, word, format } = useText();
   const client = useQueryClient();
   const now = useNowMs();
@@ -45,8 +45,10 @@ function Progress({ run, rtoSeconds }: { run: Run; rtoSeconds: number | null }) 
     <>
       <dl className="facts section">
         <div><dt>{t("drill.elapsed")}</dt><dd><span className="timer" role="timer">{format.duration(elapsed)}</span></dd></div>
-        <div><dt>{t("drills.rto")}</dt><dd>{format.duration(rtoSeconds)}</dd></div>
+        <div><dt>{t("drills.rto")}</dt><dd>{format.duration(objectives?.rto_seconds ?? null)}</dd></div>
         <div><dt>{t("drills.rto_measured")}</dt><dd>{format.duration(run.rto_seconds)}</dd></div>
+        <div><dt>{t("drills.rpo")}</dt><dd>{format.duration(objectives?.rpo_seconds ?? null)}</dd></div>
+        <div><dt>{t("drills.rpo_measured")}</dt><dd>{format.duration(run.rpo_seconds)}</dd></div>
         <div><dt>{t("drills.verdict")}</dt><dd>{run.verdict ? word("verdict", run.verdict) : "–"}</dd></div>
         <div><dt>{t("drills.started")}</dt><dd>{format.time(run.started_ms)} – {run.started_by}</dd></div>
         {run.state !== "running" && <div><dt>{t("drill.minutes")}</dt><dd><a href={minutesAddress(run.id)}>{t("drill.minutes")}</a></dd></div>}

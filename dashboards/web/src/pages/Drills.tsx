@@ -14,8 +14,16 @@ export default function Drills() {
   return (
     <Page title={t("drills.title")}>
       <Answer query={drills}>
-        {({ plans, runs }) => (
+        {({ plans, runs, problems }) => (
           <>
+            {problems.length > 0 && (
+              <Section title={t("drills.problems")}>
+                <p>{t("drills.problems_what")}</p>
+                <ul>
+                  {problems.map((problem) => <li key={problem}><code>{problem}</code></li>)}
+                </ul>
+              </Section>
+            )}
             <Section title={t("drills.plans")}>
               {plans.length === 0 && <p className="dim">{t("drills.plans_none")}</p>}
               {plans.map((plan) => <Plan key={plan.id} plan={plan} />)}
@@ -99,6 +107,7 @@ function Runs({ runs, plans }: { runs: DrillRun[]; plans: DrillPlan[] }) {
           <th scope="col">{t("drills.by")}</th>
           <th scope="col">{t("drills.state")}</th>
           <th scope="col">{t("drills.rto_measured")}</th>
+          <th scope="col">{t("drills.rpo_measured")}</th>
           <th scope="col">{t("drills.verdict")}</th>
           <th scope="col">{t("drill.minutes")}</th>
         </tr>
@@ -111,6 +120,7 @@ function Runs({ runs, plans }: { runs: DrillRun[]; plans: DrillPlan[] }) {
             <td>{run.started_by}</td>
             <td><StateMark group="drill_state" state={run.state} /></td>
             <td className="figure">{format.duration(run.rto_seconds)}</td>
+            <td className="figure">{format.duration(run.rpo_seconds)}</td>
             <td>{run.verdict ? word("verdict", run.verdict) : "–"}</td>
             <td>{run.state !== "running" && <a href={minutesAddress(run.id)}>{t("drill.minutes")}</a>}</td>
           </tr>
