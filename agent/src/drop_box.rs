@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::taken::{FileId, Taken};
 use crate::files::sync_directory;
 use crate::source::{Bookmark, Evidence, EvidenceSender};
+use crate::watch::Watch;
 
 /// The name of its bookmark.
 pub(crate) const SOURCE: &str = "drop_box";
@@ -34,8 +35,8 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 /// Rejected files that are kept for people to look at; older ones are removed.
 const REJECTED_FILES_MAX: usize = 100;
 
-/// How often the directory is looked into.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How often the directory is looked into although the kernel reported nothing.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Everybody may put a file in, nobody else may list the directory or touch another's file.
 const DIRECTORY_MODE: u32 = 0o1733;
@@ -138,6 +139,12 @@ impl DropBox {
         shutdown: CancellationToken,
         counted: impl Fn(u64, u64) + Send,
     ) {
+        // A name with a dot is still being written, and what is gone was taken by us.
+        let watch = Watch::directory(&self.directory, LOOK_AGAIN, |path: &Path| {
+            let hidden =
+                path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            !hidden && path.exists()
+        });
         let serve = async {
             loop {
                 match self.look(&evidence, &mut bookmark, &counted).await {
@@ -148,7 +155,7 @@ impl DropBox {
                         tracing::error!(%directory, %error, "the drop box cannot be read");
                     }
                 }
-                tokio::time::sleep(LOOK_AGAIN).await;
+                watch.wait().await;
             }
         };
         shutdown.run_until_cancelled(serve).await;

@@ -12,6 +12,7 @@ pub mod drop_box;
 pub mod enrol;
 mod files;
 mod identity;
+mod inotify;
 pub mod metrics;
 pub mod probe;
 mod run;
@@ -22,6 +23,7 @@ pub mod spool;
 #[cfg(test)]
 mod test_collector;
 pub mod text_format;
+mod watch;
 mod web;
 
 pub use config::Config;

@@ -20,7 +20,6 @@ mod log_file;
 mod persist;
 mod syslog;
 pub mod tail;
-mod watch;
 
 /// Logs that are followed at most: each costs a task and an inotify instance.
 const LOGS_MAX: usize = 16;

@@ -55,6 +55,10 @@ const NUMBER_SLACK: u64 = 16;
 /// Schemas kept although no report on the disk needs them: a few jobs, each with a few recent sets of series.
 const CURRENT_SCHEMAS_MAX: usize = 16;
 
+/// Cursors are written down this often besides the times at which segments go: what a crash loses of them is sent
+/// again, and the collector knows it.
+const SIDE_FILES_INTERVAL_MS: u64 = 60_000;
+
 /// Gap records that may wait for room; neighbours are joined, so this many are thousands of outages.
 const PENDING_GAPS_MAX: usize = 10_000;
 
@@ -103,6 +107,7 @@ pub struct Spool {
     spare: Spare,
     cursor_dir: PathBuf,
     cursors: Vec<Cursor>,
+    saved_ms: Millis,
     schemas: Schemas,
     /// Those of the last readings, newest last: they stay on the shelf although no report needs them now.
     current_schemas: Vec<SchemaId>,
@@ -178,6 +183,7 @@ impl Spool {
             spare: Spare::open(directory.join("spare"))?,
             cursor_dir,
             cursors,
+            saved_ms: now_ms,
             schemas: Schemas::open(directory.join("schemas"))?,
             bookmarks,
             epoch,
@@ -248,7 +254,11 @@ impl Spool {
         }
         self.write_gaps(now_ms);
         self.epoch.created(now_ms);
-        self.save();
+        if now_ms.abs_diff(self.saved_ms) >= SIDE_FILES_INTERVAL_MS {
+            self.saved_ms = now_ms;
+            self.save();
+        }
+        self.save_epoch();
         appended.map(drop)
     }
 
@@ -362,6 +372,11 @@ impl Spool {
                 self.note_upkeep(&error);
             }
         }
+        self.save_epoch();
+    }
+
+    /// The same for the epoch's time, which must never lie behind what was made.
+    fn save_epoch(&mut self) {
         if let Err(error) = self.epoch.save() {
             self.note_upkeep(&error);
         }

@@ -12,12 +12,15 @@ use jiff::tz::TimeZone;
 
 use super::finding::Finding;
 use super::tail::{Batch, Notice, StartAt, Tail, TailError};
-use super::watch::Watch;
 use super::{auth_log, fields, persist};
 use crate::clock::Clock;
 use crate::source::{
     Bookmark, Evidence, MetricSource, Reading, SourceContext, SourceError, Stopping,
 };
+use crate::watch::Watch;
+
+/// How often a log is looked at although the kernel reported nothing: it may be a link to another directory.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long to wait before a file that could not be read is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
@@ -92,7 +95,9 @@ async fn follow_until_stopping(
 ) -> Stopping {
     let directory = log.parent().unwrap_or(Path::new("/")).to_owned();
     let name = log.file_name().map(std::ffi::OsStr::to_owned);
-    let watch = Watch::directory(&directory, move |path| path.file_name() == name.as_deref());
+    let watch = Watch::directory(&directory, LOOK_INTERVAL, move |path| {
+        path.file_name() == name.as_deref()
+    });
     let earlier = context.state_dir.join(cursor_name(log));
     let bookmark = context.bookmarks.take(&format!("log {}", log.display()));
     let started = clock.instant();

@@ -217,7 +217,7 @@ async fn a_damaged_baseline_is_told() {
 #[tokio::test]
 async fn an_overflow_of_the_kernels_queue_looks_at_everything() {
     let host = Host::new(&["/etc/passwd"]);
-    let watcher = Watcher::new();
+    let mut watcher = Watcher::new();
     assert_eq!(watcher.take(), Some(std::collections::BTreeSet::new()));
     watcher.overflow();
     tokio::time::timeout(DEADLINE, watcher.changed()).await.unwrap();

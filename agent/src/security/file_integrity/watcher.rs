@@ -3,64 +3,38 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
+use crate::inotify::{Changed, Directories};
 
 /// Changed paths that wait to be looked at; more, and everything is looked at.
 const DIRTY_MAX: usize = 4_096;
 
-#[derive(Debug, Default)]
-struct Dirty {
-    paths: BTreeSet<PathBuf>,
-    everything: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct Watcher {
-    watcher: Option<RecommendedWatcher>,
+    directories: Option<Directories>,
     /// With device and inode: a directory that was made anew needs a new watch.
     watched: HashMap<PathBuf, (u64, u64)>,
-    dirty: Arc<Mutex<Dirty>>,
-    changed: Arc<Notify>,
+    dirty: BTreeSet<PathBuf>,
+    everything: bool,
 }
 
 impl Watcher {
     pub(super) fn new() -> Self {
-        let (dirty, changed) = (Arc::new(Mutex::new(Dirty::default())), Arc::new(Notify::new()));
-        let (mark, wake) = (Arc::clone(&dirty), Arc::clone(&changed));
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let mut dirty = mark.lock().unwrap_or_else(PoisonError::into_inner);
-            match event {
-                Ok(event) if event.kind.is_access() => return,
-                Ok(event) if event.need_rescan() => dirty.everything = true,
-                Ok(event) => dirty.paths.extend(event.paths),
-                Err(_) => dirty.everything = true,
-            }
-            if dirty.paths.len() > DIRTY_MAX {
-                dirty.everything = true;
-                dirty.paths.clear();
-            }
-            wake.notify_one();
+        let directories = Directories::new().inspect_err(|error| {
+            tracing::warn!(%error, "no file watch; changes are seen at the next look only");
         });
-        let watcher = watcher
-            .inspect_err(|error| {
-                tracing::warn!(%error, "no file watch; changes are seen at the next look only");
-            })
-            .ok();
-        Self { watcher, watched: HashMap::new(), dirty, changed }
+        let (watched, dirty) = (HashMap::new(), BTreeSet::new());
+        Self { directories: directories.ok(), watched, dirty, everything: false }
     }
 
     /// Watches exactly these directories; returns how many could not be watched.
     pub(super) fn set(&mut self, directories: &[PathBuf]) -> usize {
-        let Some(watcher) = &mut self.watcher else { return directories.len() };
+        let Some(kernel) = &mut self.directories else { return directories.len() };
         let wanted: HashSet<_> = directories.iter().map(PathBuf::as_path).collect();
         self.watched.retain(|directory, id| {
             let keep = wanted.contains(directory.as_path()) && identify(directory) == Some(*id);
             if !keep {
-                // A directory that is gone is not watched any more either way.
-                watcher.unwatch(directory).unwrap_or_default();
+                kernel.unwatch(directory);
             }
             keep
         });
@@ -71,7 +45,7 @@ impl Watcher {
             }
             // Identified first: one that changes in between is watched again next time.
             let id = identify(directory);
-            match (id, watcher.watch(directory, RecursiveMode::NonRecursive)) {
+            match (id, kernel.watch(directory)) {
                 (Some(id), Ok(())) => _ = self.watched.insert(directory.clone(), id),
                 _ => unwatched += 1,
             }
@@ -79,21 +53,52 @@ impl Watcher {
         unwatched
     }
 
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Waits for a change.
+    pub(super) async fn changed(&mut self) {
+        if self.everything {
+            return;
+        }
+        let Some(directories) = &self.directories else { return std::future::pending().await };
+        match directories.changed().await {
+            Ok(changes) => self.note(changes),
+            Err(error) => {
+                tracing::warn!(%error, "the file watch ended; changes are seen at the next look only");
+                self.directories = None;
+                self.everything = true;
+            }
+        }
     }
 
     /// What changed since the last call; `None` means everything may have.
-    pub(super) fn take(&self) -> Option<BTreeSet<PathBuf>> {
-        let dirty = std::mem::take(&mut *self.dirty.lock().unwrap_or_else(PoisonError::into_inner));
-        (!dirty.everything).then_some(dirty.paths)
+    pub(super) fn take(&mut self) -> Option<BTreeSet<PathBuf>> {
+        while let Some(directories) = &self.directories {
+            let changes = directories.changed_now();
+            if changes.is_empty() || self.everything {
+                break;
+            }
+            self.note(changes);
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        (!std::mem::take(&mut self.everything)).then_some(dirty)
+    }
+
+    fn note(&mut self, changes: Vec<Changed>) {
+        for change in changes {
+            match change {
+                Changed::Path(path) => _ = self.dirty.insert(path),
+                Changed::Anything => self.everything = true,
+            }
+        }
+        if self.dirty.len() > DIRTY_MAX {
+            self.everything = true;
+            self.dirty.clear();
+        }
     }
 
     /// As if the kernel had reported a change; for what it may have missed.
     #[cfg(test)]
-    pub(super) fn overflow(&self) {
-        self.dirty.lock().unwrap().everything = true;
-        self.changed.notify_one();
+    pub(super) fn overflow(&mut self) {
+        self.everything = true;
     }
 }
 
