@@ -1,10 +1,11 @@
 //! The evaluation loop: metric rules over the metric store, findings to alerting, recorded series back into the journal.
 //!
-//! Promises: rules without an interval of their own are evaluated when data arrives, at most once a second (less often
-//! when an evaluation takes long), and at least at the configured interval; a rule that fails is counted and changes nothing; the
-//! others go on.
+//! Promises: rules without an interval of their own are evaluated when data arrives, at most five times a second (less often
+//! when that takes more than its share of a core), and at least at the configured interval; a rule that fails is counted and
+//! changes nothing; the others go on.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use agent_model::{Labels, Millis, Series};
 use collector_alerting::{Alerting, RuleObservation};
 use rules::{EvaluationError, Findings, Rule, RuleGroup, RuleKind, RuleSet};
 use rules_promql::Limits;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::derived::{Readings, Reporter};
@@ -22,11 +23,18 @@ use crate::rule_health::RuleRun;
 use crate::rulebook::Rulebook;
 use crate::self_metrics::SelfMetrics;
 
-/// Evaluations of one group are at least this far apart.
-const SPACING_MIN: Duration = Duration::from_secs(1);
+/// Evaluations that follow arrivals are at least this far apart: what a value waits that comes right behind another's evaluation.
+const SPACING_MIN: Duration = Duration::from_millis(200);
 
-/// Evaluation takes at most a fourth of one core in the long run.
-const SPACING_PER_DURATION: u32 = 4;
+/// Up to a second apart they take at most a twentieth of one core …
+const SPACING_PER_DURATION: u32 = 20;
+const SPACING_USUAL_MAX: Duration = Duration::from_secs(1);
+
+/// … and never more than a fourth of one in the long run.
+const SPACING_PER_DURATION_MIN: u32 = 4;
+
+/// Groups whose results wait to be taken; the evaluation goes on meanwhile.
+const GROUPS_AHEAD: usize = 16;
 
 /// The job under which recorded series are reported; they do not count as an arrival of data.
 pub const RECORDED_JOB: &str = "recorded";
@@ -71,10 +79,15 @@ impl Evaluator {
                 let rulebook = Arc::clone(&rules.borrow_and_update());
                 groups = self.take_up(&rulebook.metrics).await;
             }
-            for scheduled in &mut groups {
-                if scheduled.due <= clock::instant() {
-                    self.evaluate(scheduled).await;
-                }
+            let began = clock::instant();
+            let mut due: Vec<_> =
+                groups.iter_mut().filter(|scheduled| scheduled.due <= began).collect();
+            self.evaluate(&due).await;
+            // Together, because all groups share the core.
+            let earliest = began + spacing(began.elapsed());
+            for scheduled in &mut due {
+                scheduled.due = began + scheduled.interval;
+                scheduled.earliest = earliest;
             }
             let next = groups.iter().map(|scheduled| scheduled.due).min();
             let pause = next.map_or(self.interval, |due| due.duration_since(clock::instant()));
@@ -118,21 +131,43 @@ impl Evaluator {
         Scheduled { group: Arc::new(group), own_interval, interval, due: now, earliest: now }
     }
 
-    async fn evaluate(&mut self, scheduled: &mut Scheduled) {
-        let began = clock::instant();
-        let at_ms = clock::now_ms();
-        let (group, query) = (Arc::clone(&scheduled.group), self.query.clone());
-        let work = tokio::task::spawn_blocking(move || evaluate_group(&group, at_ms, &query));
-        let evaluated = work.await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "a group of rules broke off");
-            Vec::new()
+    /// Evaluates these groups one after the other on a thread that may block, and takes what each finds as it comes.
+    async fn evaluate(&mut self, due: &[&mut Scheduled]) {
+        let groups: Vec<_> = due.iter().map(|scheduled| Arc::clone(&scheduled.group)).collect();
+        if groups.is_empty() {
+            return;
+        }
+        let (sender, mut evaluated) = mpsc::channel(GROUPS_AHEAD);
+        let query = self.query.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            for group in groups {
+                let at_ms = clock::now_ms();
+                let evaluation = AssertUnwindSafe(|| evaluate_group(&group, at_ms, &query));
+                let results = catch_unwind(evaluation).unwrap_or_else(|_| {
+                    tracing::error!(group = group.name, "a group of rules broke off");
+                    Vec::new()
+                });
+                // The loop is gone: the collector is stopping.
+                if sender.blocking_send((group, at_ms, results)).is_err() {
+                    return;
+                }
+            }
         });
+        while let Some((group, at_ms, results)) = evaluated.recv().await {
+            self.take_group(&group, at_ms, results).await;
+        }
+        if let Err(error) = work.await {
+            tracing::error!(%error, "the evaluation of rules broke off");
+        }
+    }
+
+    async fn take_group(&mut self, group: &RuleGroup, at_ms: Millis, results: Evaluated) {
         let mut recorded = Readings::new();
-        for (index, took, result) in evaluated {
-            let rule = &scheduled.group.rules[index];
+        for (index, took, result) in results {
+            let rule = &group.rules[index];
             let error = result.as_ref().err().map(|error| crate::describe(error));
             self.metrics.rule_health.note(id(rule), RuleRun { at_ms, took, error });
-            self.take(&scheduled.group.name, rule, result, at_ms, &mut recorded).await;
+            self.take(&group.name, rule, result, at_ms, &mut recorded).await;
         }
         if !recorded.is_empty() {
             let report = self.reporter.report(recorded, at_ms);
@@ -141,9 +176,6 @@ impl Evaluator {
                 tracing::error!(error = %crate::describe(&error), "recorded series are missing");
             }
         }
-        let took = began.elapsed();
-        scheduled.due = began + scheduled.interval;
-        scheduled.earliest = began + SPACING_MIN.max(took * SPACING_PER_DURATION);
     }
 
     async fn take(
@@ -188,6 +220,12 @@ impl Evaluator {
     }
 }
 
+/// How far apart the beginnings of two evaluations are, when one took so long.
+fn spacing(took: Duration) -> Duration {
+    let usual = (took * SPACING_PER_DURATION).clamp(SPACING_MIN, SPACING_USUAL_MAX);
+    usual.max(took * SPACING_PER_DURATION_MIN)
+}
+
 fn evaluate_group(group: &RuleGroup, at_ms: Millis, query: &Query) -> Evaluated {
     let limits = Limits::default();
     let rules = group.rules.iter().enumerate();
@@ -206,4 +244,18 @@ fn id(rule: &Rule) -> String {
 /// A recorded series keeps its labels, except those that the inventory adds at every select.
 fn complete(labels: Labels) -> Labels {
     labels.without(&crate::query::INVENTORY_LABELS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quick_evaluation_follows_soon_and_a_slow_one_leaves_the_core_to_others() {
+        let spaced = |took_ms: u64| spacing(Duration::from_millis(took_ms)).as_millis();
+        assert_eq!(
+            [1, 10, 20, 50, 250, 300, 2_000].map(spaced),
+            [200, 200, 400, 1_000, 1_000, 1_200, 8_000]
+        );
+    }
 }

@@ -1,5 +1,5 @@
 //! Measures the metric store on a data centre's day: 20 hosts of 500 series, every 15 s, cut every 5 minutes.
-//! Prints one figure a line, `name value unit`, for `cargo xtask bench`. Arguments: hours of data (default 6).
+//! Prints rows of the table of `cargo xtask bench`.
 
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 #![allow(clippy::unwrap_used, reason = "a measurement that fails has nothing to say")]
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use agent_model::{Labels, Matcher};
 use collector_metric_store::{MetricStore, MetricStoreConfig, SeriesRef};
 
+const HOURS: i64 = 6;
 const HOSTS: usize = 20;
 const SERIES_OF_HOST: usize = 500;
 const STEP_MS: i64 = 15_000;
@@ -60,7 +61,7 @@ fn random(state: &mut u64) -> u64 {
 }
 
 fn figure(name: &str, value: f64, unit: &str) {
-    println!("metric_store_{name} {value:.3} {unit}");
+    println!("| metric store, {name} | {value:.2} {unit} | – |");
 }
 
 /// The best of a few runs, in milliseconds.
@@ -114,11 +115,11 @@ fn fill(store: &MetricStore, columns: i64) {
     let stats = store.stats();
     let samples = stats.appended_samples as f64;
     let rate = |time: Duration| samples / time.as_secs_f64() / 1e6;
-    figure("append", rate(appending), "million_samples/s");
-    figure("append_and_cut", rate(appending + cutting), "million_samples/s");
-    figure("append_cut_and_merge", rate(appending + cutting + merging), "million_samples/s");
-    figure("fresh_bytes", fresh, "bytes/sample");
-    figure("merged_bytes", stats.part_bytes as f64 / stats.part_samples as f64, "bytes/sample");
+    figure("append", rate(appending), "M samples/s");
+    figure("append and cut", rate(appending + cutting), "M samples/s");
+    figure("append, cut and merge", rate(appending + cutting + merging), "M samples/s");
+    figure("fresh", fresh, "bytes/sample");
+    figure("merged", stats.part_bytes as f64 / stats.part_samples as f64, "bytes/sample");
     figure("parts", stats.parts as f64, "files");
 }
 
@@ -131,11 +132,11 @@ fn queries(store: &MetricStore, columns: i64) {
         best_ms(|| drop(store.select(matchers, from, end).unwrap()))
     };
     let metric_only = std::slice::from_ref(&metric);
-    figure("select_metric_3h", select(metric_only, hours(3)), "ms");
-    figure("select_metric_5m", select(metric_only, end - 300_000), "ms");
+    figure("select a metric of 20 hosts over 3 h", select(metric_only, hours(3)), "ms");
+    figure("the same over 5 min", select(metric_only, end - 300_000), "ms");
     let both = [metric.clone(), host];
-    figure("select_metric_of_host_3h", select(&both, hours(3)), "ms");
-    figure("select_all_5m", select(&[], end - 300_000), "ms");
+    figure("select a metric of one host over 3 h", select(&both, hours(3)), "ms");
+    figure("select all 10,000 series over 5 min", select(&[], end - 300_000), "ms");
 }
 
 fn resident_bytes() -> f64 {
@@ -146,8 +147,7 @@ fn resident_bytes() -> f64 {
 }
 
 fn main() {
-    let hours = std::env::args().find_map(|argument| argument.parse::<i64>().ok()).unwrap_or(6);
-    let columns = hours * 3_600_000 / STEP_MS;
+    let columns = HOURS * 3_600_000 / STEP_MS;
     let directory = tempfile::tempdir().unwrap();
     let store = MetricStore::open(MetricStoreConfig::new(directory.path())).unwrap();
     fill(&store, columns);

@@ -56,8 +56,8 @@ pub(crate) fn select(
     range: &TimeRange,
     limits: &Limits,
 ) -> Result<Vec<Series>, MetricStoreError> {
-    let mut budget = ReadBudget::new(limits.samples_max);
     for attempt in 0.. {
+        let mut budget = ReadBudget::new(limits.samples_max);
         // Index before head, as everywhere, and held on: no slot changes its meaning in between. Appends need only
         // the head, so a slow match does not stop them.
         let locked_index = read(index);
@@ -66,13 +66,13 @@ pub(crate) fn select(
         let view = view(&matching, &locked_head, range, limits)?;
         let mut open = Vec::new();
         if attempt == RESTARTS_MAX {
-            open = view.slots.iter().map(|slot| locked_head.copy(*slot, range)).collect();
+            copy_some(&locked_head, &view.slots, range, &mut budget, &mut open)?;
         }
         drop(locked_head);
         let labels: Vec<Labels> =
             view.slots.iter().map(|slot| locked_index.labels(*slot)).collect();
         drop(locked_index);
-        if attempt == RESTARTS_MAX || copy_head(head, &view, range, &mut open) {
+        if attempt == RESTARTS_MAX || copy_head(head, &view, range, &mut budget, &mut open)? {
             return assemble(&view, labels, open, range, &mut budget);
         }
     }
@@ -103,16 +103,33 @@ fn copy_head(
     head: &RwLock<Head>,
     view: &View,
     range: &TimeRange,
+    budget: &mut ReadBudget,
     out: &mut Vec<Vec<Sample>>,
-) -> bool {
+) -> Result<bool, MetricStoreError> {
     for batch in view.slots.chunks(HEAD_BATCH) {
         let head = read(head);
         if head.freezes != view.freezes {
-            return false;
+            return Ok(false);
         }
-        out.extend(batch.iter().map(|slot| head.copy(*slot, range)));
+        copy_some(&head, batch, range, budget, out)?;
     }
-    true
+    Ok(true)
+}
+
+/// Ends at the limit, before more is copied.
+fn copy_some(
+    head: &Head,
+    slots: &[u32],
+    range: &TimeRange,
+    budget: &mut ReadBudget,
+    out: &mut Vec<Vec<Sample>>,
+) -> Result<(), MetricStoreError> {
+    for slot in slots {
+        let samples = head.copy(*slot, range);
+        budget.spend(samples.len())?;
+        out.push(samples);
+    }
+    Ok(())
 }
 
 /// Parts in order, then the frozen, then the open head: of equal times the later wins.
@@ -143,8 +160,8 @@ fn assemble(
         if let Some(frozen) = &view.frozen {
             frozen.read(*slot, range, &mut samples);
         }
-        samples.extend(open);
         budget.spend(samples.len() - in_parts)?;
+        samples.extend(open);
         settle(&mut samples);
         if !samples.is_empty() {
             series.push(Series { labels, samples });

@@ -119,8 +119,8 @@ impl MetricsView {
                 let labels: Vec<Labels> = if decoded.record.derived {
                     schema.series.clone()
                 } else {
-                    let series = schema.series.iter();
-                    series.map(|series| complete(series, host, &schema.job)).collect()
+                    let own = own_labels(host, &schema.job);
+                    schema.series.iter().map(|series| series.with_all(own.iter())).collect()
                 };
                 let references: Arc<[SeriesRef]> = self.store.series_refs(&labels)?.into();
                 // A refused series may find room later, so such a registration is not kept.
@@ -188,10 +188,8 @@ fn end(store: &MetricStore, series: &[SeriesRef], at_ms: Millis) {
     }
 }
 
-/// The labels under which a host's series is stored.
-fn complete(series: &Labels, host: &HostId, job: &str) -> Labels {
-    series
-        .with("host", host.as_label_value())
-        .with("instance", host.as_label_value())
-        .with("job", job)
+/// The labels that the collector sets on every series of a job of a host.
+fn own_labels(host: &HostId, job: &str) -> Labels {
+    let host = host.as_label_value();
+    Labels::new([("host", Arc::clone(&host)), ("instance", host), ("job", Arc::from(job))])
 }
