@@ -56,6 +56,10 @@ impl SchemaSource for Shared {
 }
 
 impl Shared {
+    pub fn series(&self) -> &[Labels] {
+        &self.schema.series
+    }
+
     /// So many series, at most [`SERIES`].
     pub fn new(count: u32) -> Arc<Self> {
         let series = (0..count).map(|at| {

@@ -5,7 +5,6 @@ mod loading;
 mod matching;
 mod properties;
 mod saving;
-mod speed;
 
 use std::collections::BTreeMap;
 

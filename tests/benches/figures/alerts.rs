@@ -11,12 +11,16 @@ use tests::mounted::Mounted;
 use tests::webhook::Webhook;
 
 use crate::process;
-use crate::table::{Table, spread};
+use crate::table::{row, spread};
 
 const LOGIN_REPETITIONS: u32 = 50;
 const THRESHOLD_REPETITIONS: u32 = 20;
-/// One repetition takes up to two ticks of 15 s.
-const DEFAULT_REPETITIONS: u32 = 5;
+/// One repetition takes about two ticks of 15 s.
+const DEFAULT_REPETITIONS: u32 = 6;
+/// Read while the repetitions wait.
+const DEFAULT_TICKS: u32 = 10;
+const QUICK_TICK: Duration = Duration::from_secs(1);
+const DEFAULT_TICK: Duration = Duration::from_secs(15);
 
 /// Each alert goes out alone and at once, so that what is measured is the way and not the grouping.
 fn routing(webhook: &Webhook) -> String {
@@ -29,55 +33,62 @@ fn routing(webhook: &Webhook) -> String {
 }
 
 /// The agent reads every second.
-pub(crate) async fn quick(table: &mut Table) -> anyhow::Result<()> {
+pub(crate) async fn quick() -> anyhow::Result<()> {
     let (webhook, mut house, small) = prepare(Some("interval: 1s"))?.start().await?;
     let mut times = Vec::new();
     for repetition in 0..LOGIN_REPETITIONS {
         times.push(login(&house, &webhook, repetition).await?);
     }
     let fail2ban = "fail2ban, measured earlier: p50 0.56 s, max 0.74 s";
-    table.row("log line written → webhook, burst of 13 lines", spread(times), fail2ban);
-    let times = threshold(&webhook, &small, THRESHOLD_REPETITIONS).await?;
+    row("log line written → webhook, burst of 13 lines", spread(times), fail2ban);
+    let times = threshold(&webhook, &small, THRESHOLD_REPETITIONS, QUICK_TICK).await?;
     let tightest =
         "Prometheus + Alertmanager at their tightest, measured earlier: p50 1.02 s, max 1.75 s";
-    table.row("value crosses a threshold → webhook, agent at 1 s", spread(times.0), tightest);
-    table.row("value returns → resolved at the webhook, agent at 1 s", spread(times.1), "–");
+    row("value crosses a threshold → webhook, agent at 1 s", spread(times.0), tightest);
+    row("value returns → resolved at the webhook, agent at 1 s", spread(times.1), "–");
     house.stop()?;
     Ok(())
 }
 
 /// Every default of the agent, 15 s among them.
-pub(crate) async fn as_installed(table: &mut Table) -> anyhow::Result<()> {
+pub(crate) async fn as_installed() -> anyhow::Result<()> {
     let (webhook, mut house, small) = prepare(None)?.start().await?;
-    let times = threshold(&webhook, &small, DEFAULT_REPETITIONS).await?;
+    let (times, beside) = tokio::join!(
+        threshold(&webhook, &small, DEFAULT_REPETITIONS, DEFAULT_TICK),
+        process::beside(&house, DEFAULT_TICKS),
+    );
+    let (times, [what, ours, theirs]) = (times?, beside?);
     let default = "Prometheus + Alertmanager as installed, measured earlier: p50 45.8 s, max 56 s";
-    table.row("value crosses a threshold → webhook, agent at 15 s", spread(times.0), default);
+    row("value crosses a threshold → webhook, agent at 15 s", spread(times.0), default);
     let (agent, collector) =
         (process::memory(house.daemon("agent")?)?, process::memory(house.daemon("collector")?)?);
-    let series = house.query("count({__name__!=\"\"})").await?[0]["value"][1].clone();
+    let up = process::memory(process::parent(house.daemon("collector")?)?)?;
+    let counted = house.query("count({__name__!=\"\"})").await?;
+    let series = counted[0]["value"][1].as_str().unwrap_or("unknown").to_owned();
     let whole = format!(
         "{:.1} MiB RSS: collector {:.1} ({:.1} anonymous), agent {:.1} ({:.1} anonymous); {series} \
-         series",
+         series; `haidang up` itself, which a packaged installation has not, {:.1} more",
         agent.0 + collector.0,
         collector.0,
         collector.1,
         agent.0,
         agent.1,
+        up.0,
     );
     let peer = "Prometheus + Alertmanager + two exporters, measured earlier: 123 MiB";
-    table.row("the whole on one host", whole, peer);
-    wire(table, &house).await?;
-    process::beside(table, &house, 6).await?;
+    row("the whole on one host", whole, peer);
+    wire(&house).await?;
+    row(&what, ours, &theirs);
     house.stop()?;
     Ok(())
 }
 
 /// Bytes of request bodies per sample of this house's own agent so far.
-async fn wire(table: &mut Table, house: &House) -> anyhow::Result<()> {
+async fn wire(house: &House) -> anyhow::Result<()> {
     let samples = house.own_metric("haidang_collector_samples_total").await?;
     let bytes = house.own_metric("haidang_collector_body_bytes_total").await?;
     let figure = format!("{:.2} B/sample ({bytes} B, {samples} samples)", bytes / samples);
-    table.row("on the wire, a real agent at 15 s, first minutes with schemas", figure, "–");
+    row("on the wire, a real agent at 15 s, first minutes with schemas", figure, "–");
     Ok(())
 }
 
@@ -151,14 +162,15 @@ async fn threshold(
     webhook: &Webhook,
     small: &Small,
     repetitions: u32,
+    tick: Duration,
 ) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
     let (mut fired, mut resolved) = (Vec::new(), Vec::new());
     let ballast = small.path.join("ballast");
     for repetition in 0..repetitions {
-        // Long enough for the group to be forgotten, and another moment of a tick of 1 s each time. Of a tick of 15 s it is
-        // always the first part, because `resolved` has just come with one: nearly the whole tick is waited for.
-        tokio::time::sleep(Duration::from_millis(1_500 + u64::from(repetition * 137 % 1_000)))
-            .await;
+        // Long enough for the group to be forgotten; then, because `resolved` has just come with a tick, moments that are
+        // spread evenly over one.
+        let moment = tick * (repetition * 7 % repetitions) / repetitions;
+        tokio::time::sleep(Duration::from_millis(1_500) + moment).await;
         let written = now();
         fs::write(&ballast, vec![1; 6 << 20])?;
         fired.push(told(webhook, "firing", written).await?);

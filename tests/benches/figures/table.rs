@@ -1,47 +1,16 @@
-//! The table of figures, and what a figure needs beside it: the date, the machine, its load.
+//! The rows of the table of figures, and how many times become one figure.
 
-use std::fmt;
-use std::fs;
+use std::fmt::Display;
 use std::time::Duration;
 
-#[derive(Default)]
-pub(crate) struct Table {
-    rows: Vec<[String; 3]>,
-}
-
-impl Table {
-    /// Adds a line, and shows it at once: a long run tells what it has.
-    pub(crate) fn row(&mut self, what: &str, here: String, peer: &str) {
-        println!("{what}: {here} ({peer})");
-        self.rows.push([what.to_owned(), here, peer.to_owned()]);
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "| what | measured | peer |\n|---|---|---|")?;
-        for [what, here, peer] in &self.rows {
-            writeln!(formatter, "| {what} | {here} | {peer} |")?;
-        }
-        Ok(())
-    }
+/// A row of the table that `cargo xtask bench` prints, shown as soon as it is known: a long run tells what it has.
+pub(crate) fn row(what: &str, here: impl Display, peer: &str) {
+    println!("| {what} | {here} | {peer} |");
 }
 
 #[allow(clippy::disallowed_methods, reason = "the clock of this benchmark")]
 pub(crate) fn present() -> jiff::Timestamp {
     jiff::Timestamp::now()
-}
-
-/// Date, cores, memory and load of this moment.
-pub(crate) fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let date = present().strftime("%Y-%m-%d %H:%M UTC").to_string();
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let memory = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok());
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: Vec<&str> = load.split_whitespace().take(3).collect();
-    let gibibytes = memory.unwrap_or(f64::NAN) / f64::from(1 << 20);
-    format!("{date}, {cores} cores, {gibibytes:.0} GiB, load {}", load.join(" "))
 }
 
 /// Median, 99th percentile and maximum; nearest rank.

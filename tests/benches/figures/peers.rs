@@ -1,0 +1,188 @@
+//! Prometheus and VictoriaMetrics, as Debian packages them, taking the same samples by remote write 1.0 on two connections.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use agent_model::{Labels, Millis};
+use anyhow::Context;
+use prost::Message;
+use tests::deadline::{eventually, now};
+use tests::fleet::{SERIES, Shared, value};
+use tests::house::free_address;
+
+use crate::ingest::{HOURS, HOURS_HOSTS, Taken, bytes_below};
+use crate::process::{Daemon, peak_memory, processor};
+use crate::table::{present, row};
+
+/// Ticks of one host in one request: 10,000 samples, which both peers take in one piece.
+const TICKS: u32 = 20;
+const CONNECTIONS: u32 = 2;
+
+/// prompb's messages (github.com/prometheus/prometheus, prompb/remote.proto and types.proto).
+#[derive(Clone, PartialEq, Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    timeseries: Vec<TimeSeries>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+}
+
+/// The figures of each peer that is installed, on the data of [`crate::ingest::hours`].
+pub(crate) async fn compare() -> anyhow::Result<()> {
+    let bodies = bodies()?;
+    for (name, measured) in [
+        ("Prometheus", prometheus(&bodies).await),
+        ("VictoriaMetrics", victoria_metrics(&bodies).await),
+    ] {
+        let figure =
+            measured.map_or_else(|error| format!("not measured: {error:#}"), |it| it.to_string());
+        row(&format!("the same by remote write, {CONNECTIONS} connections: {name}"), figure, "–");
+    }
+    Ok(())
+}
+
+/// For each connection the requests in order of time.
+fn bodies() -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
+    let series = Shared::new(SERIES).series().to_vec();
+    let now_ms = present().as_millisecond();
+    let mut connections = vec![Vec::new(); usize::try_from(CONNECTIONS)?];
+    let ticks = HOURS.ticks();
+    for first in (0..ticks).step_by(usize::try_from(TICKS)?) {
+        for host in 0..HOURS_HOSTS {
+            let ticks = first..(first + TICKS).min(ticks);
+            let values = |tick| (0..SERIES).map(|at| value(host, at, tick)).collect();
+            let columns: Vec<_> =
+                ticks.map(|tick| (HOURS.timestamp(now_ms, tick), values(tick))).collect();
+            let message = request(&series, host, &columns).encode_to_vec();
+            let packed = snap::raw::Encoder::new().compress_vec(&message)?;
+            connections[usize::try_from(host % CONNECTIONS)?].push(packed);
+        }
+    }
+    Ok(connections)
+}
+
+fn request(series: &[Labels], host: u32, columns: &[(Millis, Vec<f64>)]) -> WriteRequest {
+    let host = format!("bench-{host:05}");
+    let one = |(at, labels): (usize, &Labels)| {
+        let labels = labels.with("host", &*host).with("instance", &*host).with("job", "bench");
+        let label = |label: &agent_model::Label| Label {
+            name: label.name.to_string(),
+            value: label.value.to_string(),
+        };
+        let samples = columns
+            .iter()
+            .map(|(timestamp, values)| Sample { value: values[at], timestamp: *timestamp });
+        TimeSeries { labels: labels.iter().map(label).collect(), samples: samples.collect() }
+    };
+    WriteRequest { timeseries: series.iter().enumerate().map(one).collect() }
+}
+
+async fn prometheus(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
+    let directory = tempfile::tempdir()?;
+    let (listen, path) = (free_address()?, directory.path().display().to_string());
+    fs::write(directory.path().join("prometheus.yml"), "")?;
+    let mut command = Command::new("prometheus");
+    command
+        .arg(format!("--config.file={path}/prometheus.yml"))
+        .arg(format!("--storage.tsdb.path={path}/data"))
+        .arg(format!("--web.listen-address={listen}"))
+        .args(["--web.enable-remote-write-receiver", "--web.enable-admin-api"]);
+    let peer = Daemon::start(&mut command).context("`prometheus` is not installed")?;
+    let url = format!("http://{listen}");
+    let mut taken = send(&peer, &url, "/-/ready", bodies).await?;
+    // What it would have on disk after its next compaction: a block with its index.
+    let snapshot = format!("{url}/api/v1/admin/tsdb/snapshot");
+    reqwest::Client::new().post(snapshot).send().await?.error_for_status()?;
+    taken.disk_bytes = bytes_below(&Path::new(&path).join("data/snapshots"))?;
+    Ok(taken)
+}
+
+async fn victoria_metrics(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
+    let directory = tempfile::tempdir()?;
+    let (listen, path) = (free_address()?, directory.path().display().to_string());
+    let mut command = Command::new("victoria-metrics");
+    command.arg(format!("-storageDataPath={path}")).arg(format!("-httpListenAddr={listen}"));
+    let peer = Daemon::start(&mut command).context("`victoria-metrics` is not installed")?;
+    let url = format!("http://{listen}");
+    let mut taken = send(&peer, &url, "/health", bodies).await?;
+    for task in ["force_flush", "force_merge"] {
+        reqwest::get(format!("{url}/internal/{task}")).await?.error_for_status()?;
+    }
+    // The merge goes on after its answer.
+    let mut before = 0;
+    taken.disk_bytes = eventually("the merge to end", || {
+        let bytes = bytes_below(directory.path());
+        let unchanged = bytes.as_ref().is_ok_and(|bytes| *bytes == before);
+        before = bytes.as_ref().copied().unwrap_or(0);
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            anyhow::ensure!(unchanged, "it still writes");
+            bytes
+        }
+    })
+    .await?;
+    Ok(taken)
+}
+
+/// Each connection sends its next request when the last was answered.
+async fn send(
+    peer: &Daemon,
+    url: &str,
+    health: &str,
+    bodies: &[Vec<Vec<u8>>],
+) -> anyhow::Result<Taken> {
+    let http = reqwest::Client::new();
+    let health = format!("{url}{health}");
+    let ready = || async { anyhow::Ok(http.get(&health).send().await?.error_for_status()?) };
+    eventually("the peer to be ready", ready).await?;
+    let (before, started) = (processor(peer.pid()?)?, now());
+    let tasks: Vec<_> = bodies
+        .iter()
+        .cloned()
+        .map(|requests| {
+            let url = format!("{url}/api/v1/write");
+            tokio::spawn(async move {
+                let http = reqwest::Client::new();
+                for body in requests {
+                    let request = http.post(&url).header("Content-Encoding", "snappy").body(body);
+                    let answer = request.send().await?;
+                    let status = answer.status();
+                    let text = answer.text().await?;
+                    anyhow::ensure!(status.is_success(), "{status}: {text}");
+                }
+                anyhow::Ok(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await??;
+    }
+    let took = now().duration_since(started);
+    let samples = f64::from(HOURS_HOSTS * HOURS.ticks() * SERIES);
+    let used = processor(peer.pid()?)?.saturating_sub(before);
+    Ok(Taken { samples, took, used, peak: peak_memory(peer.pid()?)?, disk_bytes: 0 })
+}
