@@ -15,6 +15,7 @@ use crate::alert::{Annotations, fingerprint_text};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::routing::{Authorization, SecretText, WebhookChannel};
 
+use super::wording::alert_address;
 use super::{Notifier, SendError, Sending, secret};
 
 /// One request, from the connection to the end of the answer's head.
@@ -170,7 +171,7 @@ fn payload_alert<'a>(alert: &'a NotifiedAlert, external_url: &str) -> PayloadAle
         annotations: &alert.annotations,
         starts_at: rfc3339(alert.starts_ms),
         ends_at: alert.resolved_ms.map_or_else(|| NO_END.to_owned(), rfc3339),
-        generator_url: format!("{external_url}/alerts/{fingerprint}"),
+        generator_url: alert_address(external_url, alert.fingerprint),
         fingerprint,
     }
 }

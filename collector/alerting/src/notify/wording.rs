@@ -33,12 +33,17 @@ pub(super) fn subject(notification: &Notification) -> String {
     format!("{}{more}", headline(first))
 }
 
+/// Where the pages show this one alert: their routes lie behind `#`.
+pub(super) fn alert_address(external_url: &str, fingerprint: u64) -> String {
+    format!("{external_url}/#/alerts?wanted={}", fingerprint_text(fingerprint))
+}
+
 pub(super) fn paragraphs(notification: &Notification, external_url: &str) -> Vec<Paragraph> {
     let shown = notification.alerts.iter().take(ALERTS_WRITTEN_MAX);
     let paragraph = |alert: &NotifiedAlert| Paragraph {
         headline: headline(alert),
         lines: lines(alert, notification.created_ms),
-        link: format!("{external_url}/alerts/{}", fingerprint_text(alert.fingerprint)),
+        link: alert_address(external_url, alert.fingerprint),
     };
     let mut paragraphs: Vec<Paragraph> = shown.map(paragraph).collect();
     let left_out = notification.alerts.len().saturating_sub(ALERTS_WRITTEN_MAX);
@@ -46,7 +51,7 @@ pub(super) fn paragraphs(notification: &Notification, external_url: &str) -> Vec
         paragraphs.push(Paragraph {
             headline: format!("Còn {left_out} cảnh báo khác"),
             lines: Vec::new(),
-            link: format!("{external_url}/alerts"),
+            link: format!("{external_url}/#/alerts"),
         });
     }
     paragraphs

@@ -10,6 +10,7 @@ import { Notifications } from "../components/Notifications";
 import { Page, Section } from "../components/Page";
 import { Silences } from "../components/Silences";
 import { useText, type Key } from "../i18n";
+import { useHashQuery } from "../lib/address";
 import { matches } from "../lib/search";
 import { byUrgency } from "../lib/severity";
 
@@ -22,7 +23,8 @@ const GROUPS: [AlertState, Key][] = [
 export default function Alerts() {
   const { t } = useText();
   const alerts = useQuery({ queryKey: ["alerts"], queryFn: getAlerts, refetchInterval: 15_000 });
-  const [wanted, setWanted] = useState("");
+  // A message to a person links to its alert.
+  const [wanted, setWanted] = useState(useHashQuery().get("wanted") ?? "");
   const stale = useStaleClass();
   return (
     <Page title={t("alerts.title")}>
@@ -50,7 +52,7 @@ export default function Alerts() {
 
 function isWanted(alert: Alert, state: AlertState, wanted: string) {
   if (alert.state !== state) return false;
-  return matches(wanted, alert.name, ...Object.values(alert.labels), ...Object.values(alert.annotations));
+  return matches(wanted, alert.fingerprint, alert.name, ...Object.values(alert.labels), ...Object.values(alert.annotations));
 }
 
 function Group({ title, state, alerts }: { title: string; state: AlertState; alerts: Alert[] }) {

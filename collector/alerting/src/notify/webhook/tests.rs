@@ -51,7 +51,7 @@ fn the_payload_is_alertmanagers_version_4() {
               },
               "startsAt": "2026-11-21T01:12:00.25Z",
               "endsAt": "0001-01-01T00:00:00Z",
-              "generatorURL": "http://hd/alerts/fc90da942b4b1502",
+              "generatorURL": "http://hd/#/alerts?wanted=fc90da942b4b1502",
               "fingerprint": "fc90da942b4b1502"
             },
             {
@@ -66,7 +66,7 @@ fn the_payload_is_alertmanagers_version_4() {
               },
               "startsAt": "2026-11-21T01:12:00.25Z",
               "endsAt": "2026-11-21T01:13:00Z",
-              "generatorURL": "http://hd/alerts/9c263be528a19813",
+              "generatorURL": "http://hd/#/alerts?wanted=9c263be528a19813",
               "fingerprint": "9c263be528a19813"
             }
           ],

@@ -56,13 +56,13 @@ fn the_text_follows_the_pattern_and_the_page_escapes_it() {
         Ảnh hưởng: 19 sở, 9 huyện, 101 xã.
         Nguyên nhân nghi ngờ: SSO (dc1-srv07) lỗi 5xx.
         Cần làm gì: 1) Kiểm tra SSO. 2) Gọi người trực.
-        Xem chi tiết: http://hd/alerts/c8d6cefbbdf32a14
+        Xem chi tiết: http://hd/#/alerts?wanted=c8d6cefbbdf32a14
 
         [ĐÃ KHẮC PHỤC] Một cửa điện tử 1 – không đăng nhập được <1>
         Từ 08:12 ngày 21/11/2026 đến 09:47 ngày 21/11/2026 (kéo dài 1 giờ 35 phút).
         Ảnh hưởng: 19 sở, 9 huyện, 101 xã.
         Nguyên nhân nghi ngờ: SSO (dc1-srv07) lỗi 5xx.
-        Xem chi tiết: http://hd/alerts/21ba3c77d19f1c0a
+        Xem chi tiết: http://hd/#/alerts?wanted=21ba3c77d19f1c0a
 
     "#]];
     expected.assert_eq(&plain_text(&notification, "http://hd"));
@@ -73,12 +73,12 @@ fn the_text_follows_the_pattern_and_the_page_escapes_it() {
         Ảnh hưởng: 19 sở, 9 huyện, 101 xã.<br>
         Nguyên nhân nghi ngờ: SSO (dc1-srv07) lỗi 5xx.<br>
         Cần làm gì: 1) Kiểm tra SSO. 2) Gọi người trực.</p>
-        <p><a href="http://hd/alerts/c8d6cefbbdf32a14">Xem chi tiết</a></p>
+        <p><a href="http://hd/#/alerts?wanted=c8d6cefbbdf32a14">Xem chi tiết</a></p>
         <h3>[ĐÃ KHẮC PHỤC] Một cửa điện tử 1 – không đăng nhập được &lt;1&gt;</h3>
         <p>Từ 08:12 ngày 21/11/2026 đến 09:47 ngày 21/11/2026 (kéo dài 1 giờ 35 phút).<br>
         Ảnh hưởng: 19 sở, 9 huyện, 101 xã.<br>
         Nguyên nhân nghi ngờ: SSO (dc1-srv07) lỗi 5xx.</p>
-        <p><a href="http://hd/alerts/21ba3c77d19f1c0a">Xem chi tiết</a></p>
+        <p><a href="http://hd/#/alerts?wanted=21ba3c77d19f1c0a">Xem chi tiết</a></p>
         </body></html>
     "#]];
     expected.assert_eq(&html(&notification, "http://hd"));
