@@ -106,6 +106,8 @@ pub async fn run(
     let reloader = parts.reload(files, rules, province, drills, certificate)?;
     parts.listen_for_agents(&ingest, &authority).await?;
     parts.listen_for_people(&authority, reloader).await?;
+    // It holds the ends of the feed from which the views read: they finish once nobody can report any more.
+    drop(ingest);
     parts.until_the_end().await
 }
 

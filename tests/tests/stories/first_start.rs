@@ -36,6 +36,7 @@ async fn a_second_start_continues_where_the_first_stopped() -> anyhow::Result<()
     house.start().await?;
     house.eventually_sees("node_boot_time_seconds").await?;
     assert!(house.stop()?, "it stops cleanly\n{}", house.last_log_lines());
+    assert!(!house.last_log_lines().contains("parts were cut"), "{}", house.last_log_lines());
     let before = house.query("1").await;
     assert!(before.is_err(), "nothing answers while it is stopped");
     house.start().await?;
