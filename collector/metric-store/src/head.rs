@@ -71,18 +71,26 @@ impl Head {
         timestamp_ms: i64,
         values: &[f64],
     ) -> Result<(), MetricStoreError> {
-        for (series, value) in series.iter().zip(values) {
-            if series.is_refused() {
-                self.dropped_samples += 1;
-                continue;
-            }
-            let buffer = self.buffers.get_mut(series.slot as usize);
-            let buffer = buffer.filter(|buffer| buffer.generation == series.generation);
-            let Some(buffer) = buffer else { return Err(MetricStoreError::SeriesForgotten) };
-            buffer.samples.push(Sample { timestamp_ms, value: *value });
-            self.samples += 1;
-            self.appended_samples += 1;
+        let samples = values.iter().map(|value| Sample { timestamp_ms, value: *value });
+        series.iter().zip(samples).try_for_each(|(series, sample)| self.push(*series, sample))
+    }
+
+    /// One sample. A refused series' is dropped and counted.
+    pub(crate) fn push(
+        &mut self,
+        series: SeriesRef,
+        sample: Sample,
+    ) -> Result<(), MetricStoreError> {
+        if series.is_refused() {
+            self.dropped_samples += 1;
+            return Ok(());
         }
+        let buffer = self.buffers.get_mut(series.slot as usize);
+        let buffer = buffer.filter(|buffer| buffer.generation == series.generation);
+        let Some(buffer) = buffer else { return Err(MetricStoreError::SeriesForgotten) };
+        buffer.samples.push(sample);
+        self.samples += 1;
+        self.appended_samples += 1;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use agent_model::{Labels, Matcher, Series};
+use agent_model::{Labels, Matcher, Sample, Series};
 use roaring::RoaringBitmap;
 
 use crate::cardinality::{Cardinality, Limiter};
@@ -123,12 +123,25 @@ impl MetricStore {
             let (series, values) = (series.len(), values.len());
             return Err(MetricStoreError::ColumnLength { series, values });
         }
-        let mut head = write(&self.head);
+        self.head_with_room(values.len())?.append(series, timestamp_ms, values)
+    }
+
+    /// Samples of any series, each with a time of its own; otherwise as [`MetricStore::append`].
+    pub fn append_samples(&self, samples: &[(SeriesRef, Sample)]) -> Result<(), MetricStoreError> {
+        let mut head = self.head_with_room(samples.len())?;
+        samples.iter().try_for_each(|(series, sample)| head.push(*series, *sample))
+    }
+
+    fn head_with_room(
+        &self,
+        samples: usize,
+    ) -> Result<RwLockWriteGuard<'_, Head>, MetricStoreError> {
+        let head = write(&self.head);
         let max = self.config.head_samples_max;
-        if head.samples.saturating_add(values.len() as u64) > max {
+        if head.samples.saturating_add(samples as u64) > max {
             return Err(MetricStoreError::HeadFull { samples: head.samples, max });
         }
-        head.append(series, timestamp_ms, values)
+        Ok(head)
     }
 
     /// All appends of the journal's records up to this position are in.
