@@ -180,7 +180,12 @@ impl Reporter {
         let schema = match &self.last {
             Some((last, schema)) if *last == series => *schema,
             _ => {
-                let schema = Schema { job: self.job.to_owned(), series, base: values.clone() };
+                let schema = Schema {
+                    job: self.job.to_owned(),
+                    instance: String::new(),
+                    series,
+                    base: values.clone(),
+                };
                 let id = schema.id();
                 self.last = Some((schema.series.clone(), id));
                 report.schemas.push(schema);

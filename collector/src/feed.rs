@@ -172,7 +172,7 @@ pub fn decode(position: Position, bytes: Bytes, schemas: &Schemas) -> Result<Dec
     let record = Record::decode(bytes).map_err(|source| FeedError::Record { position, source })?;
     let wrong = |source| FeedError::Report { position, source };
     let raw = RawReport::decode(record.report.clone()).map_err(wrong)?;
-    schemas.add(&record.host, raw.schemas());
+    schemas.add(&record.host, raw.schemas(), &raw.used_schemas());
     let report = raw.into_report(schemas).map_err(wrong)?;
     let hash = Sha256::digest(&record.report).into();
     Ok(Decoded { position, record, report, hash })

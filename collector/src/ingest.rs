@@ -177,8 +177,13 @@ impl Ingest {
         }
         let schemas = raw.schemas().to_vec();
         let max = self.limits.series_per_host_max;
-        if let Err(error) = self.schemas.check_series(&record.host, &schemas, max) {
+        let used = raw.used_schemas();
+        if let Err(error) = self.schemas.check_series(&record.host, &schemas, &used, max) {
             return refuse("too_many_series", error.to_string());
+        }
+        if schemas.iter().any(|(_, schema)| speaks_of_being_up(schema)) {
+            let text = "`up` of a host (job `node`) is the collector's to say";
+            return refuse("reserved_series", text.to_owned());
         }
         // A schema may have come with an earlier report of the same envelope.
         let known = Beside { schemas: &self.schemas, accepted };
@@ -229,7 +234,8 @@ impl Ingest {
         let mut position = last - count;
         for Accepted { record, report, schemas, hash } in accepted {
             position += 1;
-            self.schemas.add(&record.host, &schemas);
+            let used: Vec<_> = report.columns.iter().map(|column| column.schema).collect();
+            self.schemas.add(&record.host, &schemas, &used);
             self.remember(&record, &report, &hash);
             self.metrics.reports.with_label_values(&[report.key.stream.name()]).inc();
             self.metrics.samples.inc_by(report.sample_count() as u64);
@@ -268,6 +274,11 @@ impl agent_wire::SchemaSource for Beside<'_> {
             attached.find(|(own, _)| own == id).map(|(_, schema)| Arc::clone(schema))
         })
     }
+}
+
+/// Whether a schema would say of the host itself what only the collector can know.
+fn speaks_of_being_up(schema: &Schema) -> bool {
+    schema.job == "node" && schema.series.iter().any(|series| series.metric_name() == "up")
 }
 
 fn refuse(reason: &'static str, text: String) -> Examined {

@@ -138,7 +138,7 @@ impl Stores {
         let schemas = Schemas::default();
         for stored in self.inventory.schemas().await? {
             let schema = Arc::new(agent_wire::decode_schema(&stored.bytes)?);
-            schemas.add(&stored.host, &[(stored.id, schema)]);
+            schemas.add(&stored.host, &[(stored.id, schema)], &[stored.id]);
         }
         let mut ledger = self.inventory.ledger().await?;
         let from = self.inventory.position().await?.saturating_add(1);

@@ -67,7 +67,12 @@ impl Shared {
             Labels::metric(format!("bench_{:02}", at / 10), [("device", device)])
         });
         let base = (0..count).map(|at| value(0, at, 0)).collect();
-        let schema = Schema { job: "bench".to_owned(), series: series.collect(), base };
+        let schema = Schema {
+            job: "bench".to_owned(),
+            instance: String::new(),
+            series: series.collect(),
+            base,
+        };
         Arc::new(Self { id: schema.id(), schema: Arc::new(schema) })
     }
 }

@@ -85,7 +85,12 @@ impl Outsider {
     pub fn report(&mut self, host: &str, labels: Labels, at_ms: Millis) -> anyhow::Result<Report> {
         self.sequence += 1;
         let key = ReportKey { epoch: Epoch(1), stream: Stream::Metrics, sequence: self.sequence };
-        let schema = Schema { job: "story".to_owned(), series: vec![labels], base: vec![0.0] };
+        let schema = Schema {
+            job: "story".to_owned(),
+            instance: String::new(),
+            series: vec![labels],
+            base: vec![0.0],
+        };
         let column = Column { schema: schema.id(), timestamp_ms: at_ms, values: vec![1.0] };
         let mut report = Report::empty(HostId::new(host)?, key, now_ms());
         report.schemas.push(schema);

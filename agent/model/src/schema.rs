@@ -20,7 +20,10 @@ pub struct SchemaId(pub [u8; 32]);
 pub struct Schema {
     /// Becomes the `job` label: `node` for the host's own metrics, else the source's name.
     pub job: String,
-    /// Labels without `host`, `job` and `instance`, which only the collector sets.
+    /// What tells several targets of one job on a host apart; it becomes the `instance` label. Empty for the host's own
+    /// sources: then `instance` is the host.
+    pub instance: String,
+    /// Labels without `host`, `job` and `instance`, which the collector sets.
     pub series: Vec<Labels>,
     /// As many as `series`.
     pub base: Vec<f64>,
@@ -43,6 +46,11 @@ impl Schema {
             hash.update(text.as_bytes());
         };
         text(&self.job);
+        // A schema without an instance keeps the id that it had before there were any.
+        if !self.instance.is_empty() {
+            text("instance");
+            text(&self.instance);
+        }
         for labels in &self.series {
             text("series");
             for label in labels.iter() {

@@ -150,7 +150,8 @@ impl Job {
                 None => {
                     let (series, base): (Vec<Labels>, _) =
                         (series().cloned().collect(), values.clone());
-                    let schema = Schema { job: name.to_owned(), series, base };
+                    let schema =
+                        Schema { job: name.to_owned(), instance: String::new(), series, base };
                     self.schemas.push_front((schema.id(), Arc::new(schema)));
                     self.schemas.truncate(RECENT_SCHEMAS_MAX);
                 }

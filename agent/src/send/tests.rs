@@ -85,7 +85,12 @@ impl Bench {
         let series: Vec<_> =
             (0..series).map(|n| Labels::metric("m", [("n", n.to_string())])).collect();
         let values = vec![1.5; series.len()];
-        let schema = Schema { job: "node".to_owned(), series, base: values.clone() };
+        let schema = Schema {
+            job: "node".to_owned(),
+            instance: String::new(),
+            series,
+            base: values.clone(),
+        };
         let columns = vec![(schema.id(), Arc::new(schema), values)];
         let reading = MetricsReading { timestamp_ms: Clock.now_ms(), columns };
         self.spool.append_metrics(Arc::new(reading)).await.unwrap();

@@ -249,7 +249,8 @@ fn backup(job: &str) -> Evidence {
 fn reading(timestamp_ms: Millis, series: usize) -> MetricsReading {
     let series: Vec<_> = (0..series).map(|n| Labels::metric("m", [("n", n.to_string())])).collect();
     let base = vec![0.5; series.len()];
-    let schema = Schema { job: "node".to_owned(), series, base: base.clone() };
+    let schema =
+        Schema { job: "node".to_owned(), instance: String::new(), series, base: base.clone() };
     #[allow(clippy::cast_precision_loss, reason = "a test's time")]
     let values = base.iter().map(|base| base + (timestamp_ms - NOW) as f64 / 3.0).collect();
     MetricsReading { timestamp_ms, columns: vec![(schema.id(), Arc::new(schema), values)] }

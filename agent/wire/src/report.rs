@@ -109,6 +109,15 @@ impl RawReport {
         self.created_ms
     }
 
+    /// The schemas that its columns are of, each once.
+    pub fn used_schemas(&self) -> Vec<SchemaId> {
+        let ids = self.message.columns.iter().filter_map(|column| schema_id(column).ok());
+        let mut used: Vec<_> = ids.collect();
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+
     /// The schemas that came with it.
     pub fn schemas(&self) -> &[(SchemaId, Arc<Schema>)] {
         &self.schemas
@@ -116,11 +125,8 @@ impl RawReport {
 
     /// The schemas of its columns that neither came with it nor are known.
     pub fn missing_schemas(&self, known: &dyn SchemaSource) -> Vec<SchemaId> {
-        let ids = self.message.columns.iter().filter_map(|column| schema_id(column).ok());
-        let mut missing: Vec<_> =
-            ids.filter(|id| self.attached(id).is_none() && known.schema(id).is_none()).collect();
-        missing.sort_unstable();
-        missing.dedup();
+        let mut missing = self.used_schemas();
+        missing.retain(|id| self.attached(id).is_none() && known.schema(id).is_none());
         missing
     }
 

@@ -43,13 +43,15 @@ pub(crate) fn to_proto(schema: &Schema) -> proto::Schema {
     }
     let base: Vec<u8> =
         schema.base.iter().flat_map(|value| value.to_bits().to_le_bytes()).collect();
-    proto::Schema { job: schema.job.clone(), strings, label_counts, labels, base: base.into() }
+    let (job, instance) = (schema.job.clone(), schema.instance.clone());
+    proto::Schema { job, strings, label_counts, labels, base: base.into(), instance }
 }
 
 pub(crate) fn from_proto(schema: &proto::Schema) -> Result<Schema, WireError> {
     let wrong = |reason: &str| invalid("a schema", reason);
     limit("series of a schema", schema.label_counts.len(), SERIES_MAX)?;
     limit("bytes of a job name", schema.job.len(), LABEL_BYTES_MAX)?;
+    limit("bytes of an instance", schema.instance.len(), LABEL_BYTES_MAX)?;
     if schema.base.len() != schema.label_counts.len() * 8 {
         return Err(wrong("it has not one base value per series"));
     }
@@ -74,7 +76,8 @@ pub(crate) fn from_proto(schema: &proto::Schema) -> Result<Schema, WireError> {
     if !rest.is_empty() {
         return Err(wrong("labels are left over"));
     }
-    Ok(Schema { job: schema.job.clone(), series, base: floats(&schema.base) })
+    let (job, instance) = (schema.job.clone(), schema.instance.clone());
+    Ok(Schema { job, instance, series, base: floats(&schema.base) })
 }
 
 fn floats(bytes: &Bytes) -> Vec<f64> {

@@ -11,7 +11,7 @@ use agent_model::{
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::limits::{ENVELOPE_BYTES_MAX, LABELS_MAX, REPORTS_MAX};
+use crate::limits::{ENVELOPE_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX, REPORTS_MAX};
 use crate::{
     Acknowledgement, Envelope, RawReport, ReportOutcome, SchemaSource, WireError, decode_envelope,
     decode_schema, encode_envelope, encode_report, encode_schema,
@@ -29,7 +29,12 @@ impl SchemaSource for Known {
 fn schema() -> Schema {
     let series = ["0", "1", "2"]
         .map(|cpu| Labels::metric("node_cpu_seconds_total", [("cpu", cpu), ("mode", "idle")]));
-    Schema { job: "node".into(), series: series.into(), base: vec![0.0, 100.0, 1.5] }
+    Schema {
+        job: "node".into(),
+        instance: String::new(),
+        series: series.into(),
+        base: vec![0.0, 100.0, 1.5],
+    }
 }
 
 fn report(stream: Stream) -> Report {
@@ -126,12 +131,29 @@ fn a_column_needs_its_schema_and_names_the_one_it_lacks() {
 #[test]
 fn stored_schemas_keep_their_id() {
     assert_eq!(decode_schema(&encode_schema(&schema())).unwrap().id(), schema().id());
+    // As it was before schemas had an instance.
+    assert_eq!(schema().id().to_string(), "010a5c99f3c15496");
+}
+
+#[test]
+fn targets_of_a_job_have_schemas_of_their_own() {
+    let target = Schema { instance: "db1:9187".into(), ..schema() };
+    assert_ne!(target.id(), schema().id());
+    let got = decode_schema(&encode_schema(&target)).unwrap();
+    assert_eq!((got.id(), got.instance.as_str()), (target.id(), "db1:9187"));
+    let long = Schema { instance: "x".repeat(LABEL_BYTES_MAX + 1), ..schema() };
+    assert!(matches!(decode_schema(&encode_schema(&long)), Err(WireError::Limit { .. })));
 }
 
 #[test]
 fn an_unchanged_tick_of_five_hundred_series_costs_under_a_fifth_of_a_byte_a_sample() {
     let series = (0..500).map(|at| Labels::metric("m", [("at", at.to_string())])).collect();
-    let schema = Arc::new(Schema { job: "node".into(), series, base: vec![0.125; 500] });
+    let schema = Arc::new(Schema {
+        job: "node".into(),
+        instance: String::new(),
+        series,
+        base: vec![0.125; 500],
+    });
     let known = Known([(schema.id(), Arc::clone(&schema))].into());
     let mut sent = report(Stream::Metrics);
     let values = schema.base.clone();
@@ -184,7 +206,12 @@ fn limits_hold_at_the_bound() {
     let with_labels = |count: usize| {
         let pairs = (0..count).map(|at| (format!("l{at}"), "v"));
         let series = vec![Labels::new(pairs)];
-        decode_schema(&encode_schema(&Schema { job: "node".into(), series, base: vec![0.0] }))
+        decode_schema(&encode_schema(&Schema {
+            job: "node".into(),
+            instance: String::new(),
+            series,
+            base: vec![0.0],
+        }))
     };
     assert!(with_labels(LABELS_MAX).is_ok());
     assert!(matches!(with_labels(LABELS_MAX + 1), Err(WireError::Limit { .. })));

@@ -1,12 +1,12 @@
 //! The metrics view: columns become samples of series in the metric store.
 //!
-//! Promises: the collector sets `host`, `job` and `instance`, whatever an agent says; a series that its host no longer
-//! reports, and every series of a host that fell silent, ends with a stale marker right after its last sample.
+//! Promises: the collector sets `host`, `job` and `instance`, whatever labels an agent gives; a series that its target no
+//! longer reports, and every series of a target that fell silent, ends with a stale marker right after its last sample.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use agent_model::{Column, HostId, Labels, Millis, SchemaId, stale_marker};
+use agent_model::{Column, HostId, Labels, Millis, Schema, SchemaId, stale_marker};
 use agent_wire::SchemaSource;
 use collector_metric_store::{MetricStore, MetricStoreError, SeriesRef};
 
@@ -16,6 +16,9 @@ use crate::feed::{Decoded, Follower};
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
 use crate::views::wait_after_failure;
+
+/// How far back PromQL looks for a sample: a series without newer ones ends by itself then.
+const LOOKBACK_MS: Millis = 300_000;
 
 /// Follows the feed into the metric store.
 pub struct MetricsView {
@@ -32,16 +35,21 @@ pub struct MetricsView {
 #[derive(Default)]
 struct State {
     references: HashMap<(HostId, SchemaId), Arc<[SeriesRef]>>,
-    /// What each job of a host reports in now.
-    current: HashMap<(HostId, String), Current>,
+    /// What each target of a host reports in now.
+    current: HashMap<(HostId, Target), Current>,
 }
 
+/// Job and instance.
+type Target = (String, String);
+
+/// What a target said at one time: several columns when its series are in several schemas.
 struct Current {
-    schema: SchemaId,
-    references: Arc<[SeriesRef]>,
+    columns: Vec<(SchemaId, Arc<[SeriesRef]>)>,
     newest_ms: Millis,
     received_ms: Millis,
-    /// A silent job has its stale markers already.
+    /// Between its last two reports; unknown after the first.
+    spacing_ms: Option<Millis>,
+    /// A silent target has its stale markers already.
     silent: bool,
 }
 
@@ -87,7 +95,38 @@ impl MetricsView {
     }
 
     fn take(&mut self, decoded: &Decoded) -> Result<(), MetricStoreError> {
-        decoded.report.columns.iter().try_for_each(|column| self.append(decoded, column))
+        let host = &decoded.record.host;
+        // Columns of one target and one time stand side by side.
+        let mut moment: Option<(Target, Current)> = None;
+        for column in &decoded.report.columns {
+            let Some(schema) = self.schemas.schema(&column.schema) else {
+                // Ingest checked it; only a damaged inventory can lead here.
+                self.metrics.view_failures.with_label_values(&["metrics"]).inc();
+                continue;
+            };
+            let references = self.append(decoded, column, &schema)?;
+            match &mut moment {
+                Some(((job, instance), current))
+                    if *job == schema.job
+                        && *instance == schema.instance
+                        && current.newest_ms == column.timestamp_ms =>
+                {
+                    current.columns.push((column.schema, references));
+                }
+                _ => {
+                    let target = (schema.job.clone(), schema.instance.clone());
+                    let received_ms = decoded.record.received_ms;
+                    let next = Current::new(column, references, received_ms);
+                    if let Some((target, current)) = moment.replace((target, next)) {
+                        self.note_current(host, target, current);
+                    }
+                }
+            }
+        }
+        if let Some((target, current)) = moment {
+            self.note_current(host, target, current);
+        }
+        Ok(())
     }
 
     /// Makes room in memory or registers series again; a disk that refuses is waited for.
@@ -105,13 +144,13 @@ impl MetricsView {
         }
     }
 
-    fn append(&mut self, decoded: &Decoded, column: &Column) -> Result<(), MetricStoreError> {
+    fn append(
+        &mut self,
+        decoded: &Decoded,
+        column: &Column,
+        schema: &Schema,
+    ) -> Result<Arc<[SeriesRef]>, MetricStoreError> {
         let host = &decoded.record.host;
-        let Some(schema) = self.schemas.schema(&column.schema) else {
-            // Ingest checked it; only a damaged inventory can lead here.
-            self.metrics.view_failures.with_label_values(&["metrics"]).inc();
-            return Ok(());
-        };
         let key = (host.clone(), column.schema);
         let references = match self.state.references.get(&key) {
             Some(references) => Arc::clone(references),
@@ -119,7 +158,7 @@ impl MetricsView {
                 let labels: Vec<Labels> = if decoded.record.derived {
                     schema.series.clone()
                 } else {
-                    let own = own_labels(host, &schema.job);
+                    let own = own_labels(host, schema);
                     schema.series.iter().map(|series| series.with_all(own.iter())).collect()
                 };
                 let references: Arc<[SeriesRef]> = self.store.series_refs(&labels)?.into();
@@ -131,53 +170,69 @@ impl MetricsView {
             }
         };
         self.store.append(&references, column.timestamp_ms, &column.values)?;
-        self.note_current(decoded, column, &schema.job, references);
-        Ok(())
+        Ok(references)
     }
 
-    /// A newer schema of a job replaces the older one; what only the older one had has ended.
-    fn note_current(
-        &mut self,
-        decoded: &Decoded,
-        column: &Column,
-        job: &str,
-        references: Arc<[SeriesRef]>,
-    ) {
-        let current = Current {
-            schema: column.schema,
-            references,
-            newest_ms: column.timestamp_ms,
-            received_ms: decoded.record.received_ms,
-            silent: false,
-        };
-        let key = (decoded.record.host.clone(), job.to_owned());
+    /// Newer schemas of a target replace the older ones; what only the older ones had has ended.
+    fn note_current(&mut self, host: &HostId, target: Target, mut current: Current) {
+        let key = (host.clone(), target);
         let Some(before) = self.state.current.get_mut(&key) else {
             self.state.current.insert(key, current);
             return;
         };
         // A backlog arrives after newer data and changes nothing about what is current.
-        if column.timestamp_ms < before.newest_ms {
+        if current.newest_ms < before.newest_ms {
             return;
         }
-        if before.schema != column.schema {
-            let kept: HashSet<SeriesRef> = current.references.iter().copied().collect();
+        let spacing_ms = current.newest_ms.saturating_sub(before.newest_ms);
+        current.spacing_ms = if spacing_ms > 0 { Some(spacing_ms) } else { before.spacing_ms };
+        let same = before.columns.iter().map(|(id, _)| id).eq(current.ids());
+        if !same {
+            let kept: HashSet<SeriesRef> = current.references().copied().collect();
             let ended: Vec<SeriesRef> =
-                before.references.iter().copied().filter(|one| !kept.contains(one)).collect();
-            let after_ms = before.newest_ms.saturating_add(1);
-            end(&self.store, &ended, after_ms);
-            self.state.references.remove(&(key.0.clone(), before.schema));
+                before.references().copied().filter(|one| !kept.contains(one)).collect();
+            end(&self.store, &ended, before.newest_ms.saturating_add(1));
+            for id in before.ids().filter(|id| !current.ids().any(|other| other == *id)) {
+                self.state.references.remove(&(key.0.clone(), *id));
+            }
         }
         *before = current;
     }
 
     fn mark_silent(&mut self, now_ms: Millis) {
-        for current in self.state.current.values_mut() {
+        for ((_, (_, instance)), current) in &mut self.state.current {
             let age = now_ms.saturating_sub(current.received_ms);
-            if age > self.silent_after_ms && !current.silent {
-                end(&self.store, &current.references, current.newest_ms.saturating_add(1));
+            let own = instance.is_empty();
+            if !current.silent && age > current.silent_after_ms(own, self.silent_after_ms) {
+                let references: Vec<SeriesRef> = current.references().copied().collect();
+                end(&self.store, &references, current.newest_ms.saturating_add(1));
                 current.silent = true;
             }
         }
+    }
+}
+
+impl Current {
+    fn new(column: &Column, references: Arc<[SeriesRef]>, received_ms: Millis) -> Self {
+        let columns = vec![(column.schema, references)];
+        let newest_ms = column.timestamp_ms;
+        Self { columns, newest_ms, received_ms, spacing_ms: None, silent: false }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = &SchemaId> {
+        self.columns.iter().map(|(id, _)| id)
+    }
+
+    fn references(&self) -> impl Iterator<Item = &SeriesRef> {
+        self.columns.iter().flat_map(|(_, references)| references.iter())
+    }
+
+    /// A target that reports every minute is not silent after three ticks of 15 seconds. Until its spacing is known
+    /// it has the time after which its series would end by themselves; the host itself reports at every tick.
+    fn silent_after_ms(&self, host_itself: bool, ticks_ms: Millis) -> Millis {
+        let unknown_ms = if host_itself { ticks_ms } else { LOOKBACK_MS };
+        let spaced_ms = self.spacing_ms.map(|spacing_ms| spacing_ms.saturating_mul(3));
+        spaced_ms.unwrap_or(unknown_ms).clamp(ticks_ms, LOOKBACK_MS.max(ticks_ms))
     }
 }
 
@@ -188,8 +243,15 @@ fn end(store: &MetricStore, series: &[SeriesRef], at_ms: Millis) {
     }
 }
 
-/// The labels that the collector sets on every series of a job of a host.
-fn own_labels(host: &HostId, job: &str) -> Labels {
+/// The labels that the collector sets on every series of a target of a host.
+fn own_labels(host: &HostId, schema: &Schema) -> Labels {
     let host = host.as_label_value();
-    Labels::new([("host", Arc::clone(&host)), ("instance", host), ("job", Arc::from(job))])
+    let instance = match schema.instance.as_str() {
+        "" => Arc::clone(&host),
+        instance => Arc::from(instance),
+    };
+    Labels::new([("host", host), ("instance", instance), ("job", Arc::from(schema.job.as_str()))])
 }
+
+#[cfg(test)]
+mod tests;

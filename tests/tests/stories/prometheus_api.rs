@@ -93,7 +93,7 @@ async fn send(house: &House, host: &str, base_ms: Millis) -> anyhow::Result<()> 
     let mut agent = Outsider::enrol(house.agents_address(), &ca_pem, &token, host).await?;
     let series: Vec<Labels> = reading(0).into_iter().map(|(labels, _)| labels).collect();
     let base = vec![0.0; series.len()];
-    let schema = Schema { job: "story".to_owned(), series, base };
+    let schema = Schema { job: "story".to_owned(), instance: String::new(), series, base };
     let mut report = agent.report(host, Labels::metric("unused", [("", "")]), base_ms)?;
     report.columns = (0..READINGS)
         .map(|at| Column {
