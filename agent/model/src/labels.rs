@@ -37,6 +37,16 @@ impl Labels {
         Self(labels.into())
     }
 
+    /// As [`Labels::new`], and without its work when the pairs already are what it promises.
+    pub fn sorted(pairs: impl ExactSizeIterator<Item = (Arc<str>, Arc<str>)>) -> Self {
+        let labels: Arc<[Label]> = pairs.map(|(name, value)| Label { name, value }).collect();
+        let in_order = labels.is_sorted_by(|one, next| one.name < next.name);
+        if in_order && labels.iter().all(|label| !label.value.is_empty()) {
+            return Self(labels);
+        }
+        Self::new(labels.iter().map(|label| (label.name.clone(), label.value.clone())))
+    }
+
     pub fn empty() -> Self {
         Self(Arc::new([]))
     }
@@ -152,6 +162,14 @@ mod tests {
         let labels = Labels::new([("b", "1"), ("a", "2"), ("b", "3"), ("c", "")]);
         assert_eq!(labels.to_string(), r#"{a="2",b="3"}"#);
         assert_eq!(labels.get("c"), None);
+    }
+
+    #[test]
+    fn sorted_pairs_make_the_same_set() {
+        for pairs in [vec![("a", "1"), ("b", "2")], vec![("b", "2"), ("a", "1")], vec![("a", "")]] {
+            let shared = pairs.iter().map(|(name, value)| (Arc::from(*name), Arc::from(*value)));
+            assert_eq!(Labels::sorted(shared.collect::<Vec<_>>().into_iter()), Labels::new(pairs));
+        }
     }
 
     #[test]

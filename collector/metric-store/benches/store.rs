@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "it measures time")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent_model::{Labels, Matcher};
@@ -38,7 +39,7 @@ fn next_value(kind: usize, value: f64, random: u64) -> f64 {
 }
 
 struct Host {
-    series: Vec<SeriesRef>,
+    series: Arc<[SeriesRef]>,
     values: Vec<f64>,
 }
 
@@ -139,6 +140,56 @@ fn queries(store: &MetricStore, columns: i64) {
     figure("select all 10,000 series over 5 min", select(&[], end - 300_000), "ms");
 }
 
+/// A million series that a start has to know again, and what they cost.
+fn many_series() {
+    const MANY_HOSTS: usize = 2_000;
+    let directory = tempfile::tempdir().unwrap();
+    let before = resident_bytes();
+    let store = MetricStore::open(MetricStoreConfig::new(directory.path())).unwrap();
+    let started = Instant::now();
+    let mut registering = Duration::ZERO;
+    let hosts: Vec<_> = (0..MANY_HOSTS)
+        .map(|host| {
+            let labels = series_of(host);
+            let started = Instant::now();
+            let series = store.series_refs(&labels).unwrap();
+            registering += started.elapsed();
+            series
+        })
+        .collect();
+    figure("1 M series, registering", 1e3 * registering.as_secs_f64(), "ms");
+    let mut state = 0x9e37_79b9_7f4a_7c15;
+    for cut in 0..3 {
+        for column in 0..8 {
+            for series in &hosts {
+                let values: Vec<f64> = (0..series.len())
+                    .map(|at| (at as u64 + random(&mut state) % 64) as f64)
+                    .collect();
+                let time = START_MS + (cut * 8 + column) * STEP_MS;
+                store.append(series, time, &values).unwrap();
+            }
+        }
+        store.advance(cut.cast_unsigned() + 1);
+        figure("1 M series, resident before a cut", resident_bytes() - before, "MiB");
+        let started = Instant::now();
+        store.cut().unwrap();
+        figure("1 M series, a cut of 8 M samples", started.elapsed().as_secs_f64(), "s");
+    }
+    figure("1 M series, all of it", started.elapsed().as_secs_f64(), "s");
+    figure("1 M series, bytes on disk", store.stats().part_bytes as f64 / 24e6, "bytes/sample");
+    drop((store, hosts));
+    let config = MetricStoreConfig::new(directory.path());
+    let started = Instant::now();
+    let store = MetricStore::open(config.clone()).unwrap();
+    figure("1 M series, open", started.elapsed().as_secs_f64(), "s");
+    assert_eq!(store.stats().series, 1_000_000);
+    drop(store);
+    std::fs::remove_file(directory.path().join("series.catalogue")).unwrap();
+    let started = Instant::now();
+    drop(MetricStore::open(config).unwrap());
+    figure("1 M series, open without the catalogue", started.elapsed().as_secs_f64(), "s");
+}
+
 fn resident_bytes() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -158,4 +209,6 @@ fn main() {
     let store = MetricStore::open(MetricStoreConfig::new(directory.path())).unwrap();
     figure("open", started.elapsed().as_secs_f64() * 1000.0, "ms");
     figure("series", store.stats().series as f64, "series");
+    drop(store);
+    many_series();
 }

@@ -4,11 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use agent_model::Labels;
-
-/// The label that limits count by.
-const HOST: &str = "host";
-
 /// Series and refusals, the greatest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cardinality {
@@ -43,13 +38,15 @@ struct HostCount {
 }
 
 impl Limiter {
+    /// The label that limits count by.
+    pub(crate) const HOST: &str = "host";
+
     pub(crate) fn new(host_series_max: u64, series_max: u64) -> Self {
         Self { host_series_max, series_max, series: 0, refused: 0, hosts: HashMap::new() }
     }
 
-    /// Whether one more series may come; a refusal is counted.
-    pub(crate) fn admits(&mut self, labels: &Labels) -> bool {
-        let host = labels.get(HOST).unwrap_or("");
+    /// Whether one more series of this host may come; a refusal is counted.
+    pub(crate) fn admits(&mut self, host: &str) -> bool {
         let of_host = self.hosts.get(host).map_or(0, |count| count.series);
         let admitted = self.series < self.series_max && of_host < self.host_series_max;
         if !admitted {
@@ -60,20 +57,20 @@ impl Limiter {
         admitted
     }
 
-    pub(crate) fn added(&mut self, labels: &Labels) {
+    pub(crate) fn added(&mut self, host: Option<&Arc<str>>) {
         self.series += 1;
-        let host = labels.get(HOST).unwrap_or("");
-        match self.hosts.get_mut(host) {
+        match self.hosts.get_mut(host.map_or("", |host| host)) {
             Some(count) => count.series += 1,
             None => {
-                self.hosts.insert(Arc::from(host), HostCount { series: 1, refused: 0 });
+                let host = host.map_or_else(|| Arc::from(""), Arc::clone);
+                self.hosts.insert(host, HostCount { series: 1, refused: 0 });
             }
         }
     }
 
-    pub(crate) fn removed(&mut self, labels: &Labels) {
+    pub(crate) fn removed(&mut self, host: Option<&Arc<str>>) {
         self.series = self.series.saturating_sub(1);
-        let host = labels.get(HOST).unwrap_or("");
+        let host: &str = host.map_or("", |host| host);
         if let Some(count) = self.hosts.get_mut(host) {
             count.series = count.series.saturating_sub(1);
             if count.series == 0 && count.refused == 0 {

@@ -9,7 +9,7 @@ pub struct MetricStoreConfig {
     pub directory: PathBuf,
     /// Parts whose newest sample is older than this are deleted.
     pub retention_ms: i64,
-    /// Samples in memory (16 bytes each): beyond it appends are refused until a cut.
+    /// Samples in memory (8 bytes each in columns, 16 by themselves): beyond it appends are refused until a cut.
     pub head_samples_max: u64,
     /// New series of one host beyond this are refused: one mad exporter must not fill the index for all.
     pub host_series_max: u64,

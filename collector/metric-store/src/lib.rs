@@ -5,22 +5,26 @@
 //! the others. Leaves to others: the journal (what lies behind [`MetricStore::position`] is appended again after a
 //! crash), PromQL, staleness, and which labels a series has.
 //!
-//! Map: `head` open samples · `index` labels to series · `part` files on disk, made of `chunk`s · `select` reading ·
+//! Map: `head` (`memory`) open samples · `index` labels (`symbols`) to series · `catalogue` their `names` on disk · `part` files on disk, made of `chunk`s · `select` reading ·
 //! `merge`, `retention` upkeep · `recover` opening · `cardinality` limits · `store` ties them together.
 
 mod cardinality;
+mod catalogue;
 mod chunk;
 mod config;
 mod error;
 mod head;
 mod index;
+mod memory;
 mod merge;
+mod names;
 mod part;
 mod recover;
 mod retention;
 mod select;
 mod stats;
 mod store;
+mod symbols;
 
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,14 @@
 //! Only neighbours merge, so that "the later cut wins" stays a matter of order. Reads one series at a time.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
-use agent_model::{Labels, Sample};
+use agent_model::Sample;
 use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
 use crate::head::settle;
+use crate::index::Index;
 use crate::part::{Meta, Part, PartName, PartWriter, TimesCache};
 
 /// Parts of one level that become one of the next: a cut of 5 minutes becomes 40 minutes, 5 hours, 2 days.
@@ -29,11 +30,15 @@ pub(crate) fn plan(parts: &[Arc<Part>]) -> Option<&[Arc<Part>]> {
     })
 }
 
-/// Writes the merged part; `labels_of` names the series of a slot.
+/// Series merged at once: their rows in all inputs are in memory, 24 bytes each.
+const BATCH_SERIES_MAX: usize = 16_384;
+
+/// Writes the merged part; `in_order` puts slots in the order of a part.
 pub(crate) fn merge(
     directory: &Path,
     run: &[Arc<Part>],
-    labels_of: impl Fn(&RoaringBitmap) -> Vec<(Labels, u32)>,
+    index: &RwLock<Index>,
+    in_order: impl Fn(&RoaringBitmap) -> Vec<u32>,
 ) -> Result<Part, MetricStoreError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Err(MetricStoreError::Encode { reason: "nothing to merge".to_owned() });
@@ -50,15 +55,32 @@ pub(crate) fn merge(
     for part in run {
         slots |= &part.series;
     }
-    let mut samples: Vec<Sample> = Vec::new();
     let mut times: Vec<TimesCache> = run.iter().map(|_| TimesCache::default()).collect();
-    for (labels, slot) in labels_of(&slots) {
+    for batch in in_order(&slots).chunks(BATCH_SERIES_MAX) {
+        merge_batch(&mut writer, run, &mut times, batch)?;
+    }
+    writer.finish(index)
+}
+
+fn merge_batch(
+    writer: &mut PartWriter,
+    run: &[Arc<Part>],
+    times: &mut [TimesCache],
+    batch: &[u32],
+) -> Result<(), MetricStoreError> {
+    let wanted: RoaringBitmap = batch.iter().copied().collect();
+    let rows: Result<Vec<_>, _> = run.iter().map(|part| part.rows(&wanted)).collect();
+    let rows = rows?;
+    let mut samples: Vec<Sample> = Vec::new();
+    for slot in batch {
         samples.clear();
-        for (part, times) in run.iter().zip(&mut times) {
-            part.read_series(slot, times, &mut samples)?;
+        for ((part, rows), times) in run.iter().zip(&rows).zip(&mut *times) {
+            if let Ok(at) = rows.binary_search_by_key(slot, |row| row.slot) {
+                part.read_series(&rows[at], times, &mut samples)?;
+            }
         }
         settle(&mut samples);
-        writer.add(slot, labels, &samples)?;
+        writer.add(*slot, &samples)?;
     }
-    writer.finish()
+    Ok(())
 }

@@ -1,12 +1,15 @@
-//! A part: one immutable file of samples, complete in itself (labels, index, samples) and written whole or not at all.
+//! A part: one immutable file of samples, complete in itself (names, index, samples) and written whole or not at all.
 //!
-//! `header 16 | blocks | footer (zstd) | trailer 28`. Blocks are times (shared by series that were sampled together) and
-//! series (a directory of chunks, then their values), each with its CRC; the footer names every series with its block.
-//! A bad footer loses the part, a bad block loses one series of it, never another.
+//! `header 16 | blocks | rows | names | footer (zstd) | trailer 28`. Blocks are times (shared by series that were sampled
+//! together) and series (a directory of chunks, then their values); rows say where the block of a slot lies, in groups
+//! in order of slot; names say which series a slot is, and are read only when the catalogue cannot tell. Blocks, groups
+//! and batches of names each have a CRC: a bad block loses one series of the part, a bad group of rows some, a bad
+//! footer the part, and never another part.
 
 mod block;
 mod footer;
 mod reader;
+mod rows;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +18,7 @@ pub(crate) use reader::{Part, ReadBudget, TimesCache};
 pub(crate) use writer::{PartWriter, TEMPORARY_EXTENSION, sync_directory};
 
 const MAGIC: [u8; 8] = *b"hdmetric";
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 const HEADER_BYTES: u64 = 16;
 const EXTENSION: &str = "part";
 

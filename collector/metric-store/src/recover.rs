@@ -1,11 +1,14 @@
-//! Opening what is on disk: unfinished files go, merged inputs that a crash left go, damaged parts are set aside.
+//! Opening what is on disk: unfinished files go, merged inputs that a crash left go, damaged parts are set aside, and
+//! series get their slots back, from the catalogue or else from the parts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::catalogue::Catalogue;
 use crate::index::Index;
 use crate::part::{Part, PartName};
+use crate::store::read;
 use crate::{MetricStoreError, part};
 
 /// What opening found.
@@ -36,7 +39,47 @@ pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
 }
 
-pub(crate) fn recover(directory: &Path, index: &mut Index) -> Result<Recovered, MetricStoreError> {
+/// The parts, and an index and catalogue that name their series. `empty` makes an index without series.
+pub(crate) fn recover(
+    directory: &Path,
+    empty: impl Fn() -> Index,
+) -> Result<(Recovered, Index, Catalogue), MetricStoreError> {
+    let mut recovered = parts(directory)?;
+    let mut index = empty();
+    if let Some(catalogue) = Catalogue::load(directory, &mut index)? {
+        if recovered.parts.iter().all(|part| part.series.is_subset(index.all())) {
+            index.restored();
+            return Ok((recovered, index, catalogue));
+        }
+        tracing::warn!(
+            "the catalogue of series does not name all that the parts hold; it is made anew from them"
+        );
+    }
+    let mut index = empty();
+    let mut named = Vec::new();
+    for part in std::mem::take(&mut recovered.parts) {
+        match part.restore_names(&mut index) {
+            Ok(()) => named.push(part),
+            Err(MetricStoreError::Damaged { reason, .. }) => {
+                let aside = set_aside(&part.path, part.meta.name(), reason)?;
+                recovered.recovery.damaged.push(aside);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    recovered.parts = named;
+    index.restored();
+    let index = RwLock::new(index);
+    let mut catalogue = Catalogue::empty(directory);
+    let known = read(&index).all().clone();
+    if !known.is_empty() {
+        catalogue.rewrite(&index, &known)?;
+    }
+    let index = index.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((recovered, index, catalogue))
+}
+
+fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {
     let mut recovered = Recovered { next_sequence: 1, ..Recovered::default() };
     // By first sequence; the widest of those first, so that a merged part is looked at before its inputs.
     let mut names = BTreeMap::new();
@@ -57,7 +100,7 @@ pub(crate) fn recover(directory: &Path, index: &mut Index) -> Result<Recovered, 
             remove(&path, &mut recovered.recovery)?;
             continue;
         }
-        match Part::open(&path, |labels| index.restore(labels).slot) {
+        match Part::open(&path) {
             Ok(part) => recovered.parts.push(Arc::new(part)),
             Err(MetricStoreError::Damaged { reason, .. }) => {
                 recovered.recovery.damaged.push(set_aside(&path, name, reason)?);

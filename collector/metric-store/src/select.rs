@@ -158,7 +158,7 @@ fn assemble(
     {
         let in_parts = samples.len();
         if let Some(frozen) = &view.frozen {
-            frozen.read(*slot, range, &mut samples);
+            frozen.memory.read(*slot, range, &mut samples);
         }
         budget.spend(samples.len() - in_parts)?;
         samples.extend(open);

@@ -1,6 +1,7 @@
 //! The metric store as its owner holds it. One task appends and advances; anybody selects; cuts and upkeep run beside.
 //!
-//! Locks, in this order: upkeep or cut (held across I/O, nobody else waits for them), index, head (both short).
+//! Locks, in this order: upkeep or cut, catalogue (held across I/O, nobody else waits for them), index, head (both
+//! short).
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -11,6 +12,7 @@ use agent_model::{Labels, Matcher, Sample, Series};
 use roaring::RoaringBitmap;
 
 use crate::cardinality::{Cardinality, Limiter};
+use crate::catalogue::Catalogue;
 use crate::head::{Frozen, Head, settle};
 use crate::index::Index;
 use crate::part::{Meta, Part, PartName, PartWriter};
@@ -25,6 +27,7 @@ pub struct MetricStore {
     config: MetricStoreConfig,
     index: RwLock<Index>,
     head: RwLock<Head>,
+    catalogue: Mutex<Catalogue>,
     /// The number of the next cut; locked while one is written.
     next_sequence: Mutex<u64>,
     upkeep: Mutex<()>,
@@ -62,17 +65,18 @@ impl MetricStore {
             part::sync_directory(parent)?;
         }
         let lock = lock(directory)?;
-        let mut index = Index::new(Limiter::new(config.host_series_max, config.series_max));
-        let recovered = recover::recover(directory, &mut index)?;
+        let empty = || Index::new(Limiter::new(config.host_series_max, config.series_max));
+        let (recovered, index, catalogue) = recover::recover(directory, empty)?;
         let mut head = Head::default();
         head.parts = Arc::new(recovered.parts);
         head.position = head.position_in_parts();
-        for series in index.series() {
+        for series in index.references() {
             head.admit(series);
         }
         Ok(Self {
             index: RwLock::new(index),
             head: RwLock::new(head),
+            catalogue: Mutex::new(catalogue),
             next_sequence: Mutex::new(recovered.next_sequence),
             upkeep: Mutex::new(()),
             recovery: recovered.recovery,
@@ -94,16 +98,18 @@ impl MetricStore {
 
     /// Registers series, as many refs as label sets. A new series over a limit gets [`SeriesRef::is_refused`]: its
     /// samples are dropped and counted; ask again later, there may be room then.
-    pub fn series_refs(&self, series: &[Labels]) -> Result<Vec<SeriesRef>, MetricStoreError> {
-        let known: Option<Vec<SeriesRef>> = {
+    pub fn series_refs(&self, series: &[Labels]) -> Result<Arc<[SeriesRef]>, MetricStoreError> {
+        let mut pairs = Vec::new();
+        let known: Option<Arc<[SeriesRef]>> = {
             let index = read(&self.index);
-            series.iter().map(|labels| index.get(labels)).collect()
+            series.iter().map(|labels| index.get(labels, &mut pairs)).collect()
         };
         if let Some(known) = known {
             return Ok(known);
         }
         let mut index = write(&self.index);
-        let refs: Vec<SeriesRef> = series.iter().map(|labels| index.register(labels)).collect();
+        let refs: Arc<[SeriesRef]> =
+            series.iter().map(|labels| index.register(labels, &mut pairs)).collect();
         let mut head = write(&self.head);
         for series in refs.iter().filter(|series| !series.is_refused()) {
             head.admit(*series);
@@ -111,11 +117,11 @@ impl MetricStore {
         Ok(refs)
     }
 
-    /// One value for each series, all of one time. Times may come in any order; a time that a series has already gets
+    /// One value for each series, all of one time; cheapest when one registration is kept and used again. Times may come in any order; a time that a series has already gets
     /// the new value. On [`MetricStoreError::SeriesForgotten`] register again and append the whole column again.
     pub fn append(
         &self,
-        series: &[SeriesRef],
+        series: &Arc<[SeriesRef]>,
         timestamp_ms: i64,
         values: &[f64],
     ) -> Result<(), MetricStoreError> {
@@ -175,16 +181,16 @@ impl MetricStore {
             from_position: self.position(),
             position: frozen.position,
         };
+        self.name_series()?;
         let mut writer = PartWriter::create(&self.config.directory, Meta::empty(name, 0))?;
-        let slots = frozen.series.iter().map(|(slot, _)| *slot).collect();
         let mut samples = Vec::new();
-        for (labels, slot) in self.named(&slots) {
+        for slot in self.in_order(&frozen.memory.slots()) {
             samples.clear();
-            frozen.read(slot, &(i64::MIN..=i64::MAX), &mut samples);
+            frozen.memory.read(slot, &(i64::MIN..=i64::MAX), &mut samples);
             settle(&mut samples);
-            writer.add(slot, labels, &samples)?;
+            writer.add(slot, &samples)?;
         }
-        let part = Arc::new(writer.finish()?);
+        let part = Arc::new(writer.finish(&self.index)?);
         *next_sequence += 1;
         let mut head = write(&self.head);
         Arc::make_mut(&mut head.parts).push(part);
@@ -193,13 +199,25 @@ impl MetricStore {
         Ok(())
     }
 
-    /// Labels and slots, in the order of labels: what is queried together lies together.
-    fn named(&self, slots: &RoaringBitmap) -> Vec<(Labels, u32)> {
+    /// Puts into the catalogue what it does not name yet.
+    fn name_series(&self) -> Result<(), MetricStoreError> {
+        let mut catalogue = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+        let unnamed = write(&self.index).take_unnamed();
+        let added = catalogue.add(&self.index, &unnamed);
+        if added.is_err() {
+            write(&self.index).still_unnamed(&unnamed);
+        }
+        added
+    }
+
+    /// By metric, then slot: what is queried together lies together.
+    fn in_order(&self, slots: &RoaringBitmap) -> Vec<u32> {
         let index = read(&self.index);
-        let mut named: Vec<_> = slots.iter().map(|slot| (index.labels(slot), slot)).collect();
+        let name = index.name_symbol();
+        let mut order: Vec<_> = slots.iter().map(|slot| (index.metric(slot, name), slot)).collect();
         drop(index);
-        named.sort_unstable();
-        named
+        order.sort_unstable();
+        order.into_iter().map(|(_, slot)| slot).collect()
     }
 
     /// Retention, merging, forgetting series without samples. Blocks on the disk; selects and appends go on beside it.
@@ -212,13 +230,17 @@ impl MetricStore {
         done.expired_parts = expired.len() as u64;
         self.counters.expired_parts.fetch_add(done.expired_parts, Relaxed);
         while let Some(run) = merge::plan(&self.parts()) {
-            let merged = merge::merge(&self.config.directory, run, |slots| self.named(slots))?;
+            let merged = merge::merge(&self.config.directory, run, &self.index, |slots| {
+                self.in_order(slots)
+            })?;
             self.replace(run, Some(Arc::new(merged)))?;
             done.merges += 1;
             self.counters.merges.fetch_add(1, Relaxed);
         }
         done.forgotten_series = self.forget_series();
         self.counters.forgotten_series.fetch_add(done.forgotten_series, Relaxed);
+        let mut catalogue = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogue.tidy(&self.index)?;
         Ok(done)
     }
 
@@ -240,7 +262,8 @@ impl MetricStore {
             std::fs::remove_file(&part.path)
                 .map_err(MetricStoreError::io("delete the metric part", &part.path))?;
         }
-        Ok(())
+        // Gone for good before a slot of theirs becomes another series.
+        if old.is_empty() { Ok(()) } else { part::sync_directory(&self.config.directory) }
     }
 
     fn forget_series(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! The store's promises, against real files and a simple model of what it should hold.
 
+mod catalogue;
 mod damage;
 mod full_disk;
 mod limits;
@@ -7,6 +8,7 @@ mod model;
 mod upkeep;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use agent_model::{Labels, Matcher, Series};
 
@@ -22,7 +24,7 @@ fn labels(metric: &str, host: &str) -> Labels {
     Labels::metric(metric, [("host", host), ("job", "node")])
 }
 
-fn refs(store: &MetricStore, series: &[Labels]) -> Vec<SeriesRef> {
+fn refs(store: &MetricStore, series: &[Labels]) -> Arc<[SeriesRef]> {
     store.series_refs(series).unwrap()
 }
 

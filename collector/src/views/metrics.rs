@@ -161,7 +161,7 @@ impl MetricsView {
                     let own = own_labels(host, schema);
                     schema.series.iter().map(|series| series.with_all(own.iter())).collect()
                 };
-                let references: Arc<[SeriesRef]> = self.store.series_refs(&labels)?.into();
+                let references = self.store.series_refs(&labels)?;
                 // A refused series may find room later, so such a registration is not kept.
                 if !references.iter().any(|one| one.is_refused()) {
                     self.state.references.insert(key, Arc::clone(&references));
@@ -189,7 +189,7 @@ impl MetricsView {
         let same = before.columns.iter().map(|(id, _)| id).eq(current.ids());
         if !same {
             let kept: HashSet<SeriesRef> = current.references().copied().collect();
-            let ended: Vec<SeriesRef> =
+            let ended: Arc<[SeriesRef]> =
                 before.references().copied().filter(|one| !kept.contains(one)).collect();
             end(&self.store, &ended, before.newest_ms.saturating_add(1));
             for id in before.ids().filter(|id| !current.ids().any(|other| other == *id)) {
@@ -204,7 +204,7 @@ impl MetricsView {
             let age = now_ms.saturating_sub(current.received_ms);
             let own = instance.is_empty();
             if !current.silent && age > current.silent_after_ms(own, self.silent_after_ms) {
-                let references: Vec<SeriesRef> = current.references().copied().collect();
+                let references: Arc<[SeriesRef]> = current.references().copied().collect();
                 end(&self.store, &references, current.newest_ms.saturating_add(1));
                 current.silent = true;
             }
@@ -237,7 +237,7 @@ impl Current {
 }
 
 /// Writes stale markers. Without them the series end by themselves five minutes later, so a failure only tells later.
-fn end(store: &MetricStore, series: &[SeriesRef], at_ms: Millis) {
+fn end(store: &MetricStore, series: &Arc<[SeriesRef]>, at_ms: Millis) {
     if let Err(error) = store.append(series, at_ms, &vec![stale_marker(); series.len()]) {
         tracing::warn!(error = %crate::describe(&error), "series that ended are not marked yet");
     }

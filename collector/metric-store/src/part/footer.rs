@@ -1,12 +1,9 @@
-//! The footer: what the part covers, its strings once, and every series with the place of its block.
-//! Trailer, at the end of the file: `footer offset u64 | packed bytes u32 | unpacked bytes u32 | crc32 of both u32 | magic 8`.
+//! The footer: what the part covers, which slots it has, and where its rows and names lie.
+//! Trailer, at the end of the file: `footer offset u64 | packed bytes u32 | unpacked bytes u32 | crc32 of all u32 | magic 8`.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use roaring::RoaringBitmap;
 
-use agent_model::{Label, Labels};
-
-use super::block::Place;
+use super::rows::Group;
 use super::{MAGIC, Meta};
 use crate::MetricStoreError;
 use crate::chunk::{Decoded, varint};
@@ -19,8 +16,12 @@ const COMPRESSION_LEVEL: i32 = 3;
 #[derive(Debug)]
 pub(crate) struct Footer {
     pub(crate) meta: Meta,
-    /// In the order of the file.
-    pub(crate) series: Vec<(Labels, Place)>,
+    pub(crate) series: RoaringBitmap,
+    /// Where the first group of rows begins; the others follow.
+    pub(crate) rows_offset: u64,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) names_offset: u64,
+    pub(crate) names_bytes: u64,
 }
 
 /// Where the footer lies, as the trailer tells.
@@ -35,7 +36,7 @@ pub(crate) struct Trailer {
 /// The bytes from the end of the last block to the end of the file.
 pub(crate) fn encode(footer: &Footer, offset: u64) -> Result<Vec<u8>, MetricStoreError> {
     let failed = |reason: String| MetricStoreError::Encode { reason };
-    let plain = encode_plain(footer);
+    let plain = encode_plain(footer)?;
     let mut out = zstd::bulk::compress(&plain, COMPRESSION_LEVEL)
         .map_err(|error| failed(error.to_string()))?;
     let length = |length: usize| u32::try_from(length).map_err(|error| failed(error.to_string()));
@@ -57,7 +58,7 @@ fn checksum(packed: &[u8], offset: u64, unpacked_bytes: u32) -> u32 {
     crc.finalize()
 }
 
-fn encode_plain(footer: &Footer) -> Vec<u8> {
+fn encode_plain(footer: &Footer) -> Result<Vec<u8>, MetricStoreError> {
     let mut out = Vec::new();
     let meta = &footer.meta;
     for number in [
@@ -67,35 +68,24 @@ fn encode_plain(footer: &Footer) -> Vec<u8> {
         meta.from_position,
         meta.position,
         meta.samples,
+        footer.rows_offset,
+        footer.names_offset,
+        footer.names_bytes,
     ] {
         varint::put(&mut out, number);
     }
     varint::put_signed(&mut out, meta.min_ms);
     varint::put_signed(&mut out, meta.max_ms);
-    let mut symbols: HashMap<Arc<str>, u64> = HashMap::new();
-    let mut strings = Vec::new();
-    let mut series = Vec::new();
-    let mut end = 0;
-    for (labels, place) in &footer.series {
-        varint::put(&mut series, labels.len() as u64);
-        for text in labels.iter().flat_map(|label| [&label.name, &label.value]) {
-            let next = symbols.len() as u64;
-            let symbol = *symbols.entry(Arc::clone(text)).or_insert_with(|| {
-                varint::put(&mut strings, text.len() as u64);
-                strings.extend_from_slice(text.as_bytes());
-                next
-            });
-            varint::put(&mut series, symbol);
-        }
-        varint::put(&mut series, place.offset - end);
-        varint::put(&mut series, u64::from(place.bytes));
-        end = place.offset + u64::from(place.bytes);
+    varint::put(&mut out, footer.groups.len() as u64);
+    let (mut slot, mut end) = (0u32, 0u32);
+    for group in &footer.groups {
+        varint::put(&mut out, u64::from(group.first_slot.wrapping_sub(slot)));
+        varint::put(&mut out, u64::from(group.end.wrapping_sub(end)));
+        (slot, end) = (group.first_slot, group.end);
     }
-    varint::put(&mut out, symbols.len() as u64);
-    out.extend_from_slice(&strings);
-    varint::put(&mut out, footer.series.len() as u64);
-    out.extend_from_slice(&series);
-    out
+    let written = footer.series.serialize_into(&mut out);
+    written.map_err(|error| MetricStoreError::Encode { reason: error.to_string() })?;
+    Ok(out)
 }
 
 impl Trailer {
@@ -132,6 +122,9 @@ fn decode_plain(mut bytes: &[u8]) -> Decoded<Footer> {
     let from_position = varint::take(bytes)?;
     let position = varint::take(bytes)?;
     let samples = varint::take(bytes)?;
+    let rows_offset = varint::take(bytes)?;
+    let names_offset = varint::take(bytes)?;
+    let names_bytes = varint::take(bytes)?;
     let min_ms = varint::take_signed(bytes)?;
     let max_ms = varint::take_signed(bytes)?;
     let meta = Meta {
@@ -144,36 +137,15 @@ fn decode_plain(mut bytes: &[u8]) -> Decoded<Footer> {
         max_ms,
         samples,
     };
-    let mut symbols: Vec<Arc<str>> = Vec::new();
+    let mut groups = Vec::new();
+    let (mut first_slot, mut end) = (0u32, 0u32);
+    let step =
+        |bytes: &mut &[u8]| u32::try_from(varint::take(bytes)?).map_err(|_| "a step is too large");
     for _ in 0..varint::take_length(bytes)? {
-        let length = varint::take_length(bytes)?;
-        let text = varint::take_bytes(bytes, length)?;
-        symbols.push(std::str::from_utf8(text).map_err(|_| "a label is not UTF-8")?.into());
+        first_slot = first_slot.wrapping_add(step(bytes)?);
+        end = end.checked_add(step(bytes)?).ok_or("its rows are too many")?;
+        groups.push(Group { first_slot, end });
     }
-    let mut series = Vec::new();
-    let mut end = 0;
-    for _ in 0..varint::take_length(bytes)? {
-        series.push(decode_series(bytes, &symbols, &mut end)?);
-    }
-    Ok(Footer { meta, series })
-}
-
-fn decode_series(
-    bytes: &mut &[u8],
-    symbols: &[Arc<str>],
-    end: &mut u64,
-) -> Decoded<(Labels, Place)> {
-    let mut labels = Vec::new();
-    for _ in 0..varint::take_length(bytes)? {
-        let mut symbol = || {
-            let at = varint::take_length(bytes)?;
-            symbols.get(at).cloned().ok_or("a label names an unknown string")
-        };
-        labels.push(Label { name: symbol()?, value: symbol()? });
-    }
-    let offset = end.checked_add(varint::take(bytes)?).ok_or("an offset is too large")?;
-    let length = u32::try_from(varint::take(bytes)?).map_err(|_| "a block is too long")?;
-    *end = offset.checked_add(u64::from(length)).ok_or("an offset is too large")?;
-    let labels = Labels::new(labels.into_iter().map(|label| (label.name, label.value)));
-    Ok((labels, Place { offset, bytes: length }))
+    let series = RoaringBitmap::deserialize_from(*bytes).map_err(|_| "its slots do not unpack")?;
+    Ok(Footer { meta, series, rows_offset, groups, names_offset, names_bytes })
 }

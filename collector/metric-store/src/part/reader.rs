@@ -1,4 +1,4 @@
-//! Reads a part: its footer once, then blocks as queries need them. Holds no samples and no labels in memory.
+//! Reads a part: its footer once, then rows and blocks as queries need them. Holds no samples and no names in memory.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use agent_model::{Labels, Sample};
+use agent_model::Sample;
 use roaring::RoaringBitmap;
 
 use super::block::{self, Place};
 use super::footer::{Footer, TRAILER_BYTES, Trailer};
+use super::rows::{self, Group, Row};
 use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, Meta};
 use crate::MetricStoreError;
 use crate::chunk::{Decoded, timestamps, values};
+use crate::index::Index;
+use crate::names::{self, Renaming};
 use crate::select::TimeRange;
 
 /// Series blocks this near to each other are read in one go: a seek costs more than the bytes between.
@@ -31,17 +34,14 @@ pub(crate) struct Part {
     file: File,
     pub(crate) meta: Meta,
     pub(crate) bytes: u64,
-    /// In order of slot.
-    rows: Vec<Row>,
     pub(crate) series: RoaringBitmap,
+    rows_offset: u64,
+    /// In order of slot.
+    groups: Box<[Group]>,
+    names_offset: u64,
+    names_bytes: u64,
     /// Blocks that could not be read so far; such a part is served as far as it goes, and never merged.
     damaged_blocks: AtomicU64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    slot: u32,
-    place: Place,
 }
 
 /// How many samples a query may still read.
@@ -81,31 +81,35 @@ impl ReadBudget {
 }
 
 impl Part {
-    pub(crate) fn new(
-        path: PathBuf,
-        file: File,
-        meta: Meta,
-        bytes: u64,
-        rows: Vec<(u32, Place)>,
-    ) -> Self {
-        let mut rows: Vec<Row> =
-            rows.into_iter().map(|(slot, place)| Row { slot, place }).collect();
-        rows.sort_unstable_by_key(|row| row.slot);
-        let series = rows.iter().map(|row| row.slot).collect();
-        Self { path, file, meta, bytes, rows, series, damaged_blocks: AtomicU64::new(0) }
+    pub(crate) fn new(path: PathBuf, file: File, bytes: u64, footer: Footer) -> Self {
+        Self {
+            path,
+            file,
+            meta: footer.meta,
+            bytes,
+            series: footer.series,
+            rows_offset: footer.rows_offset,
+            groups: footer.groups.into(),
+            names_offset: footer.names_offset,
+            names_bytes: footer.names_bytes,
+            damaged_blocks: AtomicU64::new(0),
+        }
     }
 
-    /// Opens a part file; `slot_of` gives each of its series a slot.
-    pub(crate) fn open(
-        path: &Path,
-        mut slot_of: impl FnMut(&Labels) -> u32,
-    ) -> Result<Self, MetricStoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, MetricStoreError> {
         let read = MetricStoreError::io("read the metric part", path);
         let file = File::open(path).map_err(MetricStoreError::io("open the metric part", path))?;
         let bytes = file.metadata().map_err(read)?.len();
         let footer = read_footer(&file, path, bytes)?;
-        let rows = footer.series.iter().map(|(labels, place)| (slot_of(labels), *place)).collect();
-        Ok(Self::new(path.to_path_buf(), file, footer.meta, bytes, rows))
+        Ok(Self::new(path.to_path_buf(), file, bytes, footer))
+    }
+
+    /// Puts the names of its series into the index; damage is an error.
+    pub(crate) fn restore_names(&self, index: &mut Index) -> Result<(), MetricStoreError> {
+        let bytes = self.bytes_at(self.names_offset, self.names_bytes)?;
+        self.sound(names::decode_into(index, &bytes, Renaming::Damage))?;
+        let named = self.series.is_subset(index.all());
+        self.sound(if named { Ok(()) } else { Err("it does not name all of its series") })
     }
 
     pub(crate) fn overlaps(&self, range: &TimeRange) -> bool {
@@ -125,7 +129,8 @@ impl Part {
         budget: &mut ReadBudget,
         mut sink: impl FnMut(u32, &[i64], &[f64]),
     ) -> Result<(), MetricStoreError> {
-        let mut rows = self.rows_of(wanted);
+        let mut rows =
+            self.rows_of(wanted, |reason| Ok(self.count_damage(self.rows_offset, reason)))?;
         rows.sort_unstable_by_key(|row| row.place.offset);
         let mut times = TimesCache::default();
         let mut rest = rows.as_slice();
@@ -144,7 +149,9 @@ impl Part {
                     Ok(())
                 };
                 match self.read_block(block, range, &mut times, &mut give) {
-                    Err(MetricStoreError::Damaged { reason, .. }) => self.count_damage(row, reason),
+                    Err(MetricStoreError::Damaged { reason, .. }) => {
+                        self.count_damage(row.place.offset, reason);
+                    }
                     done => done?,
                 }
             }
@@ -152,17 +159,21 @@ impl Part {
         Ok(())
     }
 
+    /// Where the wanted series lie, in order of slot; damage is an error.
+    pub(crate) fn rows(&self, wanted: &RoaringBitmap) -> Result<Vec<Row>, MetricStoreError> {
+        self.rows_of(wanted, |reason| {
+            self.count_damage(self.rows_offset, reason);
+            self.sound(Err(reason))
+        })
+    }
+
     /// Adds every sample of one series; damage is an error. `times` is for this part alone.
     pub(crate) fn read_series(
         &self,
-        slot: u32,
+        row: &Row,
         times: &mut TimesCache,
         samples: &mut Vec<Sample>,
     ) -> Result<(), MetricStoreError> {
-        let Ok(at) = self.rows.binary_search_by_key(&slot, |row| row.slot) else {
-            return Ok(());
-        };
-        let row = self.rows[at];
         let block = self.bytes_at(row.place.offset, u64::from(row.place.bytes))?;
         let mut give = |times: &[i64], values: &[f64]| {
             let pairs = times.iter().zip(values);
@@ -172,18 +183,59 @@ impl Part {
         };
         let read = self.read_block(&block, &(i64::MIN..=i64::MAX), times, &mut give);
         if let Err(MetricStoreError::Damaged { reason, .. }) = &read {
-            self.count_damage(&row, reason);
+            self.count_damage(row.place.offset, reason);
         }
         read
     }
 
-    fn rows_of(&self, wanted: &RoaringBitmap) -> Vec<Row> {
+    /// Reads the groups that hold wanted slots, neighbours in one go; `damaged` decides about one that is not sound.
+    fn rows_of(
+        &self,
+        wanted: &RoaringBitmap,
+        damaged: impl Fn(&'static str) -> Result<(), MetricStoreError>,
+    ) -> Result<Vec<Row>, MetricStoreError> {
         let picked = wanted & &self.series;
-        if picked.len() == self.rows.len() as u64 {
-            return self.rows.clone();
+        let mut found = Vec::with_capacity(usize::try_from(picked.len()).unwrap_or_default());
+        let mut groups = self.groups_of(&picked).into_iter().peekable();
+        while let Some(first) = groups.next() {
+            let (start, mut last) = (self.group_start(first), first);
+            while let Some(next) = groups.next_if(|next| {
+                *next == last + 1 && u64::from(self.groups[*next].end - start) <= READ_BYTES_MAX
+            }) {
+                last = next;
+            }
+            let length = u64::from(self.groups[last].end - start);
+            let bytes = self.bytes_at(self.rows_offset + u64::from(start), length)?;
+            for group in first..=last {
+                let from = (self.group_start(group) - start) as usize;
+                let group = bytes.get(from..(self.groups[group].end - start) as usize);
+                if let Err(reason) = rows::decode(group.unwrap_or_default(), &picked, &mut found) {
+                    damaged(reason)?;
+                }
+            }
         }
-        let row = |slot| self.rows.binary_search_by_key(&slot, |row: &Row| row.slot).ok();
-        picked.iter().filter_map(row).map(|at| self.rows[at]).collect()
+        Ok(found)
+    }
+
+    fn group_start(&self, group: usize) -> u32 {
+        group.checked_sub(1).map_or(0, |before| self.groups[before].end)
+    }
+
+    /// The groups where these slots are, in order.
+    fn groups_of(&self, picked: &RoaringBitmap) -> Vec<usize> {
+        let mut groups = Vec::new();
+        let mut slots = picked.iter();
+        let mut from = 0;
+        while let Some(slot) = slots.next() {
+            let behind = self.groups[from..].partition_point(|group| group.first_slot <= slot);
+            from += behind;
+            groups.push(from.saturating_sub(1));
+            match self.groups.get(from) {
+                Some(next) => slots.advance_to(next.first_slot),
+                None => break,
+            }
+        }
+        groups
     }
 
     fn read_block(
@@ -246,9 +298,9 @@ impl Part {
         decoded.map_err(|reason| MetricStoreError::Damaged { path: self.path.clone(), reason })
     }
 
-    fn count_damage(&self, row: &Row, reason: &str) {
+    fn count_damage(&self, offset: u64, reason: &str) {
         if self.damaged_blocks.fetch_add(1, Relaxed) == 0 {
-            tracing::error!(part = %self.path.display(), offset = row.place.offset, reason,
+            tracing::error!(part = %self.path.display(), offset, reason,
                 "a block of this metric part cannot be read; its other series are served");
         }
     }
@@ -284,7 +336,7 @@ fn read_footer(file: &File, path: &Path, bytes: u64) -> Result<Footer, MetricSto
         return Err(damaged("it does not begin as a metric part does"));
     }
     let got = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
-    if got > FORMAT_VERSION {
+    if got != FORMAT_VERSION {
         let path = path.to_path_buf();
         return Err(MetricStoreError::FormatVersion { path, got, supported: FORMAT_VERSION });
     }

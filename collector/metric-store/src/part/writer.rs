@@ -6,14 +6,19 @@ use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::RwLock;
 
-use agent_model::{Labels, Sample};
+use agent_model::Sample;
+use roaring::RoaringBitmap;
 
 use super::block::{self, NewChunk, Place};
 use super::footer::{self, Footer};
+use super::rows::{self, GROUP_ROWS, Group, Row};
 use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, Meta, Part};
 use crate::MetricStoreError;
 use crate::chunk::{CHUNK_SAMPLES_MAX, timestamps, values};
+use crate::index::Index;
+use crate::names;
 
 /// What is unfinished at a start is thrown away.
 pub(crate) const TEMPORARY_EXTENSION: &str = "tmp";
@@ -24,9 +29,9 @@ pub(crate) struct PartWriter {
     temporary: PathBuf,
     out: BufWriter<File>,
     offset: u64,
-    footer: Footer,
-    /// Slots, in the order of the footer's series.
-    slots: Vec<u32>,
+    meta: Meta,
+    /// In the order of the blocks.
+    rows: Vec<Row>,
     times: TimesWritten,
     finished: bool,
 }
@@ -49,8 +54,8 @@ impl PartWriter {
             temporary,
             out: BufWriter::with_capacity(1 << 20, file),
             offset: 0,
-            footer: Footer { meta, series: Vec::new() },
-            slots: Vec::new(),
+            meta,
+            rows: Vec::new(),
             times: TimesWritten::default(),
             finished: false,
         };
@@ -62,14 +67,9 @@ impl PartWriter {
     }
 
     /// Adds a series; `samples` in order of time, no time twice. Series that are read together come together.
-    pub(crate) fn add(
-        &mut self,
-        slot: u32,
-        labels: Labels,
-        samples: &[Sample],
-    ) -> Result<(), MetricStoreError> {
+    pub(crate) fn add(&mut self, slot: u32, samples: &[Sample]) -> Result<(), MetricStoreError> {
         let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Ok(()) };
-        let meta = &mut self.footer.meta;
+        let meta = &mut self.meta;
         meta.min_ms = meta.min_ms.min(first.timestamp_ms);
         meta.max_ms = meta.max_ms.max(last.timestamp_ms);
         meta.samples += samples.len() as u64;
@@ -80,8 +80,7 @@ impl PartWriter {
             chunks.push(self.chunk(chunk)?);
         }
         let place = self.put(&block::seal(&block::encode(&chunks)))?;
-        self.footer.series.push((labels, place));
-        self.slots.push(slot);
+        self.rows.push(Row { slot, place });
         Ok(())
     }
 
@@ -117,11 +116,12 @@ impl PartWriter {
         Ok(place)
     }
 
-    /// The part, on disk under its name when this returns.
-    pub(crate) fn finish(mut self) -> Result<Part, MetricStoreError> {
-        let footer = footer::encode(&self.footer, self.offset)?;
-        self.put(&footer)?;
-        let path = self.footer.meta.name().path(&self.directory);
+    /// The part, on disk under its name when this returns. The index has the names of its series.
+    pub(crate) fn finish(mut self, index: &RwLock<Index>) -> Result<Part, MetricStoreError> {
+        let footer = self.footer(index)?;
+        let offset = self.offset;
+        self.put(&footer::encode(&footer, offset)?)?;
+        let path = self.meta.name().path(&self.directory);
         let synced = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
         synced.map_err(MetricStoreError::io("sync the metric part", &self.temporary))?;
         std::fs::rename(&self.temporary, &path)
@@ -130,9 +130,28 @@ impl PartWriter {
         sync_directory(&self.directory)?;
         let file = self.out.get_ref().try_clone();
         let file = file.map_err(MetricStoreError::io("open the metric part", &path))?;
-        let places = self.footer.series.iter().map(|(_, place)| *place);
-        let rows = self.slots.iter().copied().zip(places).collect();
-        Ok(Part::new(path, file, self.footer.meta, self.offset, rows))
+        Ok(Part::new(path, file, self.offset, footer))
+    }
+
+    /// Writes rows and names, and tells where.
+    fn footer(&mut self, index: &RwLock<Index>) -> Result<Footer, MetricStoreError> {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_unstable_by_key(|row| row.slot);
+        let mut series: RoaringBitmap = rows.iter().map(|row| row.slot).collect();
+        series.optimize();
+        let rows_offset = self.offset;
+        let mut groups = Vec::with_capacity(rows.len().div_ceil(GROUP_ROWS));
+        for group in rows.chunks(GROUP_ROWS) {
+            self.put(&rows::encode(group))?;
+            let end = u32::try_from(self.offset - rows_offset)
+                .map_err(|error| MetricStoreError::Encode { reason: error.to_string() })?;
+            groups.push(Group { first_slot: group[0].slot, end });
+        }
+        let names_offset = self.offset;
+        names::encode_all(index, &series, |batch| self.put(batch).map(drop))?;
+        let names_bytes = self.offset - names_offset;
+        let meta = self.meta;
+        Ok(Footer { meta, series, rows_offset, groups, names_offset, names_bytes })
     }
 }
 

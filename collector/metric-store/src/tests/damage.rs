@@ -131,15 +131,15 @@ fn a_part_with_a_damaged_block_is_served_and_not_merged() {
     }
     let path = &files(directory.path(), "part")[4];
     let mut bytes = fs::read(path).unwrap();
-    // Behind the header and the block of times: the block of `load`, the first by name.
+    // Behind the header and the block of times: the block of `up`, registered first.
     bytes[16 + 4 + 9 + 6] ^= 1;
     fs::write(path, bytes).unwrap();
     let error = store.maintain(0).unwrap_err();
     assert!(matches!(error, crate::MetricStoreError::Damaged { .. }), "{error}");
     assert_eq!(store.maintain(0).unwrap().merges, 0);
     let found = dump(&store);
-    assert!(found.contains("up{") && found.contains("300000=5 "), "{found}");
-    assert!(found.contains("load{") && !found.contains("300000=5.5"), "{found}");
+    assert!(found.contains("load{") && found.contains("300000=5.5 "), "{found}");
+    assert!(found.contains("up{") && !found.contains("300000=5 "), "{found}");
     assert!(store.stats().damaged_blocks > 0);
 }
 

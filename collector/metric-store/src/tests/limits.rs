@@ -75,7 +75,7 @@ fn a_select_is_bounded_in_series_and_samples() {
         }
     }
     assert_eq!(store.select(&[], 1, 3).unwrap().len(), 2);
-    store.append(&series[..1], 4, &[1.0]).unwrap();
+    store.append(&refs(&store, &many("a", 1)), 4, &[1.0]).unwrap();
     let refused = store.select(&[], 1, 4).unwrap_err();
     assert!(matches!(refused, MetricStoreError::TooManySamples { max: 6 }), "{refused}");
     let third = refs(&store, &many("b", 1));

@@ -22,7 +22,9 @@ enum Step {
     Cut,
     Maintain,
     /// The store is dropped without a cut; the journal's records behind its position come again.
-    Crash,
+    Crash {
+        without_catalogue: bool,
+    },
     Select {
         matchers: Vec<Matcher>,
         from_ms: i64,
@@ -64,7 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         4 => Just(Step::Cut),
         1 => Just(Step::Maintain),
-        1 => Just(Step::Crash),
+        1 => any::<bool>().prop_map(|without_catalogue| Step::Crash { without_catalogue }),
         2 => (proptest::collection::vec(matcher(), 0..3), times.clone(), times).prop_map(
             |(matchers, from, to)| Step::Select { matchers, from_ms: from * 1000, to_ms: to * 1000 }
         ),
@@ -77,6 +79,8 @@ struct World {
     model: Model,
     /// What the journal holds: series, time, value.
     journal: Vec<(Vec<usize>, i64, f64)>,
+    /// As views keep them.
+    registered: BTreeMap<Vec<usize>, Arc<[SeriesRef]>>,
 }
 
 impl World {
@@ -84,24 +88,30 @@ impl World {
         self.store.as_ref().unwrap()
     }
 
-    fn append(&self, position: usize) {
+    fn append(&mut self, position: usize) {
         let (series, timestamp_ms, value) = &self.journal[position - 1];
         let all = all_series();
         let named: Vec<Labels> = series.iter().map(|at| all[*at].clone()).collect();
-        let known = refs(self.store(), &named);
+        let store = self.store.as_ref().unwrap();
+        let known = self.registered.entry(series.clone()).or_insert_with(|| refs(store, &named));
         // Columns and samples by themselves are one and the same to a reader.
         if position % 2 == 0 {
             let sample = Sample { timestamp_ms: *timestamp_ms, value: *value };
             let samples: Vec<_> = known.iter().map(|series| (*series, sample)).collect();
             self.store().append_samples(&samples).unwrap();
         } else {
-            self.store().append(&known, *timestamp_ms, &vec![*value; known.len()]).unwrap();
+            self.store().append(known, *timestamp_ms, &vec![*value; known.len()]).unwrap();
         }
         self.store().advance(position as u64);
     }
 
-    fn crash(&mut self) {
+    fn crash(&mut self, without_catalogue: bool) {
         self.store = None;
+        self.registered.clear();
+        let catalogue = self.directory.path().join("series.catalogue");
+        if without_catalogue && catalogue.exists() {
+            std::fs::remove_file(catalogue).unwrap();
+        }
         self.store = Some(open(self.directory.path()));
         let position = usize::try_from(self.store().position()).unwrap();
         for position in position + 1..=self.journal.len() {
@@ -124,7 +134,7 @@ impl World {
                 prop_assert_eq!(self.store().position(), self.journal.len() as u64);
             }
             Step::Maintain => drop(self.store().maintain(0).unwrap()),
-            Step::Crash => self.crash(),
+            Step::Crash { without_catalogue } => self.crash(without_catalogue),
             Step::Select { matchers, from_ms, to_ms } => self.compare(&matchers, from_ms, to_ms)?,
         }
         Ok(())
@@ -160,12 +170,12 @@ proptest! {
     fn the_store_answers_as_the_model_does(steps in proptest::collection::vec(step(), 1..80)) {
         let directory = tempfile::tempdir().unwrap();
         let store = Some(open(directory.path()));
-        let mut world = World { directory, store, model: Model::new(), journal: Vec::new() };
+        let mut world = World { directory, store, model: Model::new(), journal: Vec::new(), registered: BTreeMap::new() };
         for step in steps {
             world.take(step)?;
         }
         world.compare(&[], i64::MIN, i64::MAX)?;
-        world.crash();
+        world.crash(false);
         world.compare(&[], i64::MIN, i64::MAX)?;
     }
 }
