@@ -94,13 +94,14 @@ impl World {
         let named: Vec<Labels> = series.iter().map(|at| all[*at].clone()).collect();
         let store = self.store.as_ref().unwrap();
         let known = self.registered.entry(series.clone()).or_insert_with(|| refs(store, &named));
+        let known = Arc::clone(known);
         // Columns and samples by themselves are one and the same to a reader.
         if position % 2 == 0 {
             let sample = Sample { timestamp_ms: *timestamp_ms, value: *value };
             let samples: Vec<_> = known.iter().map(|series| (*series, sample)).collect();
             self.store().append_samples(&samples).unwrap();
         } else {
-            self.store().append(known, *timestamp_ms, &vec![*value; known.len()]).unwrap();
+            self.store().append(&known, *timestamp_ms, &vec![*value; known.len()]).unwrap();
         }
         self.store().advance(position as u64);
     }
