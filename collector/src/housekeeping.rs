@@ -1,5 +1,5 @@
 //! Housekeeping: what has to be done again and again so that a restart is quick and the disk stays within its bounds.
-//! Promises: the metric head is on disk at least every `CUT_INTERVAL`; the journal is released up to the slowest view;
+//! Promises: the metric head is on disk at least every `CUT_INTERVAL`, sooner when much arrives; the journal is released up to the slowest view;
 //! retention runs although ingest has stopped at the reserve; a failure is logged and tried again.
 
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use crate::stores::Stores;
 
 /// After a crash at most this much is replayed.
 const CUT_INTERVAL: Duration = Duration::from_secs(120);
+
+/// How often is looked whether so much arrived that a cut is due before.
+const CUT_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often the journal is released and holes are named.
 const ROUND_INTERVAL: Duration = Duration::from_secs(20);
@@ -41,10 +44,11 @@ const INVENTORY: Retention = Retention {
 
 /// Runs until `stop` turns true, then cuts the metric head once more so that the next start replays nothing.
 pub async fn run(stores: Stores, metrics: SelfMetrics, mut stop: watch::Receiver<bool>) {
-    let (mut cut, mut retained) = (clock::instant(), None::<std::time::Instant>);
+    let (mut cut, mut round) = (clock::instant(), clock::instant());
+    let mut retained = None::<std::time::Instant>;
     loop {
         let stopping = tokio::select! {
-            () = tokio::time::sleep(ROUND_INTERVAL) => false,
+            () = tokio::time::sleep(CUT_LOOK_INTERVAL) => false,
             _ = stop.wait_for(|stop| *stop) => true,
         };
         if stopping {
@@ -52,10 +56,14 @@ pub async fn run(stores: Stores, metrics: SelfMetrics, mut stop: watch::Receiver
             release(&stores, &metrics).await;
             return;
         }
-        if cut.elapsed() >= CUT_INTERVAL {
+        if cut.elapsed() >= CUT_INTERVAL || stores.metrics.cut_due() {
             cut_metrics(&stores).await;
             cut = clock::instant();
         }
+        if round.elapsed() < ROUND_INTERVAL {
+            continue;
+        }
+        round = clock::instant();
         release(&stores, &metrics).await;
         let named = stores.inventory.name_holes(HOLE_DELAY_MS, clock::now_ms()).await;
         log_failure("holes in reports could not be looked for", named.map(drop));

@@ -11,6 +11,8 @@ pub struct MetricStoreConfig {
     pub retention_ms: i64,
     /// Samples in memory (8 bytes each in columns, 16 by themselves): beyond it appends are refused until a cut.
     pub head_samples_max: u64,
+    /// Samples in memory from which on a cut is due: a start appends them again, a million in less than a second.
+    pub head_samples_cut: u64,
     /// New series of one host beyond this are refused: one mad exporter must not fill the index for all.
     pub host_series_max: u64,
     /// New series beyond this are refused: about 1 kB of memory each.
@@ -27,6 +29,7 @@ impl MetricStoreConfig {
             directory: directory.into(),
             retention_ms: 30 * DAY_MS,
             head_samples_max: 32_000_000,
+            head_samples_cut: 8_000_000,
             host_series_max: 50_000,
             series_max: 2_000_000,
             select_series_max: 200_000,

@@ -129,8 +129,10 @@ impl Part {
         budget: &mut ReadBudget,
         mut sink: impl FnMut(u32, &[i64], &[f64]),
     ) -> Result<(), MetricStoreError> {
-        let mut rows =
-            self.rows_of(wanted, |reason| Ok(self.count_damage(self.rows_offset, reason)))?;
+        let mut rows = self.rows_of(wanted, |reason| {
+            self.count_damage(self.rows_offset, reason);
+            Ok(())
+        })?;
         rows.sort_unstable_by_key(|row| row.place.offset);
         let mut times = TimesCache::default();
         let mut rest = rows.as_slice();

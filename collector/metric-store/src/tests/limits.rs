@@ -62,6 +62,18 @@ fn the_head_is_bounded_until_a_cut() {
 }
 
 #[test]
+fn a_cut_is_due_from_its_bound_on() {
+    let (_directory, store) = limited(|config| config.head_samples_cut = 4);
+    let series = refs(&store, &many("a", 2));
+    store.append(&series, 1, &[1.0; 2]).unwrap();
+    assert!(!store.cut_due());
+    store.append(&series, 2, &[1.0; 2]).unwrap();
+    assert!(store.cut_due());
+    store.cut().unwrap();
+    assert!(!store.cut_due());
+}
+
+#[test]
 fn a_select_is_bounded_in_series_and_samples() {
     let (_directory, store) = limited(|config| {
         config.select_series_max = 2;

@@ -96,7 +96,7 @@ impl World {
         let known = self.registered.entry(series.clone()).or_insert_with(|| refs(store, &named));
         let known = Arc::clone(known);
         // Columns and samples by themselves are one and the same to a reader.
-        if position % 2 == 0 {
+        if position.is_multiple_of(2) {
             let sample = Sample { timestamp_ms: *timestamp_ms, value: *value };
             let samples: Vec<_> = known.iter().map(|series| (*series, sample)).collect();
             self.store().append_samples(&samples).unwrap();
