@@ -7,7 +7,6 @@
 mod contract;
 mod taken;
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -15,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use agent_model::{BackupRun, Problem};
-use agent_yaml::{Bytes, Document};
+use agent_yaml::{Bytes, Document, Entries};
 use deserr::Deserr;
 use nix::fcntl::OFlag;
 use nix::unistd::{Uid, User};
@@ -53,12 +52,12 @@ pub struct Config {
     pub bytes_max: Bytes,
     /// Which jobs a user may report; `*` stands for all. Root and the agent's own user may report any.
     #[deserr(default)]
-    pub users: BTreeMap<String, Vec<String>>,
+    pub users: Entries<Vec<String>>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { files_max: 1_000, bytes_max: Bytes(8 << 20), users: BTreeMap::new() }
+        Self { files_max: 1_000, bytes_max: Bytes(8 << 20), users: Entries::default() }
     }
 }
 

@@ -5,6 +5,7 @@
 //! keys are read, within a bound; tags and several documents in a file are refused.
 //! Leaves to others: what the keys mean, and every check across keys (they add to the same [`Problems`]).
 
+mod entries;
 mod findings;
 mod load;
 mod place;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use agent_model::{Problem, Problems};
 use deserr::Deserr;
 
+pub use entries::Entries;
 pub use findings::Findings;
 pub use place::Place;
 pub use scalars::{Address, At, Bytes, Duration, FilePath, Number, Text};

@@ -53,6 +53,7 @@ impl Duration {
             return Ok(Self::from_secs(0));
         }
         let mut total_ms: u64 = 0;
+        let mut last_unit_ms = u64::MAX;
         let mut rest = text;
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
@@ -69,6 +70,11 @@ impl Duration {
                 "y" => 365 * 86_400_000,
                 _ => return Err(wrong()),
             };
+            // From the largest unit to the smallest, each once: `5m1h` is a slip.
+            if unit_ms >= last_unit_ms {
+                return Err(wrong());
+            }
+            last_unit_ms = unit_ms;
             rest = &rest[unit_end..];
             let part = number.checked_mul(unit_ms).ok_or_else(wrong)?;
             total_ms = total_ms.checked_add(part).ok_or_else(wrong)?;
@@ -204,7 +210,7 @@ fn wrong_kind<E: DeserializeError, V: IntoValue>(
     content(E::error(None, ErrorKind::IncorrectValueKind { actual, accepted }, place))
 }
 
-fn content<E>(flow: ControlFlow<E, E>) -> E {
+pub(crate) fn content<E>(flow: ControlFlow<E, E>) -> E {
     match flow {
         ControlFlow::Continue(error) | ControlFlow::Break(error) => error,
     }

@@ -1,12 +1,11 @@
 //! Files that people write, with every mistake told at its line.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use deserr::Deserr;
 use expect_test::{Expect, expect};
 
-use crate::{At, Bytes, Document, Duration, Number, Text};
+use crate::{At, Bytes, Document, Duration, Entries, Number, Text};
 
 #[derive(Debug, Deserr)]
 #[deserr(deny_unknown_fields)]
@@ -17,7 +16,7 @@ struct Config {
     #[deserr(default)]
     spool: Option<Bytes>,
     #[deserr(default)]
-    labels: BTreeMap<String, Text>,
+    labels: Entries<Text>,
     #[deserr(default)]
     rules: Vec<Rule>,
 }
@@ -157,7 +156,7 @@ fn anchors_aliases_and_merge_keys_are_read() {
     let document = Document::parse(Path::new("a.yml"), list).unwrap();
     #[derive(Deserr)]
     struct Merged {
-        labels: BTreeMap<String, Text>,
+        labels: Entries<Text>,
     }
     let merged: Merged = document.read().unwrap();
     let shown = merged.labels.iter().map(|(key, text)| (key.as_str(), text.0.as_str()));
@@ -219,13 +218,27 @@ fn deep_nesting_tags_and_several_documents_are_refused() {
     check(
         "---\n",
         expect![[r#"
-        Config {
-            interval: Duration(
-                15s,
-            ),
-            spool: None,
-            labels: {},
-            rules: [],
-        }"#]],
+            Config {
+                interval: Duration(
+                    15s,
+                ),
+                spool: None,
+                labels: Entries(
+                    {},
+                ),
+                rules: [],
+            }"#]],
     );
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_told() {
+    check(
+        "labels: {a: x, b: {c: d}, e: [f]}\n",
+        expect![[r#"
+            a.yml:1: wants text, got `key: value` lines
+            a.yml:1: wants text, got a list"#]],
+    );
+    let wrong = Duration::parse("5m1h");
+    assert!(wrong.is_err() && Duration::parse("1h5m").is_ok() && Duration::parse("1m1m").is_err());
 }

@@ -1,8 +1,6 @@
 //! `alerting.yml` as it is written: Alertmanager's keys, unknown ones refused, nothing checked across keys yet.
 
-use std::collections::BTreeMap;
-
-use agent_yaml::{At, Duration, Findings, Text};
+use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
 #[derive(Debug, Deserr)]
@@ -44,9 +42,9 @@ pub(super) struct Route {
     #[deserr(default)]
     pub(super) matchers: Vec<At<String>>,
     #[deserr(rename = "match", default)]
-    pub(super) equals: BTreeMap<String, Text>,
+    pub(super) equals: Entries<Text>,
     #[deserr(default)]
-    pub(super) match_re: BTreeMap<String, At<Text>>,
+    pub(super) match_re: Entries<At<Text>>,
     #[deserr(default)]
     pub(super) group_by: Option<At<Vec<String>>>,
     #[deserr(rename = "continue", default)]
@@ -67,15 +65,15 @@ pub(super) struct InhibitRule {
     #[deserr(default)]
     pub(super) source_matchers: Vec<At<String>>,
     #[deserr(default)]
-    pub(super) source_match: BTreeMap<String, Text>,
+    pub(super) source_match: Entries<Text>,
     #[deserr(default)]
-    pub(super) source_match_re: BTreeMap<String, At<Text>>,
+    pub(super) source_match_re: Entries<At<Text>>,
     #[deserr(default)]
     pub(super) target_matchers: Vec<At<String>>,
     #[deserr(default)]
-    pub(super) target_match: BTreeMap<String, Text>,
+    pub(super) target_match: Entries<Text>,
     #[deserr(default)]
-    pub(super) target_match_re: BTreeMap<String, At<Text>>,
+    pub(super) target_match_re: Entries<At<Text>>,
     #[deserr(default)]
     pub(super) equal: Vec<String>,
 }
@@ -161,5 +159,5 @@ pub(super) struct Email {
     #[deserr(default)]
     pub(super) send_resolved: bool,
     #[deserr(default)]
-    pub(super) headers: BTreeMap<String, At<Text>>,
+    pub(super) headers: Entries<At<Text>>,
 }
