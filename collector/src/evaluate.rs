@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use agent_model::{Labels, Millis, Series};
 use collector_alerting::{Alerting, RuleObservation};
-use rules::{EvaluationError, Findings, Rule, RuleGroup, RuleKind, RuleSet};
+use rules::{EvaluationError, External, Findings, Rule, RuleGroup, RuleKind, RuleSet};
 use rules_promql::Limits;
 use tokio::sync::{mpsc, watch};
 
@@ -46,6 +46,8 @@ pub struct Evaluator {
     pub ingest: Arc<Ingest>,
     pub metrics: SelfMetrics,
     pub reporter: Reporter,
+    /// What templates are told of this server.
+    pub external: Arc<External>,
     /// For groups that set none.
     pub interval: Duration,
     /// Turns when data arrives.
@@ -138,11 +140,12 @@ impl Evaluator {
             return;
         }
         let (sender, mut evaluated) = mpsc::channel(GROUPS_AHEAD);
-        let query = self.query.clone();
+        let (query, external) = (self.query.clone(), Arc::clone(&self.external));
         let work = tokio::task::spawn_blocking(move || {
             for group in groups {
                 let at_ms = clock::now_ms();
-                let evaluation = AssertUnwindSafe(|| evaluate_group(&group, at_ms, &query));
+                let evaluation =
+                    AssertUnwindSafe(|| evaluate_group(&group, at_ms, &query, &external));
                 let results = catch_unwind(evaluation).unwrap_or_else(|_| {
                     tracing::error!(group = group.name, "a group of rules broke off");
                     Vec::new()
@@ -226,12 +229,17 @@ fn spacing(took: Duration) -> Duration {
     usual.max(took * SPACING_PER_DURATION_MIN)
 }
 
-fn evaluate_group(group: &RuleGroup, at_ms: Millis, query: &Query) -> Evaluated {
+fn evaluate_group(
+    group: &RuleGroup,
+    at_ms: Millis,
+    query: &Query,
+    external: &External,
+) -> Evaluated {
     let limits = Limits::default();
     let rules = group.rules.iter().enumerate();
     let evaluated = rules.map(|(index, rule)| {
         let began = clock::instant();
-        let result = rules::evaluate(rule, at_ms, query, &limits);
+        let result = rules::evaluate(rule, at_ms, query, &limits, external);
         (index, began.elapsed(), result)
     });
     evaluated.collect()

@@ -26,6 +26,8 @@ pub struct Tested {
     pub expectations: usize,
     /// Those that were not met, each with file and line.
     pub failures: Vec<String>,
+    /// What is odd in the file and yet no mistake.
+    pub remarks: Problems,
 }
 
 impl CheckReport {
@@ -76,7 +78,7 @@ fn test_rule_file(file: &Path) -> Result<Tested, Problems> {
     }
     let report = run_test_file(file)?;
     let failures = report.failures.iter().map(ToString::to_string).collect();
-    Ok(Tested { expectations: report.expectations, failures })
+    Ok(Tested { expectations: report.expectations, failures, remarks: report.remarks })
 }
 
 fn test_detections(file: &Path) -> Result<Tested, Problems> {
@@ -96,7 +98,7 @@ fn test_detections(file: &Path) -> Result<Tested, Problems> {
         return Err(problems);
     }
     let failures = tests.run(&rules).0.iter().map(ToString::to_string).collect();
-    Ok(Tested { expectations: tests.count(), failures })
+    Ok(Tested { expectations: tests.count(), failures, remarks: Problems::default() })
 }
 
 #[cfg(test)]

@@ -13,13 +13,12 @@
 //! `{n}` in a text counts the repetitions from 1. Leaves to others: loading the rules. The library's own tests load all of
 //! its rules together.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use agent_model::{
     Event, EventClass, EventId, HostEvent, HostId, Labels, Millis, Problem, Problems, Severity,
 };
-use agent_yaml::{At, Document, Duration, Place, Text};
+use agent_yaml::{At, Document, Duration, Entries, Place, Text};
 use deserr::Deserr;
 use rules_sigma::{CorrelationState, Detection, SigmaRules};
 
@@ -72,7 +71,7 @@ struct RawEvent {
     #[deserr(default = String::from("line {n}"))]
     message: String,
     #[deserr(default)]
-    fields: BTreeMap<String, Text>,
+    fields: Entries<Text>,
 }
 
 #[derive(Deserr)]
@@ -80,7 +79,7 @@ struct RawEvent {
 struct RawDetection {
     alertname: String,
     #[deserr(default)]
-    labels: BTreeMap<String, Text>,
+    labels: Entries<Text>,
 }
 
 impl DetectionTests {
@@ -104,7 +103,10 @@ impl DetectionTests {
 
     /// The files that these names mean; a name that means none is a problem. Tests lie beside rules and are none.
     pub fn find_rule_files(&self) -> Result<Vec<PathBuf>, Problems> {
-        let mut files = beside(&self.document, &self.raw.rule_files)?;
+        let (mut files, problems) = beside(&self.document, &self.raw.rule_files);
+        if !problems.0.is_empty() {
+            return Err(problems);
+        }
         files.retain(|file| !file.to_string_lossy().ends_with(TEST_SUFFIX));
         Ok(files)
     }

@@ -15,4 +15,4 @@ pub use metric_rules::{
     EvaluationError, Finding, Findings, Rule, RuleGroup, RuleId, RuleKind, RuleSet, evaluate,
     load_rule_files, load_rule_text,
 };
-pub use templates::{Template, TemplateError};
+pub use templates::{External, Template, TemplateError};

@@ -19,7 +19,8 @@ pub struct LibraryFile {
 struct Library;
 
 /// Folders whose rules are Prometheus rule files.
-const METRIC_FOLDERS: [&str; 4] = ["metrics/", "backups/", "services/", "monitor/"];
+const METRIC_FOLDERS: [&str; 6] =
+    ["metrics/", "systems/", "facility/", "backups/", "services/", "monitor/"];
 const DETECTION_FOLDER: &str = "detections/";
 /// How the name of a file of tests ends; it lies beside its rules.
 pub(crate) const TEST_SUFFIX: &str = ".test.yml";

@@ -12,7 +12,7 @@ mod load;
 
 use std::path::PathBuf;
 
-use agent_model::Millis;
+use agent_model::{Millis, Problems};
 use rules_promql::Expr;
 
 use crate::templates::Template;
@@ -25,6 +25,8 @@ pub use load::{load_rule_files, load_rule_text};
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     pub groups: Vec<RuleGroup>,
+    /// What is odd in the files and yet no mistake; the rules are among the groups.
+    pub remarks: Problems,
 }
 
 /// Rules that are evaluated together, one after the other.
@@ -70,6 +72,13 @@ pub enum RuleKind {
 impl RuleSet {
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.groups.iter().flat_map(|group| &group.rules)
+    }
+}
+
+impl RuleGroup {
+    /// How far back in time its rules look.
+    pub fn query_offset_ms(&self) -> Millis {
+        self.rules.first().map_or(0, |rule| rule.query_offset_ms)
     }
 }
 

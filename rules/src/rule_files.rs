@@ -29,8 +29,8 @@ pub(crate) fn is_detection_test(text: &str) -> bool {
     has(&DETECTION_TEST_KEYS) && !has(&METRIC_TEST_KEYS)
 }
 
-/// The files that the patterns of a test name, looked up beside it.
-pub(crate) fn beside(document: &Document, patterns: &[At<Text>]) -> Result<Vec<PathBuf>, Problems> {
+/// The files that the patterns of a test name, looked up beside it, and the patterns that name none.
+pub(crate) fn beside(document: &Document, patterns: &[At<Text>]) -> (Vec<PathBuf>, Problems) {
     let folder = document.file().parent().unwrap_or(Path::new(""));
     let mut files = Vec::new();
     let mut problems: Vec<Problem> = Vec::new();
@@ -51,7 +51,7 @@ pub(crate) fn beside(document: &Document, patterns: &[At<Text>]) -> Result<Vec<P
             }
         }
     }
-    if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
+    (files, Problems(problems))
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
-//! Go templates in labels and annotations: `$labels`, `$value` and Prometheus' functions.
-//! Leaves out what reads data or the server (`query`, `graphLink`, …): a template that uses it is refused when loaded.
+//! Go templates in labels and annotations: `$labels`, `$value`, `$externalLabels`, `$externalURL` and Prometheus' functions,
+//! `query` among them. Leaves out `tmpl` (pages of templates, which Prometheus itself has dropped): refused when loaded.
 
+mod desk;
 mod functions;
 mod humanize;
+mod vectors;
 
 use std::collections::HashMap;
 
-use agent_model::Labels;
+use agent_model::{Labels, Millis};
 use gtmpl_ng::{Context, Value};
+
+use desk::Desk;
 
 /// A checked template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +29,32 @@ enum Kind {
     },
 }
 
+/// What rules are told of the server that evaluates them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct External {
+    /// `$externalLabels`.
+    pub labels: Labels,
+    /// `$externalURL`: where people reach the pages.
+    pub url: String,
+}
+
+/// Answers the `query` of a template, as of the evaluation.
+pub(crate) type Ask<'a> = &'a dyn Fn(&str) -> Result<Vec<(Labels, f64)>, String>;
+
+/// What a template can show of anything but its alert.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub at_ms: Millis,
+    pub external: &'a External,
+    pub ask: Ask<'a>,
+}
+
 /// What a template can show.
-#[derive(Clone, Copy, Debug)]
-pub struct TemplateData<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct TemplateData<'a> {
     pub labels: &'a Labels,
     pub value: f64,
+    pub around: Surroundings<'a>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +63,9 @@ pub struct TemplateError(String);
 
 /// Longer than any message a person reads, so that a loop in a template does not fill the memory.
 const OUTPUT_BYTES_MAX: usize = 64 << 10;
+
+/// Each costs an evaluation, for every alert of the rule; sentences for people need one or two.
+const QUERIES_MAX: usize = 16;
 
 /// The variables of Prometheus' templates. They take no room in the lines of the text.
 const PREAMBLE: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
@@ -62,29 +90,36 @@ impl Template {
         &self.text
     }
 
-    pub fn render(&self, data: &TemplateData) -> Result<String, TemplateError> {
+    pub(crate) fn render(&self, data: &TemplateData) -> Result<String, TemplateError> {
         let named = match &self.kind {
             Kind::Literal => return Ok(self.text.clone()),
             Kind::Actions { labels } => labels,
         };
-        let mut labels: HashMap<String, Value> =
-            named.iter().map(|name| (name.clone(), Value::from(""))).collect();
-        for label in data.labels.iter() {
-            labels.insert(label.name.to_string(), Value::from(label.value.as_ref()));
-        }
         let fields = HashMap::from([
-            ("Labels".to_owned(), Value::Map(labels)),
-            ("ExternalLabels".to_owned(), Value::Map(HashMap::new())),
-            ("ExternalURL".to_owned(), Value::from("")),
+            ("Labels".to_owned(), vectors::label_map(data.labels, named)),
+            ("ExternalLabels".to_owned(), vectors::label_map(&data.around.external.labels, named)),
+            ("ExternalURL".to_owned(), Value::from(data.around.external.url.as_str())),
             ("Value".to_owned(), Value::from(data.value)),
         ]);
         let engine = engine(&self.text)?;
-        let rendered = engine.render(&Context::from(Value::Object(fields)));
-        rendered.map_err(|error| TemplateError(error.to_string()))
+        let context = Context::from(Value::Object(fields));
+        let mut desk = Desk::new(data);
+        // The engine's functions see their arguments only. So `query` leaves its question on the desk and the template is
+        // rendered again once the answer lies there.
+        for _ in 0..=QUERIES_MAX {
+            let (rendered, question) = desk.lend(|| engine.render(&context));
+            let Some(question) = question else {
+                return rendered.map_err(|error| TemplateError(error.to_string()));
+            };
+            let failed = |error| TemplateError(format!("the query {question:?} failed: {error}"));
+            let answer = (data.around.ask)(&question).map_err(failed)?;
+            desk.answer(question, vectors::from_answer(answer, named));
+        }
+        Err(TemplateError(format!("more than {QUERIES_MAX} queries in one template")))
     }
 
     /// As Prometheus shows it: a template that fails says so in its own place, and the alert goes out all the same.
-    pub fn show(&self, data: &TemplateData) -> String {
+    pub(crate) fn show(&self, data: &TemplateData) -> String {
         self.render(data).unwrap_or_else(|error| format!("<error expanding template: {}>", error.0))
     }
 }
@@ -102,7 +137,7 @@ fn engine(text: &str) -> Result<gtmpl_ng::Template, TemplateError> {
     Ok(engine)
 }
 
-/// The names that follow `$labels.` or `.Labels.`.
+/// The names that follow `$labels.`, `.Labels.` or `$externalLabels.`.
 fn named_labels(text: &str) -> Vec<String> {
     let after = text.match_indices("abels.").map(|(at, found)| &text[at + found.len()..]);
     let names = after.map(|rest| {

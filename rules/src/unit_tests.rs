@@ -2,7 +2,7 @@
 //! fire or be yielded at given instants (prometheus.io, "Unit testing for rules").
 //!
 //! Promises: the same files give the same verdict as `promtool test rules`, with Prometheus 3 semantics.
-//! Leaves out external labels and native histograms (refused).
+//! Leaves out native histograms (refused).
 
 mod compare;
 mod file;
@@ -27,6 +27,8 @@ pub struct TestReport {
     /// How many expectations were looked at.
     pub expectations: usize,
     pub failures: Vec<Failure>,
+    /// What is odd in the file and yet no mistake.
+    pub remarks: Problems,
 }
 
 /// An expectation that was not met, or a rule that could not be evaluated.
@@ -55,9 +57,13 @@ impl fmt::Display for Failure {
 pub fn run_test_file(file: &Path) -> Result<TestReport, Problems> {
     let document = Document::open(file)?;
     let plan = Plan::read(&document)?;
-    let rule_files = beside(&document, &plan.rule_files)?;
+    // As for promtool, a pattern that names no file is no mistake; what its rules should say is missed where it is expected.
+    let (rule_files, remarks) = beside(&document, &plan.rule_files);
     let (rules, problems) = load_rule_files(&rule_files);
-    if problems.0.is_empty() { Ok(run(&plan, &rules, file)) } else { Err(problems) }
+    match problems.0.is_empty() {
+        true => Ok(TestReport { remarks, ..run(&plan, &rules, file) }),
+        false => Err(problems),
+    }
 }
 
 /// Runs tests given as text over rules already loaded; the file's own `rule_files` is not looked at.
@@ -67,7 +73,12 @@ pub fn run_test_text(name: &Path, text: &str, rules: &RuleSet) -> Result<TestRep
 }
 
 fn run(plan: &Plan, rules: &RuleSet, file: &Path) -> TestReport {
-    let mut report = TestReport { file: file.to_owned(), expectations: 0, failures: Vec::new() };
+    let mut report = TestReport {
+        file: file.to_owned(),
+        expectations: 0,
+        failures: Vec::new(),
+        remarks: Problems::default(),
+    };
     for test in &plan.tests {
         report.expectations += test.alerts.len() + test.expressions.len();
         run_test(plan, test, rules, &mut report);
@@ -77,7 +88,8 @@ fn run(plan: &Plan, rules: &RuleSet, file: &Path) -> TestReport {
 
 /// Lets time pass in steps of the evaluation interval; an instant between two steps sees the alerts of the earlier.
 fn run_test(plan: &Plan, test: &TestPlan, rules: &RuleSet, report: &mut TestReport) {
-    let mut simulation = Simulation::new(rules, &plan.group_order, test.source.clone());
+    let mut simulation =
+        Simulation::new(rules, &plan.group_order, test.source.clone(), &test.external);
     let file = report.file.clone();
     let fail = |line, at_ms, message| Failure {
         file: file.clone(),

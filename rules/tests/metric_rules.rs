@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use agent_model::{Labels, Sample};
 use expect_test::{Expect, expect};
 use rules::unit_tests::run_test_file;
-use rules::{Findings, RuleSet, evaluate, load_rule_files, load_rule_text};
+use rules::{External, Findings, RuleSet, evaluate, load_rule_files, load_rule_text};
 use rules_promql::{Limits, MemorySource};
 
 fn fixture(name: &str) -> PathBuf {
@@ -27,8 +27,8 @@ fn check_findings(text: &str, expected: Expect) {
         source.insert(&labels, Sample { timestamp_ms: 60_000, value });
     }
     let rules = sound(text);
-    let shown =
-        rules.rules().map(|rule| match evaluate(rule, 120_000, &source, &Limits::default()) {
+    let shown = rules.rules().map(|rule| {
+        match evaluate(rule, 120_000, &source, &Limits::default(), &External::default()) {
             Ok(Findings::Alerts(alerts)) => alerts
                 .iter()
                 .map(|a| format!("{} {:?} {}\n", a.labels, a.annotations, a.value))
@@ -37,7 +37,8 @@ fn check_findings(text: &str, expected: Expect) {
                 series.iter().map(|s| format!("{} {:?}\n", s.labels, s.samples)).collect::<String>()
             }
             Err(error) => format!("{error}\n"),
-        });
+        }
+    });
     expected.assert_eq(&shown.collect::<String>());
 }
 
@@ -55,10 +56,11 @@ fn every_problem_is_told_with_its_line_and_the_good_rules_are_loaded() {
         bad.yml:24: a rule needs `alert` or `record`
         bad.yml:27: "soon" is not a duration; write for example 15s, 5m or 1h30m
         bad.yml:29: a rule needs a scalar or an instant vector
-        bad.yml:30: "Sound" stands in this group twice
         bad.yml:34: the group "mixed" stands in this file twice"#]].assert_eq(&problems.to_string());
     let names: Vec<&str> = rules.rules().map(|rule| rule.name.as_str()).collect();
-    assert_eq!(names, ["Sound", "sound:too"]);
+    assert_eq!(names, ["Sound", "Sound", "sound:too"]);
+    let remark = "bad.yml:30: \"Sound\" stands in this file twice with these labels";
+    assert_eq!(rules.remarks.to_string(), remark);
 }
 
 #[test]
@@ -163,7 +165,17 @@ fn bad_test_files_have_all_their_problems_told() {
         t.yml:3: a label or `}` is missing before ""
         t.yml:4: "1+2" lacks its `x` and a count
         t.yml:6: the expression cannot be parsed: unclosed left parenthesis
-        t.yml:8: an interval must be longer than nothing
         t.yml:11: native histograms are not supported"#]]
     .assert_eq(&problems(&text.replace("    nonsense: 1\n", "")).to_string());
+}
+
+#[test]
+fn good_tests_are_met_and_counted() {
+    let report = rules::check::check_rule_files(&[fixture("good_rules.yml")]);
+    assert!(report.is_sound(), "{}", report.problems);
+    assert_eq!((report.alerts(), report.recordings()), (3, 1));
+    let tests = run_test_file(&fixture("good_tests.yml")).unwrap();
+    let failures: Vec<String> = tests.failures.iter().map(ToString::to_string).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(tests.expectations, 11);
 }

@@ -1,5 +1,6 @@
-//! The same verdicts as promtool on the same files: good and bad rules, tests that pass and that fail.
-//! promtool comes with Debian's package `prometheus`; where it is absent this is said, and under CI it is a failure.
+//! The same verdicts as promtool on the same files: `promtool_cases/` holds good and bad rule files and test files, named
+//! for what they are. promtool comes with Debian's package `prometheus`, which is 2.42: where Prometheus 3 decided
+//! otherwise, [`DIFFERENT`] says so by name. Where promtool is absent this is said, and under CI it is a failure.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,44 +8,50 @@
     reason = "an error fails the test; what is left out is told"
 )]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rules::check::check_rule_files;
-use rules::load_rule_text;
-use rules::unit_tests::run_test_file;
+use rules::check::{check_rule_files, test_rule_files};
 
-/// Each is one bad rule file.
-const BAD: &[(&str, &str)] = &[
-    ("expression", "groups: [{name: g, rules: [{alert: A, expr: 'sum(up'}]}]"),
-    ("unknown function", "groups: [{name: g, rules: [{alert: A, expr: 'nope(up)'}]}]"),
-    ("key", "groups: [{name: g, rules: [{alert: A, expr: up, severty: high}]}]"),
-    ("label", "groups: [{name: g, rules: [{alert: A, expr: up, labels: {bad-name: x}}]}]"),
-    ("reserved label", "groups: [{name: g, rules: [{alert: A, expr: up, labels: {__name__: x}}]}]"),
+/// Cases on which the promtool of 2.42 says the opposite of what the file's name says, and why.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("rules/good_query_offset.yml", "`query_offset` of a group came with Prometheus 2.53"),
+    ("rules/good_group_labels.yml", "`labels` of a group came with Prometheus 3.0"),
+    ("rules/bad_holt_winters.yml", "Prometheus 3 calls it double_exponential_smoothing"),
     (
-        "template",
-        "groups: [{name: g, rules: [{alert: A, expr: up, annotations: {s: '{{ $no }}'}}]}]",
+        "tests/good_left_open.yml",
+        "ranges are left-open in Prometheus 3: a sample at their start is not in them",
     ),
-    ("record", "groups: [{name: g, rules: [{record: 'a b', expr: up}]}]"),
-    ("for", "groups: [{name: g, rules: [{record: a, expr: up, for: 5m}]}]"),
-    ("neither", "groups: [{name: g, rules: [{expr: up}]}]"),
-    ("both", "groups: [{name: g, rules: [{alert: A, record: a, expr: up}]}]"),
-    ("duration", "groups: [{name: g, rules: [{alert: A, expr: up, for: soon}]}]"),
-    ("no expression", "groups: [{name: g, rules: [{alert: A}]}]"),
-    ("group twice", "groups: [{name: g, rules: []}, {name: g, rules: []}]"),
-    ("no group name", "groups: [{rules: []}]"),
-    ("scalar comparison", "groups: [{name: g, rules: [{alert: A, expr: 1 > 2}]}]"),
-    ("matching", "groups: [{name: g, rules: [{alert: A, expr: a and group_left b}]}]"),
+    ("tests/good_lookback_edge.yml", "likewise a sample exactly five minutes old is too old"),
+    ("tests/good_fuzzy.yml", "`fuzzy_compare` came with Prometheus 2.54"),
+    (
+        "tests/good_no_interval.yml",
+        "without `interval`, samples lie evaluation_interval apart since Prometheus 2.54",
+    ),
 ];
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+fn cases(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promtool_cases").join(folder);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
 }
 
-/// Whether promtool is content; `None` where it is not installed.
-fn promtool(arguments: &[&str], file: &Path) -> Option<bool> {
-    match Command::new("promtool").args(arguments).arg(file).output() {
-        Ok(output) => Some(output.status.success()),
+/// `rules/good_minimal.yml`.
+fn name(file: &Path) -> String {
+    let parts: Vec<_> = file.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
+    format!("{}/{}", parts[1], parts[0])
+}
+
+/// What promtool says, and whether it is content; `None` where it is not installed.
+fn promtool(verb: &str, file: &Path) -> Option<(bool, String)> {
+    match Command::new("promtool").args([verb, "rules"]).arg(file).output() {
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+        }
         Err(_) if std::env::var_os("CI").is_some() => panic!("promtool is missing"),
         Err(error) => {
             println!("LEFT OUT: promtool cannot be run: {error}");
@@ -53,36 +60,60 @@ fn promtool(arguments: &[&str], file: &Path) -> Option<bool> {
     }
 }
 
-#[test]
-fn the_good_rules_and_their_tests_are_good_for_both() {
-    let report = check_rule_files(&[fixture("good_rules.yml")]);
-    assert!(report.is_sound(), "{}", report.problems);
-    assert_eq!((report.alerts(), report.recordings()), (3, 1));
-    let tests = run_test_file(&fixture("good_tests.yml")).unwrap();
-    let failures: Vec<String> = tests.failures.iter().map(ToString::to_string).collect();
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert_eq!(tests.expectations, 11);
-    let Some(verdict) = promtool(&["check", "rules"], &fixture("good_rules.yml")) else { return };
-    assert!(verdict);
-    assert_eq!(promtool(&["test", "rules"], &fixture("good_tests.yml")), Some(true));
-}
-
-#[test]
-fn failing_tests_fail_for_both() {
-    assert_eq!(run_test_file(&fixture("failing_tests.yml")).unwrap().failures.len(), 2);
-    let verdict = promtool(&["test", "rules"], &fixture("failing_tests.yml"));
-    assert!(matches!(verdict, None | Some(false)));
-}
-
-#[test]
-fn bad_rules_are_bad_for_both() {
-    let folder = tempfile::tempdir().unwrap();
-    for (what, text) in BAD {
-        let (_, problems) = load_rule_text(Path::new("bad.yml"), text);
-        assert_eq!(problems.0.len(), 1, "{what}: {problems}");
-        let file = folder.path().join("bad.yml");
-        std::fs::write(&file, text).unwrap();
-        let verdict = promtool(&["check", "rules"], &file);
-        assert!(matches!(verdict, None | Some(false)), "promtool takes {what}");
+/// Compares our verdict and promtool's with the one that the file's name promises.
+fn check(verb: &str, file: &Path, ours: Result<(), String>, wrong: &mut Vec<String>) {
+    let name = name(file);
+    let good = name.contains("/good_");
+    if good != ours.is_ok() {
+        wrong.push(format!("{name}: ours: {ours:?}"));
     }
+    let Some((content, said)) = promtool(verb, file) else { return };
+    let different = DIFFERENT.iter().any(|(case, _)| *case == name);
+    if (content == good) == different {
+        wrong.push(format!("{name}: promtool: {said}"));
+    }
+    let (theirs, ours) = (problems(&said), ours.err().unwrap_or_default().lines().count());
+    if verb == "check" && !good && !different && theirs != ours {
+        wrong.push(format!("{name}: {ours} problems, but {theirs} of promtool:\n{said}"));
+    }
+}
+
+/// How many problems promtool lists: one a line, below a heading. What is no rule file at all it tells twice.
+fn problems(said: &str) -> usize {
+    let lines = said.lines().skip_while(|line| line.trim() != "FAILED:").skip(1);
+    let lines =
+        lines.filter(|line| !line.trim().is_empty() && !line.ends_with("unmarshal errors:"));
+    let lines: BTreeSet<&str> =
+        lines.map(|line| line.split(" into ").next().unwrap_or(line)).collect();
+    lines.len()
+}
+
+#[test]
+fn rule_files_are_good_and_bad_for_both() {
+    let mut wrong = Vec::new();
+    let files = cases("rules");
+    assert!(files.len() >= 40);
+    for file in files {
+        let report = check_rule_files(std::slice::from_ref(&file));
+        let ours = if report.is_sound() { Ok(()) } else { Err(report.problems.to_string()) };
+        check("check", &file, ours, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn test_files_pass_and_fail_for_both() {
+    let mut wrong = Vec::new();
+    let files = cases("tests");
+    assert!(files.len() >= 20);
+    for file in files {
+        let tested = test_rule_files(std::slice::from_ref(&file)).next().unwrap().1;
+        let ours = match tested {
+            Ok(tested) if tested.failures.is_empty() => Ok(()),
+            Ok(tested) => Err(tested.failures.join("\n")),
+            Err(problems) => Err(problems.to_string()),
+        };
+        check("test", &file, ours, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -40,6 +40,9 @@ fn check(files: &[PathBuf]) -> bool {
     for problem in &report.problems.0 {
         complain(&problem.to_string());
     }
+    for remark in &report.rules.remarks.0 {
+        say(&format!("remark: {remark}"));
+    }
     let (alerts, recordings, sigma) = (report.alerts(), report.recordings(), report.sigma_rules());
     say(&format!("{alerts} alerts, {recordings} recordings and {sigma} Sigma rules can be used"));
     let unreachable = report.detections.unreachable_rules;
@@ -53,6 +56,9 @@ fn test(files: &[PathBuf]) -> bool {
     let mut sound = true;
     for (file, report) in ::rules::check::test_rule_files(files) {
         let name = file.display();
+        for remark in report.iter().flat_map(|report| &report.remarks.0) {
+            say(&format!("remark: {remark}"));
+        }
         match report {
             Ok(report) if report.failures.is_empty() => {
                 say(&format!("{name}: {} expectations are met", report.expectations));

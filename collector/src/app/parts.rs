@@ -210,6 +210,10 @@ impl Parts {
             ingest: Arc::clone(ingest),
             metrics: self.metrics.clone(),
             reporter: Reporter::new(now_ms, RECORDED_JOB)?,
+            external: Arc::new(rules::External {
+                labels: agent_model::Labels::empty(),
+                url: self.config.web.external_url.clone(),
+            }),
             interval: self.config.rules.evaluation_interval.0,
             arrived: self.arrived.subscribe(),
         };

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use agent_model::{Labels, Millis, Sample, Series};
-use rules_promql::{Limits, PromqlError, SeriesSource, Value, evaluate_instant};
+use rules_promql::{Limits, PromqlError, SeriesSource, Value, evaluate_instant, parse};
 
 use super::{Rule, RuleKind};
-use crate::templates::{Template, TemplateData};
+use crate::templates::{External, Surroundings, Template, TemplateData};
 
 /// What a rule found. Nothing found is an empty list.
 #[derive(Clone, Debug)]
@@ -47,6 +47,7 @@ pub fn evaluate(
     at_ms: Millis,
     source: &dyn SeriesSource,
     limits: &Limits,
+    external: &External,
 ) -> Result<Findings, EvaluationError> {
     let query_ms = at_ms.saturating_sub(rule.query_offset_ms);
     let value = evaluate_instant(&rule.expr, query_ms, source, limits);
@@ -63,8 +64,30 @@ pub fn evaluate(
         return Err(EvaluationError::TooManyResults { rule, results, max });
     }
     match &rule.kind {
-        RuleKind::Alert { annotations, .. } => alerts(rule, annotations, results),
+        RuleKind::Alert { annotations, .. } => {
+            let ask = |expr: &str| ask(expr, at_ms, source, limits);
+            let around = Surroundings { at_ms, external, ask: &ask };
+            alerts(rule, annotations, results, around)
+        }
         RuleKind::Recording => recorded(rule, results),
+    }
+}
+
+/// A `query` of a template: as of the evaluation, without the group's offset, as Prometheus does.
+fn ask(
+    expr: &str,
+    at_ms: Millis,
+    source: &dyn SeriesSource,
+    limits: &Limits,
+) -> Result<Vec<(Labels, f64)>, String> {
+    let expr = parse(expr).map_err(|error| error.to_string())?;
+    let value = evaluate_instant(&expr, at_ms, source, limits);
+    match value.map_err(|error| error.to_string())? {
+        Value::Vector(results) => {
+            Ok(results.into_iter().map(|(labels, sample)| (labels, sample.value)).collect())
+        }
+        Value::Scalar(sample) => Ok(vec![(Labels::empty(), sample.value)]),
+        Value::Matrix(_) | Value::Text(_) => Err("it is no instant vector or scalar".to_owned()),
     }
 }
 
@@ -72,11 +95,12 @@ fn alerts(
     rule: &Rule,
     annotations: &[(String, Template)],
     results: Vec<(Labels, Sample)>,
+    around: Surroundings,
 ) -> Result<Findings, EvaluationError> {
     let mut seen = BTreeSet::new();
     let mut alerts = Vec::with_capacity(results.len());
     for (result, sample) in results {
-        let data = TemplateData { labels: &result, value: sample.value };
+        let data = TemplateData { labels: &result, value: sample.value, around };
         let rendered = |(name, template): &(String, Template)| (name.clone(), template.show(&data));
         let own = rule.labels.iter().map(rendered);
         let named = own.chain([("alertname".to_owned(), rule.name.clone())]);

@@ -1,8 +1,6 @@
 //! The shape of a rule file as people write it (prometheus.io, "Recording rules" and "Alerting rules").
 
-use std::collections::BTreeMap;
-
-use agent_yaml::{At, Duration, Findings, Text};
+use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
 use crate::lenient::Lenient;
@@ -11,7 +9,7 @@ use crate::lenient::Lenient;
 #[deserr(deny_unknown_fields, error = Findings)]
 pub(super) struct RawFile {
     #[deserr(default)]
-    pub(super) groups: Vec<Lenient<At<RawGroup>>>,
+    pub(super) groups: Option<Vec<Lenient<At<RawGroup>>>>,
 }
 
 #[derive(Debug, Deserr)]
@@ -23,11 +21,11 @@ pub(super) struct RawGroup {
     #[deserr(default)]
     pub(super) query_offset: Option<Duration>,
     #[deserr(default)]
-    pub(super) limit: Option<usize>,
+    pub(super) limit: Option<i64>,
     #[deserr(default)]
-    pub(super) labels: RawLabels,
+    pub(super) labels: Option<RawLabels>,
     #[deserr(default)]
-    pub(super) rules: Vec<Lenient<At<RawRule>>>,
+    pub(super) rules: Option<Vec<Lenient<At<RawRule>>>>,
 }
 
 #[derive(Debug, Deserr)]
@@ -43,9 +41,9 @@ pub(super) struct RawRule {
     #[deserr(default)]
     pub(super) keep_firing_for: Option<At<Duration>>,
     #[deserr(default)]
-    pub(super) labels: RawLabels,
+    pub(super) labels: Option<RawLabels>,
     #[deserr(default)]
-    pub(super) annotations: RawLabels,
+    pub(super) annotations: Option<RawLabels>,
 }
 
-pub(super) type RawLabels = BTreeMap<String, At<Text>>;
+pub(super) type RawLabels = Entries<At<Text>>;

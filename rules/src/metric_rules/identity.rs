@@ -10,6 +10,11 @@ use sha2::{Digest, Sha256};
 pub struct RuleId(pub [u8; 16]);
 
 impl RuleId {
+    /// Another identity, for a rule that is the same as one before it in its group.
+    pub(super) fn next(self) -> Self {
+        Self::of([self.to_string().as_str()])
+    }
+
     /// The parts in order, each with its length, so that no two lists of parts run together.
     pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut hash = Sha256::new();

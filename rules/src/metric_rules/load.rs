@@ -38,11 +38,14 @@ pub fn load_rule_text(name: &Path, text: &str) -> (RuleSet, Problems) {
 struct Loading {
     groups: Vec<RuleGroup>,
     problems: Vec<Problem>,
+    remarks: Vec<Problem>,
+    /// Names and labels of the rules of the file that is being read.
+    seen: BTreeSet<(String, Vec<(String, String)>)>,
 }
 
 impl Loading {
     fn done(self) -> (RuleSet, Problems) {
-        (RuleSet { groups: self.groups }, Problems(self.problems))
+        (RuleSet { groups: self.groups, remarks: Problems(self.remarks) }, Problems(self.problems))
     }
 
     fn document(&mut self, document: &Document) {
@@ -51,7 +54,8 @@ impl Loading {
             Err(problems) => return self.problems.extend(problems.0),
         };
         let mut names = BTreeSet::new();
-        for group in raw.groups {
+        self.seen.clear();
+        for group in raw.groups.unwrap_or_default() {
             match group {
                 Lenient::Refused(findings) => self.findings(document, findings),
                 Lenient::Read(group) => {
@@ -83,24 +87,32 @@ impl Loading {
         let interval_ms = raw.interval.map(agent_yaml::Duration::as_millis).filter(|ms| *ms > 0);
         let shared = Shared {
             query_offset_ms: raw.query_offset.map_or(0, agent_yaml::Duration::as_millis),
-            results_max: raw.limit.filter(|limit| *limit > 0),
-            labels: raw.labels,
+            results_max: raw
+                .limit
+                .and_then(|limit| usize::try_from(limit).ok())
+                .filter(|max| *max > 0),
+            labels: raw.labels.unwrap_or_default(),
             name,
         };
         let mut rules: Vec<Rule> = Vec::new();
-        for rule in raw.rules {
+        for rule in raw.rules.unwrap_or_default() {
             match rule {
                 Lenient::Refused(findings) => self.findings(document, findings),
                 Lenient::Read(raw) => {
                     let place = raw.place.clone();
                     let reading = Reading { document, problems: &mut self.problems, sound: true };
-                    let Some(rule) = reading.rule(raw, &shared) else { continue };
-                    if rules.iter().any(|other| other.id == rule.id) {
-                        let message = format!("{:?} stands in this group twice", rule.name);
-                        self.problem(document, &place, message);
-                    } else {
-                        rules.push(rule);
+                    let Some(mut rule) = reading.rule(raw, &shared) else { continue };
+                    let texts = rule.labels.iter();
+                    let texts = texts.map(|(name, text)| (name.clone(), text.text().to_owned()));
+                    if !self.seen.insert((rule.name.clone(), texts.collect())) {
+                        let message =
+                            format!("{:?} stands in this file twice with these labels", rule.name);
+                        self.remarks.push(document.problem(&place, message));
                     }
+                    while rules.iter().any(|other| other.id == rule.id) {
+                        rule.id = rule.id.next();
+                    }
+                    rules.push(rule);
                 }
             }
         }
@@ -138,9 +150,10 @@ impl Reading<'_> {
         }
         let expr = self.expr(&raw.expr);
         let mut merged = shared.labels.clone();
-        merged.extend(raw.labels);
+        merged.extend(raw.labels.unwrap_or_default());
         let labels = self.templates(&merged, "label", is_alert);
-        let annotations = self.templates(&raw.annotations, "annotation", is_alert);
+        let annotations =
+            self.templates(&raw.annotations.unwrap_or_default(), "annotation", is_alert);
         let millis = |duration: Option<At<agent_yaml::Duration>>| {
             duration.map_or(0, |duration| duration.value.as_millis())
         };
@@ -198,7 +211,12 @@ impl Reading<'_> {
     fn refuse_alert_keys(&mut self, raw: &RawRule) {
         let hold = raw.hold.as_ref().map(|hold| ("for", &hold.place));
         let keep = raw.keep_firing_for.as_ref().map(|keep| ("keep_firing_for", &keep.place));
-        let note = raw.annotations.values().next().map(|note| ("annotations", &note.place));
+        let note = raw
+            .annotations
+            .iter()
+            .flat_map(|notes| notes.values())
+            .next()
+            .map(|note| ("annotations", &note.place));
         for (key, place) in [hold, keep, note].into_iter().flatten() {
             self.refuse(place, format!("`{key}` is for alerts, not for recorded metrics"));
         }
@@ -223,7 +241,7 @@ impl Reading<'_> {
     fn templates(&mut self, raw: &RawLabels, what: &str, alert: bool) -> Vec<(String, Template)> {
         let mut templates = Vec::with_capacity(raw.len());
         for (name, text) in raw {
-            if !is_label_name(name) || name == Labels::NAME || (alert && name == "alertname") {
+            if !is_label_name(name) || name == Labels::NAME {
                 self.refuse(&text.place, format!("{name:?} cannot be the name of a {what} here"));
             }
             // Only alerts have templates; in a recording rule `{{` is plain text.

@@ -1,9 +1,9 @@
 //! The functions that Prometheus adds to Go's own (prometheus.io, "Template reference").
 
-use gtmpl_ng::{Func, FuncError, Number, NumberKind, Value};
+use gtmpl_ng::{Func, FuncError, Number, NumberKind, Value, funcs};
 use regex::Regex;
 
-use super::humanize;
+use super::{desk, humanize, vectors};
 
 pub(super) const FUNCTIONS: &[(&str, Func)] = &[
     ("humanize", |arguments| number(arguments).map(humanize::humanize).map(Value::from)),
@@ -13,6 +13,23 @@ pub(super) const FUNCTIONS: &[(&str, Func)] = &[
         number(arguments).map(humanize::percentage).map(Value::from)
     }),
     ("humanizeTimestamp", |arguments| number(arguments).map(humanize::timestamp).map(Value::from)),
+    // Shown as Go shows a time and a duration; their methods are not there.
+    ("toTime", |arguments| number(arguments).map(humanize::timestamp).map(Value::from)),
+    ("toDuration", |arguments| number(arguments).map(humanize::go_duration).map(Value::from)),
+    ("now", |_| Ok(Value::from(desk::now_seconds()))),
+    ("query", |arguments| desk::ask(&text(arguments, 0)?)),
+    ("first", vectors::first),
+    ("value", vectors::value),
+    ("label", vectors::label),
+    ("strvalue", vectors::text_value),
+    ("sortByLabel", vectors::sort_by_label),
+    ("args", numbered),
+    ("safeHtml", |arguments| text(arguments, 0).map(Value::from)),
+    ("urlQueryEscape", funcs::urlquery),
+    ("graphLink", |arguments| link(arguments, 0)),
+    ("tableLink", |arguments| link(arguments, 1)),
+    ("externalURL", |_| Ok(Value::from(desk::external_url()))),
+    ("pathPrefix", |_| Ok(Value::from(path(&desk::external_url())))),
     ("toUpper", |arguments| text(arguments, 0).map(|text| Value::from(text.to_uppercase()))),
     ("toLower", |arguments| text(arguments, 0).map(|text| Value::from(text.to_lowercase()))),
     ("title", |arguments| text(arguments, 0).map(|text| Value::from(title(&text)))),
@@ -45,7 +62,7 @@ fn as_float(number: &Number) -> f64 {
     }
 }
 
-fn text(arguments: &[Value], index: usize) -> Result<String, FuncError> {
+pub(super) fn text(arguments: &[Value], index: usize) -> Result<String, FuncError> {
     match arguments.get(index) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(other) => Err(FuncError::Generic(format!("{other} is not a text"))),
@@ -53,14 +70,35 @@ fn text(arguments: &[Value], index: usize) -> Result<String, FuncError> {
     }
 }
 
+/// As Go's `strings.Title`: a letter begins a word where no letter, digit or underscore stands before it.
 fn title(text: &str) -> String {
     let mut start = true;
     let upper_first = |c: char| {
         let shown = if start { c.to_uppercase().collect() } else { c.to_string() };
-        start = c.is_whitespace();
+        start =
+            if c.is_ascii() { !c.is_ascii_alphanumeric() && c != '_' } else { c.is_whitespace() };
         shown
     };
     text.chars().map(upper_first).collect()
+}
+
+/// `arg0`, `arg1`, …: several values for one named template.
+fn numbered(arguments: &[Value]) -> Result<Value, FuncError> {
+    let named = arguments.iter().enumerate();
+    let named = named.map(|(at, value)| (format!("arg{at}"), value.clone()));
+    Ok(Value::Map(named.collect()))
+}
+
+/// Prometheus' address of an expression on the page of graphs.
+fn link(arguments: &[Value], tab: u8) -> Result<Value, FuncError> {
+    let escaped = funcs::urlquery(&[Value::from(text(arguments, 0)?)])?;
+    Ok(Value::from(format!("/graph?g0.expr={escaped}&g0.tab={tab}")))
+}
+
+/// The path of an address, without a slash at its end.
+fn path(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("", |at| rest[at..].trim_end_matches('/'))
 }
 
 /// `host:port` and `[v6]:port` without the port.

@@ -83,6 +83,32 @@ pub(super) fn duration(value: f64) -> String {
     }
 }
 
+/// Seconds as Go writes a duration: `90.5` is `1m30.5s`, `0.0012` is `1.2ms`.
+pub(super) fn go_duration(value: f64) -> String {
+    let short = |value: f64, unit: &str| format!("{value}{unit}");
+    let sign = if value < 0.0 { "-" } else { "" };
+    let seconds = value.abs();
+    if seconds == 0.0 || !value.is_finite() {
+        return "0s".to_owned();
+    }
+    let shown = match seconds {
+        s if s < 1e-6 => short((s * 1e9).round(), "ns"),
+        s if s < 1e-3 => short((s * 1e9).round() / 1e3, "µs"),
+        s if s < 1.0 => short((s * 1e9).round() / 1e6, "ms"),
+        s => {
+            let whole = s.trunc();
+            let (hours, minutes) = ((whole / 3_600.0).floor(), (whole / 60.0).floor() % 60.0);
+            let rest = short(whole % 60.0 + ((s - whole) * 1e9).round() / 1e9, "s");
+            match (hours > 0.0, minutes > 0.0) {
+                (true, _) => format!("{hours}h{minutes}m{rest}"),
+                (false, true) => format!("{minutes}m{rest}"),
+                (false, false) => rest,
+            }
+        }
+    };
+    format!("{sign}{shown}")
+}
+
 /// `0.1234` is `12.34%`.
 pub(super) fn percentage(value: f64) -> String {
     format!("{}%", four(value * 100.0))

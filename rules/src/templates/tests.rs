@@ -2,13 +2,94 @@
 
 use agent_model::Labels;
 
-use super::{Template, TemplateData};
+use super::{External, Surroundings, Template, TemplateData};
 
 fn shown(text: &str, value: f64) -> String {
     let labels = Labels::metric("up", [("host", "dc1-srv01"), ("device", "sda")]);
+    let external = External {
+        labels: Labels::new([("tỉnh", "cmu"), ("region", "nam")]),
+        url: "https://hd.example/giam-sat/".to_owned(),
+    };
+    let around = Surroundings { at_ms: 90_000, external: &external, ask: &ask };
     match Template::parse(text) {
-        Ok(template) => template.show(&TemplateData { labels: &labels, value }),
+        Ok(template) => template.show(&TemplateData { labels: &labels, value, around }),
         Err(error) => format!("REFUSED {error}"),
+    }
+}
+
+fn ask(expr: &str) -> Result<Vec<(Labels, f64)>, String> {
+    let of = |host: &str, value| (Labels::metric("up", [("host", host)]), value);
+    match expr {
+        "up" => Ok(vec![of("b", 2.0), of("a", 1.0)]),
+        "nothing" => Ok(Vec::new()),
+        other if other.starts_with("round(") => Ok(vec![(Labels::empty(), 7.0)]),
+        other => Err(format!("{other} is not asked here")),
+    }
+}
+
+#[test]
+fn templates_ask_for_data() {
+    let cases = [
+        (r#"{{ with query "up" }}{{ . | first | value | humanize }}{{ end }}"#, "2"),
+        (
+            r#"{{ range query "up" | sortByLabel "host" }}{{ .Labels.host }}={{ .Value }} {{ end }}"#,
+            "a=1 b=2 ",
+        ),
+        (
+            r#"{{ range query "up" }}{{ label "host" . }}{{ .Labels.absent }}{{ label "no" . }}.{{ end }}"#,
+            "b.a.",
+        ),
+        (r#"{{ query "up" | first | strvalue }}|{{ len (query "nothing") }}"#, "|0"),
+        (r#"{{ if query "nothing" }}có{{ else }}không{{ end }}"#, "không"),
+        (
+            r#"{{ with printf "round(%s)" $labels.host | query }}{{ . | first | value }}{{ end }}"#,
+            "7",
+        ),
+        (r#"{{ query "nothing" | first }}"#, "<error"),
+        (
+            r#"{{ query "sum(" }}"#,
+            "<error expanding template: the query \"sum(\" failed: sum( is not asked here>",
+        ),
+        (
+            r#"{{ range $i := 20 }}{{ query (printf "round(%d)" $i) | first | value }}{{ end }}"#,
+            "<error",
+        ),
+    ];
+    for (text, wanted) in cases {
+        let got = shown(text, 0.0);
+        let alike = if wanted == "<error" { got.starts_with(wanted) } else { got == wanted };
+        assert!(alike, "{text}: {got}");
+    }
+}
+
+#[test]
+fn templates_know_the_server_and_the_time() {
+    let cases = [
+        (
+            "{{ $externalLabels.region }}{{ .ExternalLabels.none }} {{ $externalURL }}",
+            "nam https://hd.example/giam-sat/",
+        ),
+        (
+            "{{ externalURL }} {{ pathPrefix }} {{ now }}",
+            "https://hd.example/giam-sat/ /giam-sat 90",
+        ),
+        (
+            r#"{{ graphLink "up == 0" }} {{ tableLink "a+b" }}"#,
+            "/graph?g0.expr=up+%3D%3D+0&g0.tab=0 /graph?g0.expr=a%2Bb&g0.tab=1",
+        ),
+        (r#"{{ urlQueryEscape "a b/ố" }} {{ safeHtml "<b>" }}"#, "a+b%2F%E1%BB%91 <b>"),
+        (
+            r#"{{ toTime 0 }} {{ toDuration 5400.5 }} {{ toDuration 0.0012 }}"#,
+            "1970-01-01 00:00:00 +0000 UTC 1h30m0.5s 1.2ms",
+        ),
+        (
+            r#"{{ define "x" }}{{ .arg0 }}-{{ .arg1 }}{{ end }}{{ template "x" (args "a" 2) }}"#,
+            "a-2",
+        ),
+        (r#"{{ title "hai-den o.k_ay đèn" }}"#, "Hai-Den O.K_ay Đèn"),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(shown(text, 0.0), wanted, "{text}");
     }
 }
 
@@ -60,7 +141,7 @@ fn texts_are_reshaped() {
 #[test]
 fn bad_templates_are_refused_or_say_so_in_their_place() {
     assert!(shown("{{ $nothing }}", 0.0).starts_with("REFUSED"));
-    assert!(shown("{{ query \"up\" }}", 0.0).starts_with("REFUSED"));
+    assert!(shown("{{ tmpl \"up\" . }}", 0.0).starts_with("REFUSED"));
     assert!(shown("{{ if }}", 0.0).starts_with("REFUSED"));
     assert!(shown("{{ humanize \"x\" }}", 0.0).starts_with("<error expanding template:"));
     assert!(shown("{{ range 9000 }}xxxxxxxxxx{{ end }}", 0.0).starts_with("<error"));

@@ -6,9 +6,6 @@ use rules_promql::{Limits, Value, evaluate_instant};
 use super::plan::{ExpectedAlerts, ExpectedResult};
 use super::simulation::Simulation;
 
-/// How far apart two values may lie, relative to the larger, where the file asks for a fuzzy comparison.
-const FUZZY_TOLERANCE: f64 = 1e-9;
-
 pub(super) fn alerts(simulation: &Simulation, expected: &ExpectedAlerts) -> Result<(), String> {
     let mut got = simulation.firing(&expected.name);
     let mut wanted = expected.alerts.clone();
@@ -63,11 +60,9 @@ pub(super) fn expression(
     Err(format!("{}\n  expected:{}\n  got:{}", expected.expr, show(&wanted), show(&got)))
 }
 
+/// As promtool: NaN equals nothing, itself included; a fuzzy comparison forgives the last bit.
 fn same_value(got: f64, wanted: f64, fuzzy: bool) -> bool {
-    if got == wanted || (got.is_nan() && wanted.is_nan()) {
-        return true;
-    }
-    fuzzy && (got - wanted).abs() <= FUZZY_TOLERANCE * got.abs().max(wanted.abs())
+    got == wanted || (fuzzy && (got.next_up() == wanted || got.next_down() == wanted))
 }
 
 /// `90000` as `1m30s`.

@@ -1,8 +1,6 @@
 //! The shape of a test file as people write it.
 
-use std::collections::BTreeMap;
-
-use agent_yaml::{At, Duration, Findings, Text};
+use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
 #[derive(Debug, Deserr)]
@@ -34,7 +32,7 @@ pub(super) struct RawTest {
     #[deserr(default)]
     pub(super) promql_expr_test: Vec<At<RawExpression>>,
     #[deserr(default)]
-    pub(super) external_labels: BTreeMap<String, At<Text>>,
+    pub(super) external_labels: Entries<At<Text>>,
     #[deserr(default)]
     pub(super) external_url: Option<At<Text>>,
 }
@@ -59,9 +57,9 @@ pub(super) struct RawAlert {
 #[deserr(deny_unknown_fields, error = Findings)]
 pub(super) struct RawExpectedAlert {
     #[deserr(default)]
-    pub(super) exp_labels: Option<BTreeMap<String, Text>>,
+    pub(super) exp_labels: Option<Entries<Text>>,
     #[deserr(default)]
-    pub(super) exp_annotations: Option<BTreeMap<String, Text>>,
+    pub(super) exp_annotations: Option<Entries<Text>>,
 }
 
 #[derive(Debug, Deserr)]

@@ -1,9 +1,11 @@
 //! A test file made ready: series unfolded, expressions parsed, every problem at once.
 
 use agent_model::{Labels, Millis, Problem, Problems, Sample};
-use agent_yaml::{At, Document, Place, Text};
+use agent_yaml::{At, Document, Entries, Place, Text};
 use rules_promql::notation::{Given, parse_labels, parse_number, parse_values};
 use rules_promql::{Expr, MemorySource, parse};
+
+use crate::templates::External;
 
 use super::file::{RawAlert, RawExpression, RawSeries, RawTest, RawTests};
 
@@ -26,6 +28,7 @@ pub(super) struct Plan {
 pub(super) struct TestPlan {
     pub(super) name: String,
     pub(super) source: MemorySource,
+    pub(super) external: External,
     pub(super) alerts: Vec<ExpectedAlerts>,
     pub(super) expressions: Vec<ExpectedResult>,
 }
@@ -57,9 +60,14 @@ impl Plan {
     pub(super) fn read(document: &Document) -> Result<Self, Problems> {
         let raw: RawTests = document.read()?;
         let mut reading = Reading { document, problems: Vec::new() };
-        let interval_ms = raw.evaluation_interval.map_or(INTERVAL_DEFAULT_MS, |interval| {
-            reading.positive(&interval).unwrap_or(INTERVAL_DEFAULT_MS)
-        });
+        let interval_ms = positive(raw.evaluation_interval).unwrap_or(INTERVAL_DEFAULT_MS);
+        let mut group_order = Vec::new();
+        for At { value: Text(name), place } in raw.group_eval_order {
+            if group_order.contains(&name) {
+                reading.refuse(&place, format!("the group {name:?} stands here twice"));
+            }
+            group_order.push(name);
+        }
         let numbered = raw.tests.into_iter().enumerate();
         let tests = numbered.map(|(at, test)| reading.test(at, test, interval_ms)).collect();
         if !reading.problems.is_empty() {
@@ -68,7 +76,7 @@ impl Plan {
         Ok(Self {
             rule_files: raw.rule_files,
             interval_ms,
-            group_order: raw.group_eval_order.into_iter().map(|name| name.value.0).collect(),
+            group_order,
             fuzzy: raw.fuzzy_compare,
             tests,
         })
@@ -89,23 +97,14 @@ impl Reading<'_> {
         self.document.problem(place, "").line
     }
 
-    fn positive(&mut self, duration: &At<agent_yaml::Duration>) -> Option<Millis> {
-        let millis = duration.value.as_millis();
-        if millis == 0 {
-            self.refuse(&duration.place, "an interval must be longer than nothing");
-        }
-        (millis > 0).then_some(millis)
-    }
-
     fn test(&mut self, number: usize, raw: At<RawTest>, evaluation_ms: Millis) -> TestPlan {
         let At { value: raw, place } = raw;
-        let gap_ms = match &raw.interval {
-            Some(interval) => self.positive(interval).unwrap_or(evaluation_ms),
-            None => evaluation_ms,
+        let gap_ms = positive(raw.interval).unwrap_or(evaluation_ms);
+        let labels = raw.external_labels.into_iter();
+        let external = External {
+            labels: Labels::new(labels.map(|(name, value)| (name, value.value.0))),
+            url: raw.external_url.map(|url| url.value.0).unwrap_or_default(),
         };
-        for text in raw.external_labels.values().chain(&raw.external_url) {
-            self.refuse(&text.place, "external labels and addresses are not supported here");
-        }
         let mut source = MemorySource::default();
         for series in &raw.input_series {
             self.series(&series.value, gap_ms, &mut source);
@@ -115,7 +114,7 @@ impl Reading<'_> {
         let expressions: Vec<ExpectedResult> =
             raw.promql_expr_test.into_iter().filter_map(|one| self.expression(one)).collect();
         let name = raw.name.map_or_else(|| format!("#{}", number + 1), |name| name.0);
-        let test = TestPlan { name, source, alerts, expressions };
+        let test = TestPlan { name, source, external, alerts, expressions };
         if test.last_instant_ms() / evaluation_ms > STEPS_MAX {
             let message = format!("more than {STEPS_MAX} evaluations; widen evaluation_interval");
             self.refuse(&place, message);
@@ -153,7 +152,7 @@ impl Reading<'_> {
     fn alert(&mut self, raw: At<RawAlert>) -> ExpectedAlerts {
         let At { value: raw, place } = raw;
         let name = raw.alertname.0;
-        let pairs = |map: Option<std::collections::BTreeMap<String, Text>>| {
+        let pairs = |map: Option<Entries<Text>>| {
             Labels::new(map.unwrap_or_default().into_iter().map(|(key, text)| (key, text.0)))
         };
         let expected = raw.exp_alerts.unwrap_or_default().into_iter().map(|alert| {
@@ -196,10 +195,19 @@ impl Reading<'_> {
     }
 }
 
-/// As PromQL writes numbers, and as YAML does (`.inf`, `.nan`).
+/// An interval; nought is none.
+fn positive(interval: Option<At<agent_yaml::Duration>>) -> Option<Millis> {
+    interval.map(|interval| interval.value.as_millis()).filter(|millis| *millis > 0)
+}
+
+/// As YAML writes numbers: `1.5`, `-3e2`, `.inf`, `.nan`.
 fn number(text: &str) -> Result<f64, String> {
-    match text.trim_start_matches(['+', '-']) {
+    let digits = text.trim_start_matches(['+', '-']);
+    match digits {
         ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN" => parse_number(&text.replace('.', "")),
-        _ => parse_number(text),
+        _ if digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') => {
+            parse_number(text)
+        }
+        _ => Err(format!("{text:?} is not a number as YAML writes it")),
     }
 }

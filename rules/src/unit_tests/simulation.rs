@@ -8,10 +8,12 @@ use agent_model::{Labels, Millis, Sample, stale_marker};
 use rules_promql::{Limits, MemorySource};
 
 use crate::metric_rules::{Finding, Findings, Rule, RuleKind, RuleSet, evaluate};
+use crate::templates::External;
 
 pub(super) struct Simulation<'a> {
     pub(super) source: MemorySource,
     rules: Vec<Running<'a>>,
+    external: &'a External,
 }
 
 struct Running<'a> {
@@ -30,21 +32,27 @@ struct Active {
 }
 
 impl<'a> Simulation<'a> {
-    pub(super) fn new(rules: &'a RuleSet, group_order: &[String], source: MemorySource) -> Self {
+    pub(super) fn new(
+        rules: &'a RuleSet,
+        group_order: &[String],
+        source: MemorySource,
+        external: &'a External,
+    ) -> Self {
         let place = |name: &str| group_order.iter().position(|listed| listed == name);
         let mut groups: Vec<_> = rules.groups.iter().collect();
         // Stable: groups that are not listed come last, in the order of the files.
         groups.sort_by_key(|group| place(&group.name).unwrap_or(usize::MAX));
         let rules = groups.into_iter().flat_map(|group| &group.rules);
         let running = |rule| Running { rule, active: BTreeMap::new(), written: BTreeSet::new() };
-        Self { source, rules: rules.map(running).collect() }
+        Self { source, rules: rules.map(running).collect(), external }
     }
 
     /// Evaluates every rule once; returns what failed.
     pub(super) fn step(&mut self, at_ms: Millis) -> Vec<String> {
         let mut failures = Vec::new();
         for running in &mut self.rules {
-            let found = evaluate(running.rule, at_ms, &self.source, &Limits::default());
+            let limits = Limits::default();
+            let found = evaluate(running.rule, at_ms, &self.source, &limits, self.external);
             let samples = match found {
                 Ok(Findings::Alerts(findings)) => running.alerts(findings, at_ms),
                 Ok(Findings::Recorded(series)) => {

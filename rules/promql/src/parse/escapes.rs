@@ -1,5 +1,6 @@
 //! Bytes that a string literal gives by number: `"\xc3\xa9"`, `"\303\251"`. The parser takes each for a character of its
-//! own, which would be another text; so they are put together before it reads, and what is no UTF-8 is refused.
+//! own, which would be another text; so they are put together before it reads, and what is no UTF-8 is refused. Between
+//! back quotes a backslash is a backslash; the parser takes it for an escape, so such a text is quoted anew.
 
 use std::borrow::Cow;
 
@@ -32,6 +33,11 @@ pub(super) fn resolved(text: &str) -> Result<Cow<'_, str>, PromqlError> {
             rest = &rest[length..];
             continue;
         }
+        if let (None, Some((raw, length))) = (quote, raw_text(rest)) {
+            out.push_str(&quoted(raw));
+            rest = &rest[length..];
+            continue;
+        }
         match quote {
             None if matches!(character, '"' | '\'' | '`') => quote = Some(character),
             Some(open) if open == character => quote = None,
@@ -41,6 +47,18 @@ pub(super) fn resolved(text: &str) -> Result<Cow<'_, str>, PromqlError> {
         rest = &rest[character.len_utf8()..];
     }
     Ok(Cow::Owned(out))
+}
+
+/// What stands between back quotes at the beginning of the text, and its length with them.
+fn raw_text(text: &str) -> Option<(&str, usize)> {
+    let inside = text.strip_prefix('`')?;
+    let end = inside.find('`')?;
+    Some((&inside[..end], end + 2))
+}
+
+fn quoted(raw: &str) -> String {
+    let escaped = raw.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n");
+    format!("\"{escaped}\"")
 }
 
 /// A run of bytes above 127 given by number, and its length in the text.
@@ -70,7 +88,7 @@ mod tests {
         let ok = |text: &str| resolved(text).unwrap().into_owned();
         assert_eq!(ok(r#"a{b="x\xc3\xa9\303\251y"}"#), "a{b=\"xééy\"}");
         assert_eq!(ok(r#"a{b="\x41\n\\xff\u00e9"}"#), r#"a{b="\x41\n\\xff\u00e9"}"#);
-        assert_eq!(ok(r"a{b=`\xff`}"), r"a{b=`\xff`}");
+        assert_eq!(ok(r#"a{b=~`\xff"\d` , c="`\\`"}"#), r#"a{b=~"\\xff\"\\d" , c="`\\`"}"#);
         assert!(resolved(r#"a{b="\xff"}"#).is_err());
         assert!(resolved(r#"a{b="é\xc3"}"#).is_err());
     }
