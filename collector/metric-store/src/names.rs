@@ -166,3 +166,68 @@ fn restore(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use agent_model::Labels;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cardinality::Limiter;
+
+    fn empty() -> Index {
+        Index::new(Limiter::new(u64::MAX, u64::MAX))
+    }
+
+    fn named(labels: &[Labels]) -> (RwLock<Index>, RoaringBitmap) {
+        let mut index = empty();
+        let slots = labels.iter().map(|labels| index.register(labels, &mut Vec::new()).slot);
+        let slots = slots.collect();
+        (RwLock::new(index), slots)
+    }
+
+    fn encoded(index: &RwLock<Index>, slots: &RoaringBitmap) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_all(index, slots, |batch| {
+            bytes.extend_from_slice(batch);
+            Ok(())
+        })
+        .unwrap();
+        bytes
+    }
+
+    #[test]
+    fn names_of_several_batches_come_back_in_their_slots() {
+        let series = |at: usize| Labels::metric("m", [("at", at.to_string())]);
+        let many: Vec<Labels> = (0..BATCH_SERIES_MAX + 2).map(series).collect();
+        let (index, slots) = named(&many);
+        let mut restored = empty();
+        let count = decode_into(&mut restored, &encoded(&index, &slots), Renaming::Damage);
+        assert_eq!(count, Ok(many.len() as u64));
+        for (slot, labels) in (0..).zip(&many) {
+            assert_eq!(restored.labels(slot), *labels);
+            assert_eq!(restored.get(labels, &mut Vec::new()).map(|series| series.slot), Some(slot));
+        }
+    }
+
+    #[test]
+    fn two_series_of_one_slot_are_damage_between_parts_and_a_new_name_in_the_catalogue() {
+        let (one, slots) = named(&[Labels::metric("old", [("host", "a")])]);
+        let (other, _) = named(&[Labels::metric("new", [("host", "b")])]);
+        let (old, new) = (encoded(&one, &slots), encoded(&other, &slots));
+        let mut index = empty();
+        decode_into(&mut index, &old, Renaming::Damage).unwrap();
+        assert!(decode_into(&mut index, &new, Renaming::Damage).is_err());
+        decode_into(&mut index, &new, Renaming::Allowed).unwrap();
+        assert_eq!((index.labels(0).to_string().as_str(), index.len()), ("new{host=\"b\"}", 1));
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            drop(decode_into(&mut empty(), &bytes, Renaming::Allowed));
+            // What a CRC would have kept out.
+            drop(decode_batch(&mut empty(), &bytes, Renaming::Allowed));
+        }
+    }
+}

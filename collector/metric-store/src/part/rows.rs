@@ -75,4 +75,13 @@ mod tests {
         damaged[9] ^= 1;
         assert!(decode(&damaged, &RoaringBitmap::new(), &mut found).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn foreign_bytes_do_not_panic(bytes in proptest::collection::vec(0u8.., 0..100)) {
+            let wanted = (0..1000).collect();
+            drop(decode(&block::seal(&bytes), &wanted, &mut Vec::new()));
+            drop(decode(&bytes, &wanted, &mut Vec::new()));
+        }
+    }
 }
