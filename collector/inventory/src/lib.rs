@@ -4,6 +4,7 @@
 //! crash neither loses nor repeats any of it; a file of a newer format is refused, an older one is upgraded.
 //! Leaves to others: certificates and password hashing, decoding of reports, JSON. Time is always an argument.
 
+mod api_tokens;
 mod apply;
 mod audit;
 mod backups;
@@ -24,6 +25,7 @@ mod tokens;
 mod users;
 mod values;
 
+pub use api_tokens::{Access, ApiToken, NewApiToken};
 pub use apply::{Applied, AppliedReport, FACTS_PER_HOST_MAX};
 pub use audit::{AuditEntry, NumberedAuditEntry};
 pub use backups::{BackupJob, StoredBackupCopy};

@@ -15,7 +15,7 @@ use crate::{InventoryError, reserve};
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The format this program writes: the number of the newest migration.
-pub const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 3;
 
 /// Pages are read by a few people at once; a reader costs a thread and a page cache.
 const READERS_MAX: u32 = 3;
@@ -109,6 +109,15 @@ impl Inventory {
             ("DELETE FROM gaps WHERE recorded_ms < $1", retention.gaps_ms),
             ("DELETE FROM schemas WHERE last_used_ms < $1", retention.schemas_ms),
             ("DELETE FROM tokens WHERE expires_ms < $1", retention.audit_ms),
+            (
+                "DELETE FROM api_token_labels WHERE id IN
+                     (SELECT id FROM api_tokens WHERE COALESCE(revoked_ms, expires_ms) < $1)",
+                retention.audit_ms,
+            ),
+            (
+                "DELETE FROM api_tokens WHERE COALESCE(revoked_ms, expires_ms) < $1",
+                retention.audit_ms,
+            ),
             ("DELETE FROM audit WHERE time_ms < $1", retention.audit_ms),
             ("DELETE FROM sessions WHERE expires_ms < $1", 0),
             (

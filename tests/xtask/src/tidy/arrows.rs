@@ -36,6 +36,7 @@ const ARROWS: &[Arrow] = &[
     arrow("collector-journal", &[], NO_NETWORK),
     arrow("collector-metric-store", &["agent-model"], NO_NETWORK),
     arrow("collector-event-store", &["agent-model"], NO_NETWORK),
+    arrow("collector-remote-write", &["agent-model"], NO_IO),
     arrow("collector-inventory", &["agent-model", "agent-yaml"], NO_NETWORK),
     // It sends to webhooks, but serves nothing.
     arrow("collector-alerting", &["agent-model", "agent-yaml"], &["axum", "promql-parser"]),
@@ -51,6 +52,7 @@ const ARROWS: &[Arrow] = &[
             "collector-inventory",
             "collector-journal",
             "collector-metric-store",
+            "collector-remote-write",
             "dashboards",
             "rules",
             "rules-promql",

@@ -1,0 +1,51 @@
+//! Prometheus remote write 1.0 and 2.0: from a request's body to samples by series, and the form in which they are kept.
+//!
+//! Promises: no text is copied to the heap by itself, so a request costs a few allocations whatever it holds; every limit
+//! is checked before memory is taken; a bad series is left out and counted by reason, its neighbours are taken; every bit
+//! of a value survives. Leaves to others: who may write what (the collector), and HTTP.
+//!
+//! Map: `protobuf` reads fields · `version_1`, `version_2` the two messages · `push` what both become · `labels` the rules
+//! for label sets · `packed` the durable form · `messages` the messages as a sender makes them.
+
+mod error;
+mod labels;
+pub mod limits;
+pub mod messages;
+mod packed;
+mod protobuf;
+mod push;
+mod refusal;
+mod version_1;
+mod version_2;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::RemoteWriteError;
+pub use labels::labels;
+pub use push::{LeftOut, Push, PushedSeries};
+pub use refusal::{Refusal, Refusals};
+
+/// Which message a request carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `prometheus.WriteRequest`
+    One,
+    /// `io.prometheus.write.v2.Request`
+    Two,
+}
+
+/// Decodes a body: snappy's block format around a protobuf message. An error is about the whole request; what is wrong
+/// with single series stands in [`Push::refusals`].
+pub fn decode(body: &[u8], version: Version) -> Result<Push, RemoteWriteError> {
+    let bytes = snap::raw::decompress_len(body).map_err(RemoteWriteError::Snappy)?;
+    if bytes > limits::MESSAGE_BYTES_MAX {
+        return Err(RemoteWriteError::MessageBytes { bytes });
+    }
+    let message = snap::raw::Decoder::new().decompress_vec(body);
+    let message = message.map_err(RemoteWriteError::Snappy)?;
+    match version {
+        Version::One => version_1::read(&message),
+        Version::Two => version_2::read(&message),
+    }
+}

@@ -1,0 +1,154 @@
+//! What a request brings: label sets and samples, each kind in one piece of memory.
+//! A label set is a run of bytes in which it came (length, name, length, value …), so that a known series is found by the
+//! hash of that run; [`crate::labels`] reads it when it is met for the first time.
+
+use agent_model::Sample;
+
+use crate::refusal::{Refusal, Refusals};
+use crate::{RemoteWriteError, labels, limits};
+
+/// A request, or what of it is taken.
+#[derive(Clone, Debug, Default)]
+pub struct Push {
+    pub(crate) labels: Vec<u8>,
+    pub(crate) samples: Vec<Sample>,
+    /// Where each series' labels and samples end.
+    pub(crate) ends: Vec<(usize, usize)>,
+    pub refusals: Refusals,
+    pub left_out: LeftOut,
+}
+
+/// What came along and has no place here; the sender loses nothing that it was promised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    pub exemplars: u64,
+    pub metadata: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct PushedSeries<'a> {
+    /// Found again by these bytes; read by [`crate::labels`].
+    pub labels: &'a [u8],
+    pub samples: &'a [Sample],
+}
+
+/// What one series of a request has brought so far.
+#[derive(Debug, Default)]
+pub(crate) struct Begun {
+    labels_from: usize,
+    samples_from: usize,
+    labels: usize,
+    refusal: Option<Refusal>,
+    pub(crate) histograms: u64,
+}
+
+impl Push {
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    pub fn sample_count(&self) -> usize {
+        self.samples.len()
+    }
+
+    pub fn series_count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.labels.len() + 16 * (self.samples.len() + self.ends.len())
+    }
+
+    pub fn series(&self) -> impl Iterator<Item = PushedSeries<'_>> {
+        let mut from = (0, 0);
+        self.ends.iter().map(move |&(labels, samples)| {
+            let series = PushedSeries {
+                labels: &self.labels[from.0..labels],
+                samples: &self.samples[from.1..samples],
+            };
+            from = (labels, samples);
+            series
+        })
+    }
+
+    /// The samples that `judge` (the place of their series, and a sample) does not refuse; the others are counted.
+    pub fn without(self, mut judge: impl FnMut(usize, &Sample) -> Option<Refusal>) -> Self {
+        let mut kept =
+            Self { refusals: self.refusals.clone(), left_out: self.left_out, ..Self::default() };
+        for (at, series) in self.series().enumerate() {
+            let before = kept.samples.len();
+            for sample in series.samples {
+                match judge(at, sample) {
+                    None => kept.samples.push(*sample),
+                    Some(refusal) => {
+                        kept.refusals.note(refusal, 1, || labels::shown(series.labels));
+                    }
+                }
+            }
+            if kept.samples.len() > before {
+                kept.labels.extend_from_slice(series.labels);
+                kept.ends.push((kept.labels.len(), kept.samples.len()));
+            }
+        }
+        kept
+    }
+
+    pub(crate) fn begin(&self) -> Result<Begun, RemoteWriteError> {
+        if self.ends.len() >= limits::SERIES_MAX {
+            return Err(RemoteWriteError::TooMany { what: "series", max: limits::SERIES_MAX });
+        }
+        let (labels_from, samples_from) = (self.labels.len(), self.samples.len());
+        Ok(Begun { labels_from, samples_from, ..Begun::default() })
+    }
+
+    pub(crate) fn add_label(
+        &mut self,
+        begun: &mut Begun,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(), RemoteWriteError> {
+        begun.labels += 1;
+        if begun.labels > limits::LABELS_MAX
+            || name.len() > limits::LABEL_NAME_BYTES_MAX
+            || value.len() > limits::LABEL_VALUE_BYTES_MAX
+        {
+            begun.refusal = Some(Refusal::LabelLimits);
+            return Ok(());
+        }
+        let bytes = self.labels.len() + name.len() + value.len() + 4;
+        if bytes > limits::LABEL_SETS_BYTES_MAX {
+            let (what, max) = ("bytes of label sets", limits::LABEL_SETS_BYTES_MAX);
+            return Err(RemoteWriteError::TooMany { what, max });
+        }
+        labels::write(&mut self.labels, name, value);
+        Ok(())
+    }
+
+    pub(crate) fn add_sample(&mut self, sample: Sample) -> Result<(), RemoteWriteError> {
+        if self.samples.len() >= limits::SAMPLES_MAX {
+            return Err(RemoteWriteError::TooMany { what: "samples", max: limits::SAMPLES_MAX });
+        }
+        self.samples.push(sample);
+        Ok(())
+    }
+
+    /// Closes a series; one that is refused, or has no float sample, leaves only its count.
+    pub(crate) fn end(&mut self, begun: &Begun) {
+        let Begun { labels_from, samples_from, refusal, histograms, .. } = *begun;
+        let samples = (self.samples.len() - samples_from) as u64;
+        let shown = |labels: &[u8]| labels::shown(&labels[labels_from..]);
+        if histograms > 0 {
+            self.refusals.note(Refusal::NativeHistogram, histograms, || shown(&self.labels));
+        }
+        if let Some(refusal) = refusal {
+            self.refusals.note(refusal, samples, || shown(&self.labels));
+        }
+        if refusal.is_some() || samples == 0 {
+            self.labels.truncate(labels_from);
+            self.samples.truncate(samples_from);
+        } else {
+            self.ends.push((self.labels.len(), self.samples.len()));
+        }
+    }
+}

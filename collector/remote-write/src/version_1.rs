@@ -1,0 +1,50 @@
+//! `prometheus.WriteRequest`: each series with its labels written out.
+
+use crate::protobuf::{Fields, Value, sample};
+use crate::{Push, RemoteWriteError};
+
+pub(crate) fn read(message: &[u8]) -> Result<Push, RemoteWriteError> {
+    let mut push = Push::default();
+    let mut fields = Fields(message);
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => series(&mut push, value.bytes()?)?,
+            3 => push.left_out.metadata += 1,
+            _ => {}
+        }
+    }
+    Ok(push)
+}
+
+fn series(push: &mut Push, bytes: &[u8]) -> Result<(), RemoteWriteError> {
+    let mut begun = push.begin()?;
+    let mut fields = Fields(bytes);
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => {
+                let (name, text) = label(value.bytes()?)?;
+                push.add_label(&mut begun, name, text)?;
+            }
+            2 => push.add_sample(sample(value.bytes()?)?)?,
+            3 => push.left_out.exemplars += 1,
+            4 => begun.histograms += 1,
+            _ => {}
+        }
+    }
+    push.end(&begun);
+    Ok(())
+}
+
+fn label(bytes: &[u8]) -> Result<(&[u8], &[u8]), RemoteWriteError> {
+    let (mut name, mut text): (&[u8], &[u8]) = (&[], &[]);
+    let mut fields = Fields(bytes);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Bytes(bytes)) => name = bytes,
+            (2, Value::Bytes(bytes)) => text = bytes,
+            (1 | 2, _) => return Err(RemoteWriteError::Malformed("a label is no text")),
+            _ => {}
+        }
+    }
+    Ok((name, text))
+}
