@@ -13,13 +13,14 @@ use agent_model::Problems;
 use tokio::sync::watch;
 
 use crate::authority::Authority;
-use crate::clock;
 use crate::config::Config;
 use crate::files::Files;
 use crate::ingest::Ingest;
 use crate::province::Province;
+use crate::push::Catalog;
 use crate::self_metrics::SelfMetrics;
 use crate::stores::Stores;
+use crate::{clock, token};
 
 pub use error::AppError;
 use parts::Parts;
@@ -86,8 +87,12 @@ pub async fn run(
         tracing::error!("left out, it is not in force: {problem}");
     }
     let (rules, province) = (sender(rulebook), sender(province));
-    let mut parts = Parts::new(config, options, stores, schemas, metrics, stop);
+    let seed = u64::from_le_bytes(token::random_bytes()?);
+    let series_max = config.remote_write.series_per_token_max;
+    let catalog = Arc::new(Catalog::new(Arc::clone(&stores.metrics), seed, series_max));
+    let mut parts = Parts::new(config, options, stores, schemas, catalog, metrics, stop);
     let feed = parts.follow(&rules).await?;
+    let pushes = parts.pushes(feed.clone());
     let ingest = Arc::new(Ingest::new(
         parts.stores.journal.clone(),
         parts.schemas.clone(),
@@ -105,7 +110,7 @@ pub async fn run(
     let drills = parts.drill(plans)?;
     let reloader = parts.reload(files, rules, province, drills, certificate)?;
     parts.listen_for_agents(&ingest, &authority).await?;
-    parts.listen_for_people(&authority, reloader).await?;
+    parts.listen_for_people(&authority, reloader, pushes).await?;
     // It holds the ends of the feed from which the views read: they finish once nobody can report any more.
     drop(ingest);
     parts.until_the_end().await

@@ -17,6 +17,8 @@ struct Raw {
     #[deserr(default)]
     agents: Agents,
     #[deserr(default)]
+    remote_write: RemoteWrite,
+    #[deserr(default)]
     web: RawWeb,
     #[deserr(default)]
     journal: Journal,
@@ -58,6 +60,15 @@ pub struct Agents {
     /// A sample older than this is refused.
     #[deserr(default = Agents::default().past_max)]
     pub past_max: Duration,
+}
+
+/// What others may write with a token; what is too old or too new is said for `agents`.
+#[derive(Clone, Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+pub struct RemoteWrite {
+    /// Series that one token may write at once: a runaway exporter stops at its own wall.
+    #[deserr(default = RemoteWrite::default().series_per_token_max)]
+    pub series_per_token_max: usize,
 }
 
 #[derive(Debug, Deserr)]
@@ -125,6 +136,7 @@ pub struct Rules {
 pub struct Config {
     pub state_dir: PathBuf,
     pub agents: Agents,
+    pub remote_write: RemoteWrite,
     pub web: Web,
     pub journal: Journal,
     pub retention: Retention,
@@ -146,6 +158,12 @@ impl Default for Agents {
             future_max: Duration::from_secs(3_600),
             past_max: Duration::from_secs(7 * 86_400),
         }
+    }
+}
+
+impl Default for RemoteWrite {
+    fn default() -> Self {
+        Self { series_per_token_max: 200_000 }
     }
 }
 
@@ -208,6 +226,7 @@ impl Config {
         Ok(Self {
             state_dir: raw.state_dir.0,
             agents: raw.agents,
+            remote_write: raw.remote_write,
             web,
             journal: raw.journal,
             retention: raw.retention,

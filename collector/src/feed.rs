@@ -4,6 +4,7 @@
 //! that misses a record (its channel was full, or two requests finished out of order) reads the journal until it is level again.
 //! Leaves to others: what a view does with a record, and where it keeps its position.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use collector_journal::{Journal, JournalError, JournalReader, Position};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use crate::record::{Record, RecordError};
+use crate::push::Pushed;
+use crate::record::{Entry, Record, RecordError};
 use crate::schemas::Schemas;
 
 /// Records waiting for one view; beyond it the view catches up from the journal.
@@ -23,18 +25,49 @@ pub const VIEW_RECORDS_MAX: usize = 1_024;
 /// Records handed to a view at once: one transaction or one commit of its store.
 const BATCH_RECORDS_MAX: usize = 256;
 
+/// Bytes of records read from the journal at once, before they are unpacked; the last one may reach over.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
 /// How often a view looks at the journal although nobody called it.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Records that came before their turn: requests end in another order than that of the journal.
+const EARLY_RECORDS_MAX: usize = 64;
+
+/// How long the one whose turn it is is waited for, before it is read from the journal.
+const TURN_TIME_MAX: Duration = Duration::from_millis(20);
 
 /// A record of the journal, decoded.
 #[derive(Debug)]
 pub struct Decoded {
     pub position: Position,
+    pub content: Content,
+}
+
+/// What a record holds.
+#[derive(Debug)]
+pub enum Content {
+    Report(Box<Reported>),
+    Push(Box<Pushed>),
+}
+
+/// A report, and the record that it came in.
+#[derive(Debug)]
+pub struct Reported {
     /// Its `report` bytes are those of `report`.
     pub record: Record,
     pub report: Report,
     /// SHA-256 of the report's bytes.
     pub hash: [u8; 32],
+}
+
+impl Decoded {
+    pub fn reported(&self) -> Option<&Reported> {
+        match &self.content {
+            Content::Report(reported) => Some(reported),
+            Content::Push(_) => None,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +102,8 @@ pub struct Follower {
     schemas: Schemas,
     /// The next record it needs.
     next: Position,
+    /// What came before its turn.
+    early: BTreeMap<Position, Arc<Decoded>>,
 }
 
 impl Feed {
@@ -77,7 +112,7 @@ impl Feed {
         let (sender, receiver) = mpsc::channel(VIEW_RECORDS_MAX);
         self.views.push(sender);
         let next = Position(position.0.saturating_add(1)).max(journal.first());
-        Follower { receiver, journal, schemas, next }
+        Follower { receiver, journal, schemas, next, early: BTreeMap::new() }
     }
 
     /// Tells every view. A full channel is no loss: its view reads the journal.
@@ -92,19 +127,33 @@ impl Follower {
     /// The next records in order and without a hole; none of them after `LOOK_INTERVAL` without news, so that a view can
     /// do what time asks of it. `None` when the collector is stopping.
     pub async fn next_batch(&mut self) -> Result<Option<Vec<Arc<Decoded>>>, FeedError> {
-        let received = tokio::time::timeout(LOOK_INTERVAL, self.receiver.recv()).await;
         let mut batch = Vec::new();
-        match received {
-            Ok(None) => return Ok(None),
-            Ok(Some(first)) => self.take(first, &mut batch),
-            Err(_) => {}
+        self.take_early(&mut batch);
+        if !batch.is_empty() {
+            return Ok(Some(batch));
         }
-        while batch.len() < BATCH_RECORDS_MAX
-            && let Ok(more) = self.receiver.try_recv()
-        {
-            self.take(more, &mut batch);
+        loop {
+            let wait = if self.early.is_empty() { LOOK_INTERVAL } else { TURN_TIME_MAX };
+            let received = tokio::time::timeout(wait, self.receiver.recv()).await;
+            let waited = received.is_err();
+            match received {
+                Ok(None) => return Ok(None),
+                Ok(Some(first)) => self.take(first, &mut batch),
+                Err(_) => {}
+            }
+            while batch.len() < BATCH_RECORDS_MAX
+                && let Ok(more) = self.receiver.try_recv()
+            {
+                self.take(more, &mut batch);
+            }
+            if !batch.is_empty() {
+                return Ok(Some(batch));
+            }
+            if waited || self.early.len() >= EARLY_RECORDS_MAX {
+                break;
+            }
         }
-        if batch.is_empty() && self.journal.durable() >= self.next {
+        if self.journal.durable() >= self.next {
             batch = self.read_journal().await?;
         }
         Ok(Some(batch))
@@ -115,9 +164,24 @@ impl Follower {
         Position(self.next.0.saturating_sub(1))
     }
 
-    /// Keeps a record if it is the next one. An older one was already read; a newer one is in the journal too.
+    /// Keeps a record if it is the next one, and those that waited for it. An older one was already read; a newer one
+    /// waits for its turn, and what finds no place is in the journal too.
     fn take(&mut self, decoded: Arc<Decoded>, batch: &mut Vec<Arc<Decoded>>) {
+        if decoded.position > self.next {
+            if self.early.len() < EARLY_RECORDS_MAX {
+                self.early.insert(decoded.position, decoded);
+            }
+            return;
+        }
         if decoded.position == self.next {
+            self.next = Position(self.next.0 + 1);
+            batch.push(decoded);
+            self.take_early(batch);
+        }
+    }
+
+    fn take_early(&mut self, batch: &mut Vec<Arc<Decoded>>) {
+        while let Some(decoded) = self.early.remove(&self.next) {
             self.next = Position(self.next.0 + 1);
             batch.push(decoded);
         }
@@ -129,6 +193,7 @@ impl Follower {
         let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         let (batch, next) = read?;
         self.next = next;
+        self.early = self.early.split_off(&next);
         Ok(batch)
     }
 }
@@ -141,11 +206,13 @@ fn read(
     from: Position,
 ) -> Result<(Vec<Arc<Decoded>>, Position), FeedError> {
     let mut reader = journal.read(from);
-    let (mut batch, mut next) = (Vec::new(), from);
+    let (mut batch, mut next, mut read) = (Vec::new(), from, 0);
     while batch.len() < BATCH_RECORDS_MAX
+        && read < BATCH_BYTES_MAX
         && let Some((position, bytes)) = next_good(&mut reader, &mut next)?
     {
         next = Position(position.0 + 1);
+        read += bytes.len();
         batch.push(Arc::new(decode(position, bytes, schemas)?));
     }
     Ok((batch, next))
@@ -169,13 +236,21 @@ pub fn next_good(
 
 /// Decodes one record, noting the schemas it brought.
 pub fn decode(position: Position, bytes: Bytes, schemas: &Schemas) -> Result<Decoded, FeedError> {
-    let record = Record::decode(bytes).map_err(|source| FeedError::Record { position, source })?;
+    let entry = Entry::decode(bytes).map_err(|source| FeedError::Record { position, source })?;
+    let record = match entry {
+        Entry::Report(record) => record,
+        Entry::Push(record) => {
+            let content = Content::Push(Box::new(Pushed::read_back(record)));
+            return Ok(Decoded { position, content });
+        }
+    };
     let wrong = |source| FeedError::Report { position, source };
     let raw = RawReport::decode(record.report.clone()).map_err(wrong)?;
     schemas.add(&record.host, raw.schemas(), &raw.used_schemas());
     let report = raw.into_report(schemas).map_err(wrong)?;
     let hash = Sha256::digest(&record.report).into();
-    Ok(Decoded { position, record, report, hash })
+    let content = Content::Report(Box::new(Reported { record, report, hash }));
+    Ok(Decoded { position, content })
 }
 
 #[cfg(test)]

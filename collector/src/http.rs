@@ -1,10 +1,11 @@
 //! What people, their browsers and their tools ask for over HTTP.
 //!
-//! Promises: nothing but the page's own files, readiness and sign-in is answered without a session or the admin token; a
+//! Promises: nothing but the page's own files, readiness and sign-in is answered without a session or a token; a
 //! request that changes something from a browser carries the header `X-Haidang`; every error is JSON `{"error": …}`.
 //! Leaves to others: connections and TLS (`serve`), and what the answers are made from.
 
 mod alerts;
+mod api_tokens;
 mod backups;
 mod drills;
 mod error;
@@ -18,6 +19,7 @@ mod passwords;
 mod picture;
 mod prometheus;
 mod reload;
+mod remote_write;
 mod sign_in;
 mod status;
 mod tokens;
@@ -37,12 +39,15 @@ use tokio::sync::{Semaphore, broadcast, watch};
 pub use error::ApiError;
 pub use picture::Pictures;
 pub use prometheus::Places;
+pub use remote_write::push_bodies;
 pub use sign_in::{Gate, Who};
 
+use crate::api_tokens::ApiTokens;
 use crate::authority::Authority;
 use crate::drills::Drills;
 use crate::health::Health;
 use crate::province::Province;
+use crate::push::Pushes;
 use crate::query::Query;
 use crate::reload::Reloader;
 use crate::rulebook::Rulebook;
@@ -54,6 +59,10 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// What the web port works with.
 pub struct WebApi {
     pub inventory: Inventory,
+    pub api_tokens: ApiTokens,
+    pub pushes: Arc<Pushes>,
+    /// One permit per kibibyte of pushes being received.
+    pub push_bodies: Arc<Semaphore>,
     pub alerting: Alerting,
     pub events: Arc<EventStore>,
     pub province: watch::Receiver<Arc<Province>>,
@@ -100,6 +109,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(hosts::routes())
         .merge(alerts::routes())
         .merge(users::routes())
+        .merge(api_tokens::routes())
         .merge(drills::routes())
         .route("/api/overview", get(overview::overview))
         .route("/api/status", get(overview::status))
@@ -112,6 +122,8 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), sign_in::guard));
     Router::new()
         .merge(guarded)
+        // It asks for a token that writes by itself, and bounds its bodies.
+        .route("/api/v1/write", post(remote_write::write))
         .route("/api/session", get(sign_in::current).post(sign_in::begin).delete(sign_in::end))
         .route("/api/setup", post(sign_in::setup))
         .route("/-/ready", get(ready))

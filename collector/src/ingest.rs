@@ -13,7 +13,7 @@ use collector_inventory::{Ledger, Verdict};
 use collector_journal::{Journal, JournalError, Position};
 use sha2::{Digest, Sha256};
 
-use crate::feed::{Decoded, Feed};
+use crate::feed::{Content, Decoded, Feed, Reported};
 use crate::record::Record;
 use crate::schemas::Schemas;
 use crate::self_metrics::IngestMetrics;
@@ -241,7 +241,8 @@ impl Ingest {
             self.metrics.samples.inc_by(report.sample_count() as u64);
             self.metrics.events.inc_by(report.events.len() as u64);
             let position = Position(position);
-            self.feed.publish(&Arc::new(Decoded { position, record, report, hash }));
+            let content = Content::Report(Box::new(Reported { record, report, hash }));
+            self.feed.publish(&Arc::new(Decoded { position, content }));
         }
         Ok(())
     }

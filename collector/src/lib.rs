@@ -5,6 +5,7 @@
 //! knows them all.
 
 pub mod agents_api;
+pub mod api_tokens;
 pub mod app;
 pub mod authority;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod housekeeping;
 pub mod http;
 pub mod ingest;
 pub mod province;
+pub mod push;
 pub mod query;
 pub mod record;
 pub mod reload;

@@ -1,13 +1,20 @@
-//! One record of the journal: a report as it arrived, with what only the collector knows about it.
+//! One record of the journal: a report or a push as it arrived, with what only the collector knows about it.
 //! The journal does not look inside; a record must be readable for as long as a segment may lie on disk, so
 //! field numbers are for ever.
 
-use agent_model::{HostId, Millis};
+use std::sync::Arc;
+
+use agent_model::{HostId, Labels, Millis};
 use bytes::Bytes;
+use collector_remote_write::{Push, RemoteWriteError};
 use prost::Message;
 
-/// The format of a record; an unknown one stops the collector instead of being misread.
-const RECORD_VERSION: u32 = 1;
+use crate::push::Owner;
+
+/// The formats of a record; an unknown one stops the collector instead of being misread. A push has a number of its own,
+/// so that a program from before it does not take it for a report.
+const REPORT_VERSION: u32 = 1;
+const PUSH_VERSION: u32 = 2;
 
 /// What is written.
 #[derive(Clone, PartialEq, Message)]
@@ -26,6 +33,44 @@ struct Stored {
     derived: bool,
     #[prost(bytes = "bytes", tag = "7")]
     report: Bytes,
+    #[prost(message, optional, tag = "8")]
+    push: Option<StoredPush>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredPush {
+    /// The owner's name and labels as they were: a replay after the token is gone stores the same series.
+    #[prost(string, tag = "1")]
+    owner: String,
+    #[prost(message, repeated, tag = "2")]
+    labels: Vec<StoredLabel>,
+    /// Packed by `collector-remote-write`.
+    #[prost(bytes = "bytes", tag = "3")]
+    packed: Bytes,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredLabel {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// What a record holds.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Report(Record),
+    Push(PushRecord),
+}
+
+/// Samples that somebody other than an agent pushed, and the circumstances of their arrival.
+#[derive(Clone, Debug)]
+pub struct PushRecord {
+    pub owner: Arc<Owner>,
+    pub received_ms: Millis,
+    /// What was taken, its labels still as they came.
+    pub push: Push,
 }
 
 /// A report and the circumstances of its arrival.
@@ -46,8 +91,10 @@ pub struct Record {
 pub enum RecordError {
     #[error("a record of the journal is not readable")]
     Protobuf(#[from] prost::DecodeError),
+    #[error("a push in the journal is not readable")]
+    Push(#[from] RemoteWriteError),
     #[error(
-        "a record has format {0}; this program reads {RECORD_VERSION}: start the newer program again"
+        "a record has format {0}; this program reads up to {PUSH_VERSION}: start the newer program again"
     )]
     Version(u32),
     #[error("a record names no valid host")]
@@ -57,30 +104,60 @@ pub enum RecordError {
 impl Record {
     pub fn encode(&self) -> Bytes {
         let stored = Stored {
-            version: RECORD_VERSION,
+            version: REPORT_VERSION,
             host: self.host.to_string(),
             received_ms: self.received_ms,
             clock_offset_ms: self.clock_offset_ms,
             agent_version: self.agent_version.clone(),
             derived: self.derived,
             report: self.report.clone(),
+            push: None,
         };
         stored.encode_to_vec().into()
     }
+}
 
+impl PushRecord {
+    pub fn encode(&self) -> Result<Bytes, RemoteWriteError> {
+        let label = |label: &agent_model::Label| StoredLabel {
+            name: label.name.to_string(),
+            value: label.value.to_string(),
+        };
+        let push = StoredPush {
+            owner: self.owner.name.clone(),
+            labels: self.owner.labels.iter().map(label).collect(),
+            packed: self.push.pack()?.into(),
+        };
+        let (version, received_ms) = (PUSH_VERSION, self.received_ms);
+        let stored = Stored { version, received_ms, push: Some(push), ..Stored::default() };
+        Ok(stored.encode_to_vec().into())
+    }
+}
+
+impl Entry {
     pub fn decode(bytes: Bytes) -> Result<Self, RecordError> {
         let stored = Stored::decode(bytes)?;
-        if stored.version != RECORD_VERSION {
-            return Err(RecordError::Version(stored.version));
+        match stored.version {
+            REPORT_VERSION => Ok(Self::Report(Record {
+                host: HostId::new(&stored.host)?,
+                received_ms: stored.received_ms,
+                clock_offset_ms: stored.clock_offset_ms,
+                agent_version: stored.agent_version,
+                derived: stored.derived,
+                report: stored.report,
+            })),
+            PUSH_VERSION => {
+                let push = stored.push.unwrap_or_default();
+                let labels = push.labels.into_iter().map(|label| (label.name, label.value));
+                let owner = Owner { name: push.owner, labels: Labels::new(labels) };
+                Ok(Self::Push(PushRecord {
+                    owner: Arc::new(owner),
+                    received_ms: stored.received_ms,
+                    push: Push::unpack(&push.packed)?,
+                }))
+            }
+            other => Err(RecordError::Version(other)),
         }
-        Ok(Self {
-            host: HostId::new(&stored.host)?,
-            received_ms: stored.received_ms,
-            clock_offset_ms: stored.clock_offset_ms,
-            agent_version: stored.agent_version,
-            derived: stored.derived,
-            report: stored.report,
-        })
     }
 }
 
@@ -98,12 +175,27 @@ mod tests {
             derived: true,
             report: Bytes::from_static(b"report"),
         };
-        assert_eq!(Record::decode(record.encode()).unwrap(), record);
-        let newer = Stored { version: 2, ..Stored::default() }.encode_to_vec();
-        assert!(matches!(Record::decode(newer.into()), Err(RecordError::Version(2))));
+        let Entry::Report(back) = Entry::decode(record.encode()).unwrap() else { panic!() };
+        assert_eq!(back, record);
+        let newer = Stored { version: 3, ..Stored::default() }.encode_to_vec();
+        assert!(matches!(Entry::decode(newer.into()), Err(RecordError::Version(3))));
         assert!(matches!(
-            Record::decode(Bytes::from_static(b"\xff")),
+            Entry::decode(Bytes::from_static(b"\xff")),
             Err(RecordError::Protobuf(_))
         ));
+    }
+
+    #[test]
+    fn a_push_comes_back_with_the_labels_of_its_owner() {
+        let owner = Arc::new(crate::push::tests::owner());
+        let push = crate::push::tests::push(&["a", "b"]);
+        let record = PushRecord { owner, received_ms: 7, push };
+        let Entry::Push(back) = Entry::decode(record.encode().unwrap()).unwrap() else { panic!() };
+        assert_eq!((&back.owner, back.received_ms), (&record.owner, 7));
+        let labels = |record: &PushRecord| -> Vec<Vec<u8>> {
+            record.push.series().map(|series| series.labels.to_vec()).collect()
+        };
+        assert_eq!(labels(&back), labels(&record));
+        assert_eq!(back.push.sample_count(), 2);
     }
 }

@@ -10,6 +10,7 @@ use crate::rule_health::RuleHealth;
 pub struct SelfMetrics {
     pub registry: Registry,
     pub ingest: IngestMetrics,
+    pub push: PushMetrics,
     /// Connections that ended before a request was read, by listener and reason.
     pub connections_refused: IntCounterVec,
     pub enrolments: IntCounterVec,
@@ -40,6 +41,56 @@ pub struct IngestMetrics {
     /// Reports and requests refused, by reason.
     pub refused: IntCounterVec,
     pub body_bytes: IntCounter,
+}
+
+/// What others pushed by remote write.
+#[derive(Clone, Debug)]
+pub struct PushMetrics {
+    /// Requests that were answered, by version of the message and status.
+    pub requests: IntCounterVec,
+    pub body_bytes: IntCounter,
+    pub samples: IntCounter,
+    /// Samples that were not taken, by reason.
+    pub samples_refused: IntCounterVec,
+    /// Whole requests that were not taken, by reason.
+    pub requests_refused: IntCounterVec,
+    /// Exemplars and metadata, which have no place here.
+    pub left_out: IntCounterVec,
+}
+
+impl PushMetrics {
+    fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            requests: make.counters(
+                "remote_write_requests_total",
+                "Remote write requests that were answered.",
+                &["version", "status"],
+            )?,
+            body_bytes: make.counter(
+                "remote_write_body_bytes_total",
+                "Bytes of remote write requests, as they came.",
+            )?,
+            samples: make.counter(
+                "remote_write_samples_total",
+                "Samples stored that came by remote write.",
+            )?,
+            samples_refused: make.counters(
+                "remote_write_samples_refused_total",
+                "Samples of remote write that were not taken, by reason.",
+                &["reason"],
+            )?,
+            requests_refused: make.counters(
+                "remote_write_requests_refused_total",
+                "Remote write requests of which nothing was taken, by reason.",
+                &["reason"],
+            )?,
+            left_out: make.counters(
+                "remote_write_left_out_total",
+                "Exemplars and metadata that came by remote write and are not kept.",
+                &["kind"],
+            )?,
+        })
+    }
 }
 
 /// What came of the last reload, or of the start, by group of files.
@@ -93,6 +144,7 @@ impl SelfMetrics {
         let make = Make(&registry);
         Ok(Self {
             ingest: IngestMetrics::new(&make)?,
+            push: PushMetrics::new(&make)?,
             connections_refused: make.counters(
                 "connections_refused_total",
                 "Connections that ended before a request was read.",

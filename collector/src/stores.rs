@@ -12,7 +12,7 @@ use collector_metric_store::{MetricStore, MetricStoreConfig, MetricStoreError};
 
 use crate::clock;
 use crate::config::Config;
-use crate::feed::{FeedError, decode, next_good};
+use crate::feed::{FeedError, Reported, decode, next_good};
 use crate::schemas::Schemas;
 
 /// Every store of the collector; clones share them.
@@ -99,9 +99,12 @@ impl Stores {
             clock::now_ms(),
         )
         .await?;
+        // Pushed series without a host share the empty name there; both ways in have walls of their own.
+        let host_series_max =
+            config.agents.series_per_host_max.max(config.remote_write.series_per_token_max);
         let metrics = MetricStore::open(MetricStoreConfig {
             retention_ms: config.retention.metrics.as_millis(),
-            host_series_max: config.agents.series_per_host_max as u64,
+            host_series_max: host_series_max as u64,
             ..MetricStoreConfig::new(directory("metrics")?)
         })?;
         let days = config.retention.events.as_millis() / 86_400_000 + 1;
@@ -146,9 +149,9 @@ impl Stores {
         let mut reader = self.journal.read(next);
         while let Some((position, bytes)) = next_good(&mut reader, &mut next)? {
             let decoded = decode(position, bytes, &schemas)?;
-            let (record, report) = (&decoded.record, &decoded.report);
+            let Some(Reported { record, report, hash }) = decoded.reported() else { continue };
             let now_ms = record.received_ms;
-            ledger.record(&record.host, report.key, &decoded.hash, report.created_ms, now_ms);
+            ledger.record(&record.host, report.key, hash, report.created_ms, now_ms);
             for gap in &report.gaps {
                 ledger.explain(&record.host, gap, now_ms);
             }

@@ -21,6 +21,7 @@ mod tests {
         let defaults = Config::defaults(config.state_dir.clone()).unwrap();
         let shown = |part: &dyn std::fmt::Debug| format!("{part:?}");
         assert_eq!(shown(&config.agents), shown(&defaults.agents));
+        assert_eq!(shown(&config.remote_write), shown(&defaults.remote_write));
         assert_eq!(shown(&config.journal), shown(&defaults.journal));
         assert_eq!(shown(&config.retention), shown(&defaults.retention));
         assert_eq!(config.web.listen, defaults.web.listen);

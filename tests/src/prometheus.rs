@@ -31,7 +31,25 @@ impl Prometheus {
             .arg(path.join("data"))
             .output()?;
         ensure!(made.status.success(), "promtool: {}", String::from_utf8_lossy(&made.stderr));
+        Self::start(directory, free_address()?).await
+    }
+
+    /// Scrapes itself every second and sends what it has to a collector, with a token.
+    pub async fn sending_to(collector: &str, token: &str) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
         let address = free_address()?;
+        let configuration = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs:\n  - job_name: prometheus\n    \
+             static_configs: [{{targets: ['{address}']}}]\nremote_write:\n  - url: \
+             http://{collector}/api/v1/write\n    authorization: {{credentials: {token}}}\n    \
+             queue_config: {{batch_send_deadline: 1s, max_backoff: 1s}}\n"
+        );
+        fs::write(directory.path().join("prometheus.yml"), configuration)?;
+        Self::start(directory, address).await
+    }
+
+    async fn start(directory: tempfile::TempDir, address: String) -> anyhow::Result<Self> {
+        let path = directory.path();
         let server = Command::new("prometheus")
             .arg(format!("--config.file={}", path.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", path.join("data").display()))

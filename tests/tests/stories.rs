@@ -20,5 +20,6 @@ mod stories {
     mod prometheus_api;
     mod refused;
     mod reload;
+    mod remote_write;
     mod security;
 }

@@ -2,6 +2,7 @@
 //! This file has flags and exit codes only; each command is a file of its own.
 
 mod alert;
+mod api_token;
 mod client;
 mod drill;
 mod host;
@@ -53,6 +54,8 @@ enum Command {
     User(Asked<user::Command>),
     /// Make enrolment tokens.
     Token(Asked<token::Command>),
+    /// Make lasting tokens for programs that read or write, list them, revoke them.
+    ApiToken(Asked<api_token::Command>),
     /// One of the two daemons of `haidang up`; started by it, not by people.
     #[command(hide = true)]
     Daemon(up::DaemonFlags),
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::User(flags) => user::run(flags),
         Command::Up(flags) => up::run(flags),
         Command::Token(flags) => token::run(flags),
+        Command::ApiToken(flags) => api_token::run(flags),
         Command::Daemon(flags) => up::daemon(flags),
     };
     ended(done.map(|()| ExitCode::SUCCESS))

@@ -1,5 +1,7 @@
 //! Hosts as they have shown themselves: last report, version, clock, facts, certificates.
 
+use std::collections::HashSet;
+
 use agent_model::{Epoch, HostId, Millis};
 
 use crate::error::sql;
@@ -92,6 +94,15 @@ impl Inventory {
     /// Every host that was enrolled or has reported, in order of its id.
     pub async fn hosts(&self) -> Result<Vec<HostSummary>, InventoryError> {
         self.summaries(None).await
+    }
+
+    /// The names of all hosts, revoked ones too.
+    pub async fn host_names(&self) -> Result<HashSet<String>, InventoryError> {
+        let names: Vec<String> = sqlx::query_scalar("SELECT host FROM hosts")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(sql("list the names of hosts"))?;
+        Ok(names.into_iter().collect())
     }
 
     pub async fn host(&self, host: &HostId) -> Result<Option<HostDetail>, InventoryError> {

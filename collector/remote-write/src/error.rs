@@ -31,9 +31,4 @@ impl RemoteWriteError {
             Self::Packed(_) | Self::Zstd(_) => "packed",
         }
     }
-
-    /// Whether the request is good but for its size.
-    pub fn is_size(&self) -> bool {
-        matches!(self, Self::MessageBytes { .. } | Self::TooMany { .. })
-    }
 }

@@ -58,7 +58,9 @@ impl Refusal {
             Self::Time => {
                 "the time lies too far ahead or too far back (agents.future_max, agents.past_max)"
             }
-            Self::TooManySeries => "the limit of series is reached (agents.series_per_host_max)",
+            Self::TooManySeries => {
+                "the limit of series is reached (remote_write.series_per_token_max)"
+            }
         }
     }
 }

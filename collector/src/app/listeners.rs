@@ -9,9 +9,11 @@ use tokio::sync::Semaphore;
 
 use super::{AGENTS_ADDRESS_FILE, AppError, Parts, SETUP_CODE_FILE, WEB_ADDRESS_FILE};
 use crate::agents_api::AgentsApi;
+use crate::api_tokens::ApiTokens;
 use crate::authority::{self, Authority};
 use crate::http::{Gate, WebApi};
 use crate::ingest::Ingest;
+use crate::push::Pushes;
 use crate::reload::Reloader;
 use crate::serve::Listener;
 use crate::stores::StoresError;
@@ -54,10 +56,16 @@ impl Parts {
         &mut self,
         authority: &Arc<Authority>,
         reloader: Arc<Reloader>,
+        pushes: Arc<Pushes>,
     ) -> Result<(), AppError> {
         let web = self.config.web.clone();
+        let inventory = self.stores.inventory.clone();
+        let api_tokens = ApiTokens::open(inventory.clone()).await.map_err(StoresError::from)?;
         let api = WebApi {
-            inventory: self.stores.inventory.clone(),
+            inventory,
+            api_tokens,
+            pushes,
+            push_bodies: http::push_bodies(),
             alerting: self.stores.alerting.clone(),
             events: Arc::clone(&self.stores.events),
             province: reloader.in_force().province.subscribe(),

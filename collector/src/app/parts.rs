@@ -20,6 +20,7 @@ use crate::files::Files;
 use crate::health::Health;
 use crate::ingest::{Ingest, Limits};
 use crate::province::Province;
+use crate::push::{Catalog, Pushes};
 use crate::query::Query;
 use crate::reload::{InForce, Reloader};
 use crate::rulebook::Rulebook;
@@ -40,6 +41,8 @@ pub(super) struct Parts {
     pub(super) options: Options,
     pub(super) stores: Stores,
     pub(super) schemas: Schemas,
+    /// The places of pushed series.
+    pub(super) catalog: Arc<Catalog>,
     pub(super) metrics: SelfMetrics,
     pub(super) query: Query,
     pub(super) health: watch::Sender<Health>,
@@ -59,6 +62,7 @@ impl Parts {
         options: Options,
         stores: Stores,
         schemas: Schemas,
+        catalog: Arc<Catalog>,
         metrics: SelfMetrics,
         stop: watch::Receiver<bool>,
     ) -> Self {
@@ -72,6 +76,7 @@ impl Parts {
             options,
             stores,
             schemas,
+            catalog,
             metrics,
             query,
             health,
@@ -92,6 +97,21 @@ impl Parts {
         }
     }
 
+    /// The way of what is pushed, beside that of reports.
+    pub(super) fn pushes(&self, feed: Feed) -> Arc<Pushes> {
+        let limits = self.limits();
+        Arc::new(Pushes {
+            journal: self.stores.journal.clone(),
+            feed,
+            catalog: Arc::clone(&self.catalog),
+            inventory: self.stores.inventory.clone(),
+            future_max_ms: limits.future_max_ms,
+            past_max_ms: limits.past_max_ms,
+            metrics: self.metrics.push.clone(),
+            state: crate::push::State::default(),
+        })
+    }
+
     /// Starts the views, each from the position it has stored.
     pub(super) async fn follow(
         &mut self,
@@ -107,6 +127,7 @@ impl Parts {
         let view = MetricsView::new(
             Arc::clone(&self.stores.metrics),
             self.schemas.clone(),
+            Arc::clone(&self.catalog),
             self.metrics.clone(),
             SILENT_AFTER_MS,
             self.arrived.clone(),

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use collector_inventory::{AuditEntry, NewUser, User};
+use collector_inventory::{Access, AuditEntry, NewUser, User};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -148,7 +148,7 @@ pub(super) async fn guard(
 ) -> Result<Response, ApiError> {
     let who = match given_token(request.headers()) {
         Some(given) if api.gate.is_admin_token(&given) => Who::admin_token(),
-        Some(_) => return Err(unauthorized("the token is not valid")),
+        Some(given) => api_token(&api, &given).await?,
         None => {
             let who = session_user(&api, request.headers()).await?;
             let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
@@ -163,8 +163,25 @@ pub(super) async fn guard(
     Ok(next.run(request).await)
 }
 
+/// Whoever holds a lasting token that reads.
+async fn api_token(api: &WebApi, given: &str) -> Result<Who, ApiError> {
+    let found = api.api_tokens.find(given, clock::now_ms()).await;
+    let held = found.map_err(|invalid| unauthorized(&invalid.to_string()))?;
+    match &held.token.access {
+        Access::Read { role } => {
+            let name = format!("api-token {}", held.token.name);
+            Ok(Who { display_name: name.clone(), name, role: role.clone() })
+        }
+        Access::Write { .. } => {
+            let text = "this token writes series and does nothing else; make one that reads with \
+                        `haidang api-token create --role viewer`";
+            Err(ApiError::forbidden(text))
+        }
+    }
+}
+
 /// A token as `Bearer`, or as the password of `Basic` under any name, which every tool can send.
-fn given_token(headers: &HeaderMap) -> Option<String> {
+pub(super) fn given_token(headers: &HeaderMap) -> Option<String> {
     let (scheme, given) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(given.trim().to_owned());

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::http::{ApiError, WebApi, Who, passwords, sign_in};
 
 /// What a user may be: administrators do all, operators and security officers act, the others look.
-const ROLES: [&str; 5] = ["admin", "operator", "security", "viewer", "auditor"];
+pub(super) const ROLES: [&str; 5] = ["admin", "operator", "security", "viewer", "auditor"];
 
 /// Audit entries in one answer.
 const ENTRIES_MAX: u32 = 1_000;

@@ -10,7 +10,7 @@ use collector_event_store::{Arrived, EventStore, EventStoreError};
 use tokio::sync::broadcast;
 
 use crate::clock;
-use crate::feed::{Decoded, FeedError, Follower};
+use crate::feed::{Decoded, FeedError, Follower, Reported};
 use crate::self_metrics::SelfMetrics;
 use crate::views::wait_after_failure;
 
@@ -79,11 +79,12 @@ fn numbered(decoded: &Decoded) -> impl Iterator<Item = Arrived> + '_ {
 
 /// The events of a record as they are kept and judged.
 pub fn host_events(decoded: &Decoded) -> impl Iterator<Item = HostEvent> + '_ {
-    let record = &decoded.record;
-    decoded.report.events.iter().enumerate().map(move |(index, event)| HostEvent {
-        id: EventId::new(&record.host, decoded.report.key, index),
-        host: record.host.clone(),
-        received_ms: record.received_ms,
-        event: event.clone(),
+    decoded.reported().into_iter().flat_map(|Reported { record, report, .. }| {
+        report.events.iter().enumerate().map(move |(index, event)| HostEvent {
+            id: EventId::new(&record.host, report.key, index),
+            host: record.host.clone(),
+            received_ms: record.received_ms,
+            event: event.clone(),
+        })
     })
 }

@@ -1,4 +1,4 @@
-//! The metrics view: columns become samples of series in the metric store.
+//! The metrics view: columns and pushes become samples of series in the metric store.
 //!
 //! Promises: the collector sets `host`, `job` and `instance`, whatever labels an agent gives; a series that its target no
 //! longer reports, and every series of a target that fell silent, ends with a stale marker right after its last sample.
@@ -9,10 +9,12 @@ use std::sync::Arc;
 use agent_model::{Column, HostId, Labels, Millis, Schema, SchemaId, stale_marker};
 use agent_wire::SchemaSource;
 use collector_metric_store::{MetricStore, MetricStoreError, SeriesRef};
+use collector_remote_write::Push;
 
 use crate::clock;
 use crate::evaluate::RECORDED_JOB;
-use crate::feed::{Decoded, Follower};
+use crate::feed::{Content, Decoded, Follower, Reported};
+use crate::push::{Catalog, Pushed};
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
 use crate::views::wait_after_failure;
@@ -24,10 +26,12 @@ const LOOKBACK_MS: Millis = 300_000;
 pub struct MetricsView {
     pub store: Arc<MetricStore>,
     pub schemas: Schemas,
+    /// The places of pushed series.
+    pub catalog: Arc<Catalog>,
     pub metrics: SelfMetrics,
     /// A host whose newest report is older than this has fallen silent.
     pub silent_after_ms: Millis,
-    /// Told the time of receipt of the newest column, so that rules are evaluated when data arrives.
+    /// Told the time of receipt of the newest column or push, so that rules are evaluated when data arrives.
     pub arrived: tokio::sync::watch::Sender<Millis>,
     state: State,
 }
@@ -57,11 +61,12 @@ impl MetricsView {
     pub fn new(
         store: Arc<MetricStore>,
         schemas: Schemas,
+        catalog: Arc<Catalog>,
         metrics: SelfMetrics,
         silent_after_ms: Millis,
         arrived: tokio::sync::watch::Sender<Millis>,
     ) -> Self {
-        Self { store, schemas, metrics, silent_after_ms, arrived, state: State::default() }
+        Self { store, schemas, catalog, metrics, silent_after_ms, arrived, state: State::default() }
     }
 
     /// Runs until the feed ends. The journal that cannot be read ends it too: the caller stops the collector then.
@@ -73,9 +78,7 @@ impl MetricsView {
                 while let Err(error) = self.take(decoded) {
                     self.recover(&error).await;
                 }
-                if self.is_arrival(decoded) {
-                    newest = newest.max(Some(decoded.record.received_ms));
-                }
+                newest = newest.max(self.arrival_ms(decoded));
                 self.store.advance(decoded.position.0);
             }
             self.mark_silent(clock::now_ms());
@@ -86,25 +89,58 @@ impl MetricsView {
         Ok(())
     }
 
-    /// Recorded series come from an evaluation and must not call for the next one.
-    fn is_arrival(&self, decoded: &Decoded) -> bool {
-        decoded.report.columns.iter().any(|column| {
-            let schema = self.schemas.schema(&column.schema);
-            schema.is_some_and(|schema| schema.job != RECORDED_JOB)
-        })
+    /// When new data arrived. Recorded series come from an evaluation and must not call for the next one.
+    fn arrival_ms(&self, decoded: &Decoded) -> Option<Millis> {
+        match &decoded.content {
+            Content::Push(pushed) => Some(pushed.record.received_ms),
+            Content::Report(reported) => {
+                let arrived = reported.report.columns.iter().any(|column| {
+                    let schema = self.schemas.schema(&column.schema);
+                    schema.is_some_and(|schema| schema.job != RECORDED_JOB)
+                });
+                arrived.then_some(reported.record.received_ms)
+            }
+        }
     }
 
     fn take(&mut self, decoded: &Decoded) -> Result<(), MetricStoreError> {
-        let host = &decoded.record.host;
+        match &decoded.content {
+            Content::Push(pushed) => self.append_push(pushed),
+            Content::Report(reported) => self.append_report(reported),
+        }
+    }
+
+    fn append_push(&self, pushed: &Pushed) -> Result<(), MetricStoreError> {
+        let Pushed { record, places, .. } = pushed;
+        if !places.is_empty() {
+            match self.append_at(&record.push, places) {
+                Err(MetricStoreError::SeriesForgotten) => self.catalog.forget(),
+                done => return done,
+            }
+        }
+        let places = self.catalog.stored(&record.owner, &record.push, record.received_ms)?;
+        self.append_at(&record.push, &places)
+    }
+
+    fn append_at(&self, push: &Push, places: &[SeriesRef]) -> Result<(), MetricStoreError> {
+        let mut samples = Vec::with_capacity(push.sample_count());
+        for (series, place) in push.series().zip(places) {
+            samples.extend(series.samples.iter().map(|sample| (*place, *sample)));
+        }
+        self.store.append_samples(&samples)
+    }
+
+    fn append_report(&mut self, reported: &Reported) -> Result<(), MetricStoreError> {
+        let host = &reported.record.host;
         // Columns of one target and one time stand side by side.
         let mut moment: Option<(Target, Current)> = None;
-        for column in &decoded.report.columns {
+        for column in &reported.report.columns {
             let Some(schema) = self.schemas.schema(&column.schema) else {
                 // Ingest checked it; only a damaged inventory can lead here.
                 self.metrics.view_failures.with_label_values(&["metrics"]).inc();
                 continue;
             };
-            let references = self.append(decoded, column, &schema)?;
+            let references = self.append(reported, column, &schema)?;
             match &mut moment {
                 Some(((job, instance), current))
                     if *job == schema.job
@@ -115,7 +151,7 @@ impl MetricsView {
                 }
                 _ => {
                     let target = (schema.job.clone(), schema.instance.clone());
-                    let received_ms = decoded.record.received_ms;
+                    let received_ms = reported.record.received_ms;
                     let next = Current::new(column, references, received_ms);
                     if let Some((target, current)) = moment.replace((target, next)) {
                         self.note_current(host, target, current);
@@ -146,16 +182,16 @@ impl MetricsView {
 
     fn append(
         &mut self,
-        decoded: &Decoded,
+        reported: &Reported,
         column: &Column,
         schema: &Schema,
     ) -> Result<Arc<[SeriesRef]>, MetricStoreError> {
-        let host = &decoded.record.host;
+        let host = &reported.record.host;
         let key = (host.clone(), column.schema);
         let references = match self.state.references.get(&key) {
             Some(references) => Arc::clone(references),
             None => {
-                let labels: Vec<Labels> = if decoded.record.derived {
+                let labels: Vec<Labels> = if reported.record.derived {
                     schema.series.clone()
                 } else {
                     let own = own_labels(host, schema);

@@ -1,14 +1,18 @@
 //! The records view: backups, probes, facts, gaps, schemas and the ledger of reports become rows of the inventory.
 //! Promises: one transaction per batch, with the journal position; a batch that comes twice changes nothing.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use collector_inventory::{AppliedReport, Inventory};
 use tokio::sync::broadcast;
 
-use crate::feed::{Decoded, FeedError, Follower};
+use crate::clock;
+use crate::feed::{FeedError, Follower, Reported};
 use crate::self_metrics::SelfMetrics;
 use crate::views::wait_after_failure;
+
+/// Batches without a report are committed together at this interval: their position is all there is to store.
+const QUIET_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Follows the feed into the inventory.
 pub async fn run(
@@ -17,20 +21,25 @@ pub async fn run(
     mut follower: Follower,
     changed: broadcast::Sender<()>,
 ) -> Result<(), FeedError> {
+    let mut committed = clock::instant();
     while let Some(batch) = follower.next_batch().await? {
         let Some(last) = batch.last() else { continue };
         let position = last.position.0;
-        let reports: Vec<AppliedReport> = batch.iter().map(applied).collect();
+        let reports: Vec<AppliedReport> =
+            batch.iter().filter_map(|decoded| decoded.reported()).map(applied).collect();
+        if reports.is_empty() && committed.elapsed() < QUIET_COMMIT_INTERVAL {
+            continue;
+        }
         while let Err(error) = inventory.apply(position, &reports).await {
             wait_after_failure("records", &metrics, &error).await;
         }
-        let tells = |decoded: &Arc<Decoded>| {
-            let report = &decoded.report;
+        committed = clock::instant();
+        let tells = |Reported { report, .. }: &Reported| {
             !(report.backup_runs.is_empty()
                 && report.backup_copies.is_empty()
                 && report.gaps.is_empty())
         };
-        if batch.iter().any(tells) {
+        if batch.iter().filter_map(|decoded| decoded.reported()).any(tells) {
             // Nobody listening is no failure: pages come and go.
             drop(changed.send(()));
         }
@@ -38,8 +47,8 @@ pub async fn run(
     Ok(())
 }
 
-fn applied(decoded: &Arc<Decoded>) -> AppliedReport {
-    let Decoded { record, report, hash, .. } = decoded.as_ref();
+fn applied(reported: &Reported) -> AppliedReport {
+    let Reported { record, report, hash } = reported;
     let schemas = report.schemas.iter();
     let mut schemas_used: Vec<_> = report.columns.iter().map(|column| column.schema).collect();
     schemas_used.dedup();

@@ -1,4 +1,5 @@
-//! Prometheus and VictoriaMetrics, as Debian packages them, taking the same samples by remote write 1.0 on two connections.
+//! This collector, and Prometheus and VictoriaMetrics as Debian packages them, taking the same samples by remote write 1.0
+//! on two connections from the same sender.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,7 @@ use anyhow::Context;
 use prost::Message;
 use tests::deadline::{eventually, now};
 use tests::fleet::{SERIES, Shared, value};
-use tests::house::free_address;
+use tests::house::{House, free_address};
 
 use crate::ingest::{HOURS, HOURS_HOSTS, Taken, bytes_below};
 use crate::process::{Daemon, peak_memory, processor};
@@ -55,6 +56,7 @@ struct Sample {
 pub(crate) async fn compare() -> anyhow::Result<()> {
     let bodies = bodies()?;
     for (name, measured) in [
+        ("Hải Đăng, until queryable", here(&bodies).await),
         ("Prometheus", prometheus(&bodies).await),
         ("VictoriaMetrics", victoria_metrics(&bodies).await),
     ] {
@@ -99,6 +101,40 @@ fn request(series: &[Labels], host: u32, columns: &[(Millis, Vec<f64>)]) -> Writ
         TimeSeries { labels: labels.iter().map(label).collect(), samples: samples.collect() }
     };
     WriteRequest { timeseries: series.iter().enumerate().map(one).collect() }
+}
+
+/// The collector of a house, which watches this machine meanwhile; measured until a query sees the last samples.
+async fn here(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let asked = serde_json::json!({
+        "name": "bench", "write_labels": [["origin", "bench"]], "lifetime_seconds": 86_400,
+    });
+    let made = house.post("/api/api-tokens", &asked).await?;
+    let token = made["token"].as_str().context("no token")?;
+    let pid = house.daemon("collector")?;
+    let url = format!("http://{}", house.web_address());
+    let (before, started) = (processor(pid)?, now());
+    post(&url, Some(token), bodies).await?;
+    let acknowledged = now().duration_since(started);
+    // The view takes records in their order: when it has the last ones of all, it has all.
+    let series = Shared::new(SERIES).series()[0].clone();
+    let last = (1..=CONNECTIONS).map(|back| format!("bench-{:05}", HOURS_HOSTS - back));
+    let last = last.collect::<Vec<_>>().join("|");
+    let at = present().as_millisecond() / 1_000 - 60;
+    let name = series.metric_name();
+    let expression =
+        format!("count(timestamp({name}{{host=~\"{last}\"}}) > {at}) >= {CONNECTIONS}");
+    house.eventually_sees(&expression).await?;
+    let took = now().duration_since(started);
+    println!("acknowledged after {acknowledged:.2?}, all queryable after {took:.2?}");
+    let used = processor(pid)?.saturating_sub(before);
+    let peak = peak_memory(pid)?;
+    // Stopping writes what is still in memory.
+    house.stop()?;
+    let disk_bytes = bytes_below(&house.state_dir.join("collector").join("metrics"))?;
+    let samples = f64::from(HOURS_HOSTS * HOURS.ticks() * SERIES);
+    Ok(Taken { samples, took, used, peak, disk_bytes })
 }
 
 async fn prometheus(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
@@ -160,16 +196,25 @@ async fn send(
     let ready = || async { anyhow::Ok(http.get(&health).send().await?.error_for_status()?) };
     eventually("the peer to be ready", ready).await?;
     let (before, started) = (processor(peer.pid()?)?, now());
+    post(url, None, bodies).await?;
+    let took = now().duration_since(started);
+    let samples = f64::from(HOURS_HOSTS * HOURS.ticks() * SERIES);
+    let used = processor(peer.pid()?)?.saturating_sub(before);
+    Ok(Taken { samples, took, used, peak: peak_memory(peer.pid()?)?, disk_bytes: 0 })
+}
+
+async fn post(url: &str, token: Option<&str>, bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
     let tasks: Vec<_> = bodies
         .iter()
         .cloned()
         .map(|requests| {
             let url = format!("{url}/api/v1/write");
+            let token = token.unwrap_or_default().to_owned();
             tokio::spawn(async move {
                 let http = reqwest::Client::new();
                 for body in requests {
                     let request = http.post(&url).header("Content-Encoding", "snappy").body(body);
-                    let answer = request.send().await?;
+                    let answer = request.bearer_auth(&token).send().await?;
                     let status = answer.status();
                     let text = answer.text().await?;
                     anyhow::ensure!(status.is_success(), "{status}: {text}");
@@ -181,8 +226,5 @@ async fn send(
     for task in tasks {
         task.await??;
     }
-    let took = now().duration_since(started);
-    let samples = f64::from(HOURS_HOSTS * HOURS.ticks() * SERIES);
-    let used = processor(peer.pid()?)?.saturating_sub(before);
-    Ok(Taken { samples, took, used, peak: peak_memory(peer.pid()?)?, disk_bytes: 0 })
+    Ok(())
 }

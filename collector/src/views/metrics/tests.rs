@@ -22,9 +22,10 @@ impl Bench {
         let config = MetricStoreConfig::new(directory.path());
         let store = Arc::new(MetricStore::open(config).unwrap());
         let schemas = Schemas::default();
+        let catalog = Arc::new(Catalog::new(Arc::clone(&store), 1, 100));
         let metrics = SelfMetrics::new().unwrap();
         let (arrived, _) = tokio::sync::watch::channel(0);
-        let view = MetricsView::new(store, schemas.clone(), metrics, 45 * SECOND, arrived);
+        let view = MetricsView::new(store, schemas.clone(), catalog, metrics, 45 * SECOND, arrived);
         Self { view, schemas, position: 0, _directory: directory }
     }
 
@@ -52,7 +53,8 @@ impl Bench {
         };
         self.position += 1;
         let position = Position(self.position);
-        self.view.take(&Decoded { position, record, report, hash: [0; 32] }).unwrap();
+        let content = Content::Report(Box::new(Reported { record, report, hash: [0; 32] }));
+        self.view.take(&Decoded { position, content }).unwrap();
     }
 
     /// Every series, and whether its last sample says that it has ended.

@@ -73,8 +73,8 @@ const ARROWS: &[Arrow] = &[
         ],
         &["sqlx", "tantivy"],
     ),
-    // Stories use the daemons as people do, and the wire to play an agent.
-    arrow("tests", &["agent-model", "agent-wire"], &[]),
+    // Stories use the daemons as people do, and the wires to play an agent or somebody who writes.
+    arrow("tests", &["agent-model", "agent-wire", "collector-remote-write"], &[]),
     arrow("tests-xtask", &[], &[]),
 ];
 

@@ -1,0 +1,228 @@
+//! Pushed series: from a decoded request of somebody who is no agent to the journal and the views.
+//!
+//! Promises: what is acknowledged is on disk; a series carries its owner's labels and speaks for nobody else (`push/owner`);
+//! what is not taken is counted by reason and told. What waits for the views is bounded, so a slow disk slows the senders.
+//! Leaves to others: HTTP and tokens (`http/remote_write`), the bytes of a request (`collector_remote_write`).
+
+mod catalog;
+mod owner;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
+
+use agent_model::Millis;
+use collector_inventory::Inventory;
+use collector_journal::{Journal, JournalError};
+use collector_metric_store::{MetricStoreError, SeriesRef};
+use collector_remote_write::{LeftOut, Refusal, Refusals, RemoteWriteError, Version, limits};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use catalog::{Catalog, Known};
+pub use owner::{Owner, owner_labels};
+
+use crate::feed::{Content, Decoded, Feed};
+use crate::record::PushRecord;
+use crate::self_metrics::PushMetrics;
+
+/// Kibibytes of pushes that are being decoded, stored, or still to be taken by a view.
+const ROOM_KIBIBYTES: usize = 64 << 10;
+
+/// How long a push waits for room before its sender is told to come back.
+const ROOM_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The names of enrolled hosts are read again when they are older than this.
+const ENROLLED_AGE_MAX_MS: Millis = 1_000;
+
+/// One owner's refusals are in the log at most this often; the counters have them all.
+const TOLD_INTERVAL_MS: Millis = 60_000;
+
+/// A push on its way to the views.
+#[derive(Debug)]
+pub struct Pushed {
+    pub record: PushRecord,
+    /// The place of each series; none after it was read from the journal.
+    pub places: Vec<SeriesRef>,
+    /// Given back when the last view has it.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// What was made of a request.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub samples: u64,
+    pub refusals: Refusals,
+    pub left_out: LeftOut,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    #[error(transparent)]
+    Request(#[from] RemoteWriteError),
+    #[error("too much is being stored at once")]
+    Busy,
+    #[error("the samples cannot be stored")]
+    Journal(#[from] JournalError),
+    #[error("the series cannot be registered")]
+    Store(#[from] MetricStoreError),
+    #[error("the enrolled hosts cannot be looked up")]
+    Inventory(#[from] collector_inventory::InventoryError),
+}
+
+/// The path of a push into the journal.
+pub struct Pushes {
+    pub journal: Journal,
+    pub feed: Feed,
+    pub catalog: Arc<Catalog>,
+    pub inventory: Inventory,
+    pub future_max_ms: Millis,
+    pub past_max_ms: Millis,
+    pub metrics: PushMetrics,
+    pub state: State,
+}
+
+/// What `Pushes` remembers.
+pub struct State {
+    room: Arc<Semaphore>,
+    enrolled_ms: AtomicI64,
+    told_ms: AtomicI64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let room = Arc::new(Semaphore::new(ROOM_KIBIBYTES));
+        let (enrolled_ms, told_ms) = (AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN));
+        Self { room, enrolled_ms, told_ms }
+    }
+}
+
+impl Pushed {
+    /// As the journal held it.
+    pub fn read_back(record: PushRecord) -> Self {
+        Self { record, places: Vec::new(), _room: None }
+    }
+}
+
+impl Pushes {
+    /// Takes a request's body. Resolves when what is taken of it is on disk.
+    pub async fn accept(
+        self: &Arc<Self>,
+        owner: Arc<Owner>,
+        body: bytes::Bytes,
+        version: Version,
+        received_ms: Millis,
+    ) -> Result<Taken, PushError> {
+        let room = self.room(&body).await?;
+        self.refresh_enrolled(received_ms).await?;
+        let this = Arc::clone(self);
+        let prepare = move || this.prepare(owner, &body, version, received_ms);
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let prepared =
+            prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let Prepared { record, places, bytes, taken } = prepared?;
+        if let Some(bytes) = bytes {
+            let position = self.journal.append(vec![bytes]).await?;
+            let pushed = Pushed { record, places, _room: Some(room) };
+            let content = Content::Push(Box::new(pushed));
+            self.feed.publish(&Arc::new(Decoded { position, content }));
+        }
+        self.count(&taken);
+        Ok(taken)
+    }
+
+    async fn room(&self, body: &[u8]) -> Result<OwnedSemaphorePermit, PushError> {
+        let bytes = snap::raw::decompress_len(body).map_err(RemoteWriteError::Snappy)?;
+        // What is larger is refused by its decoder.
+        let bytes = bytes.min(limits::MESSAGE_BYTES_MAX);
+        let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.state.room).acquire_many_owned(kibibytes);
+        let room = tokio::time::timeout(ROOM_TIME_MAX, room).await;
+        room.ok().and_then(Result::ok).ok_or(PushError::Busy)
+    }
+
+    async fn refresh_enrolled(&self, now_ms: Millis) -> Result<(), PushError> {
+        let before = self.state.enrolled_ms.load(Relaxed);
+        if now_ms.saturating_sub(before) < ENROLLED_AGE_MAX_MS {
+            return Ok(());
+        }
+        let hosts = self.inventory.host_names().await?;
+        self.catalog.set_enrolled(hosts);
+        self.state.enrolled_ms.store(now_ms, Relaxed);
+        Ok(())
+    }
+
+    /// Decodes and judges a request, and makes its record: work for a processor, not for the reactor.
+    fn prepare(
+        &self,
+        owner: Arc<Owner>,
+        body: &[u8],
+        version: Version,
+        received_ms: Millis,
+    ) -> Result<Prepared, PushError> {
+        let push = collector_remote_write::decode(body, version)?;
+        let known = self.catalog.look_up(&owner, &push, received_ms)?;
+        let earliest = received_ms.saturating_sub(self.past_max_ms);
+        let latest = received_ms.saturating_add(self.future_max_ms);
+        let judge = |at: usize, timestamp_ms: Millis| match known[at] {
+            Err(refusal) => Some(refusal),
+            Ok(_) if !(earliest..=latest).contains(&timestamp_ms) => Some(Refusal::Time),
+            Ok(_) => None,
+        };
+        let all_good = push.series().enumerate().all(|(at, series)| {
+            series.samples.iter().all(|sample| judge(at, sample.timestamp_ms).is_none())
+        });
+        let (push, places) = if all_good {
+            (push, known.into_iter().flatten().collect())
+        } else {
+            // The places of series that lose a part of their samples stay; those that lose all go.
+            let kept = push.series().enumerate().filter(|(at, series)| {
+                series.samples.iter().any(|sample| judge(*at, sample.timestamp_ms).is_none())
+            });
+            let places = kept.filter_map(|(at, _)| known[at].ok()).collect();
+            (push.without(|at, sample| judge(at, sample.timestamp_ms)), places)
+        };
+        let taken = Taken {
+            samples: push.sample_count() as u64,
+            refusals: push.refusals.clone(),
+            left_out: push.left_out,
+        };
+        self.tell(&owner, &taken, received_ms);
+        let record = PushRecord { owner, received_ms, push };
+        let bytes = if record.push.is_empty() { None } else { Some(record.encode()?) };
+        Ok(Prepared { record, places, bytes, taken })
+    }
+
+    fn tell(&self, owner: &Owner, taken: &Taken, now_ms: Millis) {
+        if taken.refusals.samples() == 0 {
+            return;
+        }
+        let before = self.state.told_ms.load(Relaxed);
+        if now_ms.saturating_sub(before) < TOLD_INTERVAL_MS {
+            return;
+        }
+        self.state.told_ms.store(now_ms, Relaxed);
+        tracing::warn!(token = owner.name, "a push was not taken whole: {}", taken.refusals.text());
+    }
+
+    fn count(&self, taken: &Taken) {
+        self.metrics.samples.inc_by(taken.samples);
+        for (refusal, samples) in taken.refusals.iter() {
+            self.metrics.samples_refused.with_label_values(&[refusal.name()]).inc_by(samples);
+        }
+        for (kind, count) in
+            [("exemplars", taken.left_out.exemplars), ("metadata", taken.left_out.metadata)]
+        {
+            self.metrics.left_out.with_label_values(&[kind]).inc_by(count);
+        }
+    }
+}
+
+struct Prepared {
+    record: PushRecord,
+    places: Vec<SeriesRef>,
+    bytes: Option<bytes::Bytes>,
+    taken: Taken,
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
