@@ -13,7 +13,7 @@ use agent_wire::RawReport;
 use bytes::Bytes;
 use collector_journal::{Journal, JournalError, JournalReader, Position};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use crate::push::Pushed;
 use crate::record::{Entry, Record, RecordError};
@@ -104,6 +104,8 @@ pub struct Follower {
     next: Position,
     /// What came before its turn.
     early: BTreeMap<Position, Arc<Decoded>>,
+    /// The journal is known to have more: it is read on without waiting for news.
+    behind: bool,
 }
 
 impl Feed {
@@ -112,7 +114,7 @@ impl Feed {
         let (sender, receiver) = mpsc::channel(VIEW_RECORDS_MAX);
         self.views.push(sender);
         let next = Position(position.0.saturating_add(1)).max(journal.first());
-        Follower { receiver, journal, schemas, next, early: BTreeMap::new() }
+        Follower { receiver, journal, schemas, next, early: BTreeMap::new(), behind: true }
     }
 
     /// Tells every view. A full channel is no loss: its view reads the journal.
@@ -131,6 +133,9 @@ impl Follower {
         self.take_early(&mut batch);
         if !batch.is_empty() {
             return Ok(Some(batch));
+        }
+        if self.behind {
+            return self.catch_up().await;
         }
         loop {
             let wait = if self.early.is_empty() { LOOK_INTERVAL } else { TURN_TIME_MAX };
@@ -154,6 +159,23 @@ impl Follower {
             }
         }
         if self.journal.durable() >= self.next {
+            batch = self.read_journal().await?;
+        }
+        Ok(Some(batch))
+    }
+
+    /// As [`Follower::next_batch`], at once: what has come already, or else what the journal has.
+    async fn catch_up(&mut self) -> Result<Option<Vec<Arc<Decoded>>>, FeedError> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_RECORDS_MAX {
+            match self.receiver.try_recv() {
+                Ok(decoded) => self.take(decoded, &mut batch),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) if batch.is_empty() => return Ok(None),
+                Err(TryRecvError::Disconnected) => break,
+            }
+        }
+        if batch.is_empty() {
             batch = self.read_journal().await?;
         }
         Ok(Some(batch))
@@ -191,31 +213,31 @@ impl Follower {
         let (journal, schemas, from) = (self.journal.clone(), self.schemas.clone(), self.next);
         let read = tokio::task::spawn_blocking(move || read(&journal, &schemas, from)).await;
         let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        let (batch, next) = read?;
-        self.next = next;
+        let (batch, next, more) = read?;
+        (self.next, self.behind) = (next, more);
         self.early = self.early.split_off(&next);
         Ok(batch)
     }
 }
 
-/// The next records and the position after them. Records that a damaged disk lost are stepped over, loudly: the journal
+/// The next records, the position after them, and whether a bound kept more back. Records that a damaged disk lost are stepped over, loudly: the journal
 /// names them once, and what lies behind them is still good.
 fn read(
     journal: &Journal,
     schemas: &Schemas,
     from: Position,
-) -> Result<(Vec<Arc<Decoded>>, Position), FeedError> {
+) -> Result<(Vec<Arc<Decoded>>, Position, bool), FeedError> {
     let mut reader = journal.read(from);
     let (mut batch, mut next, mut read) = (Vec::new(), from, 0);
-    while batch.len() < BATCH_RECORDS_MAX
-        && read < BATCH_BYTES_MAX
-        && let Some((position, bytes)) = next_good(&mut reader, &mut next)?
-    {
+    while batch.len() < BATCH_RECORDS_MAX && read < BATCH_BYTES_MAX {
+        let Some((position, bytes)) = next_good(&mut reader, &mut next)? else {
+            return Ok((batch, next, false));
+        };
         next = Position(position.0 + 1);
         read += bytes.len();
         batch.push(Arc::new(decode(position, bytes, schemas)?));
     }
-    Ok((batch, next))
+    Ok((batch, next, true))
 }
 
 /// The next readable record; a run of lost ones moves `next` behind it.

@@ -52,3 +52,28 @@ async fn a_view_that_lets_its_channel_fill_up_reads_the_rest_from_the_journal() 
     }
     assert_eq!(seen, (1..=last).collect::<Vec<_>>());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_start_finds_in_the_journal_is_read_without_waiting_for_news() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = JournalConfig {
+        free_reserve_bytes: 0,
+        ..JournalConfig::new(directory.path(), || Duration::ZERO)
+    };
+    let journal = Journal::open(config).unwrap();
+    let last = BATCH_RECORDS_MAX as u64 * 3 + 7;
+    journal.append((1..=last).map(|at| record(at).encode()).collect()).await.unwrap();
+    let mut feed = Feed::default();
+    let mut follower = feed.follow(journal, Schemas::default(), Position(0));
+    let started = tokio::time::Instant::now();
+    let mut seen = 0;
+    while seen < last {
+        seen += follower.next_batch().await.unwrap().unwrap().len() as u64;
+    }
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    // Level with the journal it waits again, and ends with the feed.
+    assert!(follower.next_batch().await.unwrap().unwrap().is_empty());
+    assert!(started.elapsed() >= LOOK_INTERVAL);
+    drop(feed);
+    assert!(follower.next_batch().await.unwrap().is_none());
+}
