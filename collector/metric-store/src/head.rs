@@ -108,6 +108,11 @@ impl Head {
         samples
     }
 
+    #[cfg(test)]
+    pub(crate) fn tables(&self) -> usize {
+        self.memory.tables()
+    }
+
     /// Whether the slot has samples here, or being cut.
     pub(crate) fn holds(&self, slot: u32) -> bool {
         let frozen = self.frozen.as_ref();

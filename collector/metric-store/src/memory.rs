@@ -70,7 +70,7 @@ impl Memory {
     ) -> u64 {
         let place = match self.by_series.get(&address(series)) {
             Some(place) => *place,
-            None => self.add_table(series),
+            None => self.same_table(series).unwrap_or_else(|| self.add_table(series)),
         };
         let table = &mut self.tables[place as usize];
         let kept = values.len() as u64 - table.refused;
@@ -84,6 +84,14 @@ impl Memory {
             self.push(series.slot, Sample { timestamp_ms, value: *value });
         }
         kept
+    }
+
+    /// A table of just these series, registered before: who registers for every push makes no table of each.
+    fn same_table(&self, series: &Arc<[SeriesRef]>) -> Option<u32> {
+        let first = series.iter().find(|series| !series.is_refused())?;
+        let column = self.columns.get(first.slot as usize).copied().flatten()?;
+        let same = self.tables[column.table()].series == *series;
+        u32::try_from(column.table()).ok().filter(|_| same)
     }
 
     fn add_table(&mut self, series: &Arc<[SeriesRef]>) -> u32 {
@@ -155,6 +163,11 @@ impl Memory {
                 .filter(|(time, _)| range.contains(*time))
                 .map(|(time, value)| Sample { timestamp_ms: *time, value: *value }),
         );
+    }
+
+    #[cfg(test)]
+    pub(crate) fn tables(&self) -> usize {
+        self.tables.len()
     }
 
     /// Whether a slot has samples.

@@ -296,6 +296,12 @@ impl MetricStore {
         read(&self.index).cardinality(limit)
     }
 
+    /// Registrations that have samples in memory.
+    #[cfg(test)]
+    pub(crate) fn tables(&self) -> usize {
+        read(&self.head).tables()
+    }
+
     pub fn stats(&self) -> MetricStoreStats {
         let (series, refused_series) = {
             let index = read(&self.index);

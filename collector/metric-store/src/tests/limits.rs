@@ -62,6 +62,16 @@ fn the_head_is_bounded_until_a_cut() {
 }
 
 #[test]
+fn registering_for_every_push_costs_no_more_than_registering_once() {
+    let (_directory, store) = limited(|_| ());
+    for time in 0..100 {
+        store.append(&refs(&store, &many("a", 2)), time, &[1.0; 2]).unwrap();
+    }
+    assert_eq!(store.tables(), 1);
+    assert_eq!(store.select(&[], 0, 100).unwrap()[1].samples.len(), 100);
+}
+
+#[test]
 fn a_cut_is_due_from_its_bound_on() {
     let (_directory, store) = limited(|config| config.head_samples_cut = 4);
     let series = refs(&store, &many("a", 2));
