@@ -225,9 +225,9 @@ mod tests {
     proptest! {
         #[test]
         fn foreign_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            drop(decode_into(&mut empty(), &bytes, Renaming::Allowed));
+            prop_assert!(bytes.is_empty() || decode_into(&mut empty(), &bytes, Renaming::Allowed).is_err());
             // What a CRC would have kept out.
-            drop(decode_batch(&mut empty(), &bytes, Renaming::Allowed));
+            decode_batch(&mut empty(), &bytes, Renaming::Allowed).ok();
         }
     }
 }
