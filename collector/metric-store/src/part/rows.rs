@@ -80,8 +80,8 @@ mod tests {
         #[test]
         fn foreign_bytes_do_not_panic(bytes in proptest::collection::vec(0u8.., 0..100)) {
             let wanted = (0..1000).collect();
-            drop(decode(&block::seal(&bytes), &wanted, &mut Vec::new()));
-            drop(decode(&bytes, &wanted, &mut Vec::new()));
+            decode(&block::seal(&bytes), &wanted, &mut Vec::new()).ok();
+            decode(&bytes, &wanted, &mut Vec::new()).ok();
         }
     }
 }
