@@ -36,8 +36,14 @@ where
 
 impl Shown<'_> {
     /// The ordinary check (RFC 5280, RFC 6125): signed down from these roots, valid now, for the name that was dialled.
-    pub(crate) fn verify(&self, verifier: &WebPkiServerVerifier) -> Result<(), Error> {
+    /// `as_name` stands for the name that was dialled.
+    pub(crate) fn verify(
+        &self,
+        verifier: &WebPkiServerVerifier,
+        as_name: Option<&ServerName<'_>>,
+    ) -> Result<(), Error> {
         let Self { end_entity, intermediates, name, ocsp_response, now } = self;
+        let name = as_name.unwrap_or(name);
         verifier.verify_server_cert(end_entity, intermediates, name, ocsp_response, *now).map(drop)
     }
 }

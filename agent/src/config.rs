@@ -10,7 +10,7 @@ use agent_yaml::{At, Bytes, Document};
 use deserr::Deserr;
 
 use crate::source::HostRoot;
-use crate::{backup, drop_box, metrics, probe, security};
+use crate::{backup, drop_box, exporters, metrics, probe, security};
 
 /// Collectors that one agent may report to: a main site and a backup site, with room to move between pairs.
 const COLLECTORS_MAX: usize = 4;
@@ -40,6 +40,7 @@ pub struct Config {
     pub security: security::Config,
     pub backup: backup::Config,
     pub probe: probe::Config,
+    pub exporters: Vec<exporters::Config>,
     /// Where the host's files are; not in the file, tests set it.
     pub root: HostRoot,
 }
@@ -86,6 +87,8 @@ struct Raw {
     backup: backup::Config,
     #[deserr(default)]
     probe: probe::Config,
+    #[deserr(default)]
+    exporters: Vec<exporters::Config>,
 }
 
 #[derive(Debug, Deserr)]
@@ -141,6 +144,7 @@ impl Config {
             security: security::Config::default(),
             backup: backup::Config::default(),
             probe: probe::Config::default(),
+            exporters: Vec::new(),
             root: HostRoot::default(),
         }
     }
@@ -185,11 +189,13 @@ impl Config {
         raw.security.check(document, &mut problems);
         raw.backup.check(document, &mut problems);
         raw.probe.check(document, &mut problems);
+        exporters::check(&raw.exporters, config.interval, document, &mut problems);
         config.drop_box = raw.drop_box;
         config.metrics = raw.metrics;
         config.security = raw.security;
         config.backup = raw.backup;
         config.probe = raw.probe;
+        config.exporters = raw.exporters;
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
 }
@@ -333,7 +339,7 @@ mod tests {
         check(
             "colectors: []\n",
             expect![[r#"
-            agent.yml:1: unknown key `colectors`; known here: collectors, state_dir, host, interval, spool, web, drop_box, metrics, security, backup, probe
+            agent.yml:1: unknown key `colectors`; known here: collectors, state_dir, host, interval, spool, web, drop_box, metrics, security, backup, probe, exporters
             agent.yml:1: `collectors` is missing
         "#]],
         );

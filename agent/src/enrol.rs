@@ -242,7 +242,7 @@ fn check(shown: &Shown<'_>, authority: AuthorityId) -> Result<(), rustls::Error>
     };
     let mut roots = RootCertStore::empty();
     roots.add(pinned.clone().into_owned())?;
-    shown.verify(&*web_pki(Arc::new(roots))?)
+    shown.verify(&*web_pki(Arc::new(roots))?, None)
 }
 
 /// Says what a failed handshake means to the person at the keyboard.

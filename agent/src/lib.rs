@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod drop_box;
 pub mod enrol;
+pub mod exporters;
 mod files;
 mod identity;
 mod inotify;

@@ -71,7 +71,7 @@ struct Enrol {
 
 #[derive(Args)]
 struct Once {
-    /// Use the metrics section of this configuration
+    /// Use the metrics and exporters of this configuration
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[arg(long, value_name = "DIR", default_value = "/proc")]

@@ -13,9 +13,9 @@ use crate::source::{
     Evidence, MetricSource, Reading, SourceContext, SourceError, SourceGroup, Stopping,
 };
 
-mod certificate;
+pub(crate) mod certificate;
 mod config;
-mod http;
+pub(crate) mod http;
 mod tcp;
 
 pub use config::Config;
@@ -203,4 +203,4 @@ impl MetricSource for Metrics {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,7 @@ mod facts;
 mod own_metrics;
 mod renew;
 mod round;
+mod scrape;
 mod tick;
 
 use std::fs;
@@ -35,7 +36,7 @@ use crate::spool::{
     CollectorName, MetricsReading, SpoolError, SpoolHandle, SpoolOptions, SpoolThread,
     allocate_on_disk,
 };
-use crate::{backup, drop_box, metrics, probe, security, send, text_format, web};
+use crate::{backup, drop_box, exporters, metrics, probe, security, send, text_format, web};
 
 /// Messages that become one report: a burst of events costs one sync, and one message more waits for the next.
 const GROUP_MESSAGES_MAX: usize = 64;
@@ -105,10 +106,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     let mut sources = JoinSet::new();
     let bookmarks = spool.bookmarks().await?;
     let way = Way { evidence: evidence.clone(), bookmarks, shutdown: shutdown.clone() };
-    let metric_sources = start_sources(&config, &way, &mut sources)?;
+    let mut metric_sources = start_sources(&config, &way, &mut sources)?;
+    let scraped = scrape::start(&config, host, &shutdown, &mut metric_sources, &mut sources);
     start_drop_box(&config, way, &counters, &mut sources)?;
     let mut carriers = JoinSet::new();
     carriers.spawn(carry(receiver, spool.clone(), Arc::clone(&counters), clock));
+    carriers.spawn(scrape::carry(scraped, spool.clone()));
     let collectors = start_senders(&config, known, &spool, clock, &senders_stop, &mut carriers);
     let (publish, last) = watch::channel(None);
     if let Some(listener) = listener {
@@ -137,14 +140,16 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     ticked
 }
 
-/// One reading of every metric source, in Prometheus' text format.
+/// One reading of every metric source, and one scrape of every exporter, in Prometheus' text format.
 pub async fn once(config: &Config) -> String {
     let mut ticker = Ticker::new(metrics::sources(&config.metrics, &config.root), Clock);
     let reading = ticker.read(|_, _| {}).await;
     let mut text = String::new();
     // Writing to a string cannot fail.
     text_format::write(reading.samples(), &mut text).unwrap_or_default();
-    text
+    let host = config.host.clone().or_else(|| host_name().ok());
+    let host = host.as_ref().map_or("localhost", HostId::as_str);
+    text + &exporters::once(&config.exporters, config.interval, host).await
 }
 
 /// The collectors behind the configured addresses: those at which the same one was met are one.

@@ -52,8 +52,9 @@ const SEGMENTS_AHEAD: u64 = 4;
 /// By how much a record may grow when its report gets a later number.
 const NUMBER_SLACK: u64 = 16;
 
-/// Schemas kept although no report on the disk needs them: a few jobs, each with a few recent sets of series.
-const CURRENT_SCHEMAS_MAX: usize = 16;
+/// Schemas kept although no report on the disk needs them: a few jobs, each with a few recent sets of series, and some
+/// dozens of exporters, each with a few parts. One that found no room is sent once more when it is used again.
+const CURRENT_SCHEMAS_MAX: usize = 256;
 
 /// Cursors are written down this often besides the times at which segments go: what a crash loses of them is sent
 /// again, and the collector knows it.

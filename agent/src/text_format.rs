@@ -38,7 +38,7 @@ fn kind(name: &str) -> &'static str {
 }
 
 /// A number as the format wants it: `NaN`, `+Inf`, `-Inf`, else the shortest text that reads back to the same bits.
-struct Value(f64);
+pub(crate) struct Value(pub(crate) f64);
 
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@
 
 pub mod chance;
 pub mod deadline;
+pub mod exporter;
 pub mod fleet;
 pub mod house;
 pub mod load;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::deadline::eventually;
 use crate::house::free_address;
 
-/// A server of its own over blocks that promtool made.
+/// A server of its own.
 pub struct Prometheus {
     pub address: String,
     server: Child,
@@ -24,13 +24,21 @@ impl Prometheus {
         let directory = tempfile::tempdir()?;
         let path = directory.path();
         fs::write(path.join("samples.txt"), open_metrics(matrix)?)?;
-        fs::write(path.join("prometheus.yml"), "global: {}\n")?;
         let made = Command::new("promtool")
             .args(["tsdb", "create-blocks-from", "openmetrics"])
             .arg(path.join("samples.txt"))
             .arg(path.join("data"))
             .output()?;
         ensure!(made.status.success(), "promtool: {}", String::from_utf8_lossy(&made.stderr));
+        fs::write(path.join("prometheus.yml"), "global: {}\n")?;
+        Self::start(directory, free_address()?).await
+    }
+
+    /// Scrapes by these `scrape_configs`.
+    pub async fn scraping(scrape_configs: &str) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let configuration = format!("scrape_configs:\n{scrape_configs}");
+        fs::write(directory.path().join("prometheus.yml"), configuration)?;
         Self::start(directory, free_address()?).await
     }
 

@@ -6,6 +6,7 @@ mod stories {
     mod disk_full;
     mod drills;
     mod enrolment;
+    mod exporters;
     mod filesystem;
     mod first_start;
     mod hosts;

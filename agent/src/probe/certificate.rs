@@ -1,6 +1,6 @@
 //! Looks at a server's certificates: when the first of them expires, and whether the chain holds.
 //! Promises: the expiry is known even when the chain does not hold (expired, self-signed, another name), and nothing is
-//! sent to a server whose chain does not hold, unless the probe says so.
+//! sent to a server whose chain does not hold, unless the configuration says so. Scrapes of exporters use it too.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use agent_model::Millis;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use x509_parser::parse_x509_certificate;
 
@@ -17,7 +18,7 @@ use crate::chain_check::{ChainCheck, Shown, web_pki};
 
 /// Why there is nothing to verify a chain with.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RootsError {
+pub(crate) enum RootsError {
     #[error("{} cannot be read as PEM certificates", path.display())]
     Read {
         path: PathBuf,
@@ -29,7 +30,7 @@ pub(super) enum RootsError {
 }
 
 /// The certificates a chain may end in: those of a file, or those of the host.
-pub(super) fn roots(file: Option<&Path>) -> Result<Arc<RootCertStore>, RootsError> {
+pub(crate) fn roots(file: Option<&Path>) -> Result<Arc<RootCertStore>, RootsError> {
     let mut roots = RootCertStore::empty();
     let Some(path) = file else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -46,49 +47,77 @@ pub(super) fn roots(file: Option<&Path>) -> Result<Arc<RootCertStore>, RootsErro
 
 /// What was seen of the last chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) expiry_ms: Option<Millis>,
+pub(crate) struct Seen {
+    pub(crate) expiry_ms: Option<Millis>,
     /// Why the chain does not hold, in words for people.
-    pub(super) failure: Option<String>,
+    pub(crate) failure: Option<String>,
+}
+
+/// How a server proves who it is, and how we do.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) skip_verification: bool,
+    /// The name that its certificate must have; `None` for the one that is dialled.
+    pub(crate) server_name: Option<ServerName<'static>>,
+    pub(crate) client: Option<Arc<CertifiedKey>>,
+}
+
+impl Terms {
+    /// Servers whose chain ends in one of these roots; none for plain HTTP.
+    pub(crate) fn of(roots: Arc<RootCertStore>) -> Self {
+        Self { roots, skip_verification: false, server_name: None, client: None }
+    }
 }
 
 /// A TLS configuration that remembers what it saw.
-pub(super) fn client_config(
-    roots: Arc<RootCertStore>,
-    skip_verification: bool,
-) -> Result<(ClientConfig, Arc<Recorder>), Error> {
+pub(crate) fn client_config(terms: Terms) -> Result<(ClientConfig, Arc<Recorder>), Error> {
+    let Terms { roots, skip_verification, server_name, client } = terms;
     let inner = if roots.is_empty() { None } else { Some(web_pki(roots)?) };
-    let recorder = Arc::new(Recorder { inner, skip_verification, seen: Mutex::default() });
+    let seen = Mutex::default();
+    let recorder = Arc::new(Recorder { inner, skip_verification, server_name, seen });
     let asked = Arc::clone(&recorder);
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(ChainCheck::new(move |shown| asked.check(shown)))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(ChainCheck::new(move |shown| asked.check(shown)));
+    let mut config = match client {
+        Some(key) => {
+            let one = SingleCertAndKey::from(key);
+            config.with_client_cert_resolver(Arc::new(one))
+        }
+        None => config.with_no_client_auth(),
+    };
     // A resumed session shows no certificate.
     config.resumption = Resumption::disabled();
     Ok((config, recorder))
 }
 
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     /// `None` when the host has no certificates to trust.
     inner: Option<Arc<WebPkiServerVerifier>>,
     skip_verification: bool,
+    server_name: Option<ServerName<'static>>,
     seen: Mutex<Seen>,
 }
 
 impl Recorder {
-    pub(super) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets what was seen, for a configuration that is used again.
+    pub(crate) fn reset(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
     }
 
     fn check(&self, shown: &Shown<'_>) -> Result<(), Error> {
         let chain = std::iter::once(shown.end_entity).chain(shown.intermediates);
         let expiry_ms = chain.filter_map(|certificate| expires_ms(certificate)).min();
         let verified = match &self.inner {
-            Some(inner) => shown.verify(inner),
+            Some(inner) => shown.verify(inner, self.server_name.as_ref()),
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
         let verified = if self.skip_verification { Ok(()) } else { verified };

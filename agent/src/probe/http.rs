@@ -12,7 +12,7 @@ use reqwest::{Client, Url};
 use rustls::RootCertStore;
 
 use super::Answer;
-use super::certificate::{Recorder, client_config};
+use super::certificate::{Recorder, Terms, client_config};
 use crate::clock::Clock;
 
 /// A request that is ready to be made.
@@ -33,7 +33,9 @@ impl HttpProbe {
     pub(super) async fn run(&self, clock: Clock) -> Answer {
         let mut answer = Answer::default();
         let started = clock.instant();
-        let (tls, recorder) = match client_config(Arc::clone(&self.roots), self.skip_verification) {
+        let skip_verification = self.skip_verification;
+        let terms = Terms { skip_verification, ..Terms::of(Arc::clone(&self.roots)) };
+        let (tls, recorder) = match client_config(terms) {
             Ok(made) => made,
             Err(error) => return answer.failed(format!("TLS cannot be set up: {error}")),
         };
@@ -128,7 +130,7 @@ impl HttpProbe {
 }
 
 /// The innermost causes say what happened; each is told once.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {

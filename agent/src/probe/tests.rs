@@ -58,14 +58,18 @@ fn ok(body: &str) -> Vec<u8> {
 }
 
 /// A TLS server for `localhost` whose certificate is valid from and to so many seconds from now.
-struct Secure {
-    port: u16,
-    ca_file: PathBuf,
+pub(crate) struct Secure {
+    pub(crate) port: u16,
+    pub(crate) ca_file: PathBuf,
     not_after: i64,
     _dir: TempDir,
 }
 
 async fn secure(name: &str, from: i64, to: i64) -> Secure {
+    secure_page(name, from, to, "safe").await
+}
+
+pub(crate) async fn secure_page(name: &str, from: i64, to: i64, page: &'static str) -> Secure {
     let now = Clock.now_ms().div_euclid(1000);
     let at = |seconds: i64| {
         let since_1970 = Duration::from_secs(u64::try_from(now + seconds).unwrap());
@@ -98,7 +102,7 @@ async fn secure(name: &str, from: i64, to: i64) -> Secure {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let mut request = [0; 4096];
                 if stream.read(&mut request).await.is_ok() {
-                    say(&mut stream, &ok("safe")).await;
+                    say(&mut stream, &ok(page)).await;
                 }
             });
         }

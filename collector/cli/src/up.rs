@@ -217,6 +217,7 @@ fn greet(state_dir: &Path) -> anyhow::Result<()> {
 /// Runs one daemon until its standard input ends or a signal comes.
 pub(crate) fn daemon(flags: DaemonFlags) -> anyhow::Result<()> {
     let state_dir = flags.places.state_dir()?;
+    collector::app::start_log();
     match flags.which {
         Daemon::Collector => {
             let config = collector_config(&flags.places, &state_dir)?;
@@ -224,7 +225,6 @@ pub(crate) fn daemon(flags: DaemonFlags) -> anyhow::Result<()> {
                 admin_token_file: Some(state_dir.join(ADMIN_TOKEN_FILE)),
                 files_dir: Some(state_dir.clone()),
             };
-            collector::app::start_log();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime
                 .block_on(async { Ok(collector::app::run(config, options, stop_signal()?).await?) })

@@ -33,6 +33,11 @@ const NEEDS: &[Need] = &[
         "host metrics are compared with its names, labels and values",
     ),
     need(
+        "prometheus-blackbox-exporter",
+        Source::Debian("prometheus-blackbox-exporter"),
+        "the agent scrapes it beside a real Prometheus",
+    ),
+    need(
         "promtool",
         Source::Debian("prometheus"),
         "shipped rules and their tests are files that promtool takes; its server answers as ours",

@@ -1,0 +1,120 @@
+//! Rules as in Prometheus' own documentation and tests, and rules that are refused.
+
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+const CONFIG: &str = "collectors: [{address: 'c:1'}]\nexporters:\n  - job: x\n    url: http://h:1/\n    \
+                      metric_relabel:\n";
+
+/// Labels after the rules, or that the series is dropped.
+fn check(rules: &str, labels: &str, expected: Expect) {
+    let text = format!("{CONFIG}{rules}");
+    let shown = match crate::Config::parse(Path::new("agent.yml"), &text) {
+        Err(problems) => problems.to_string(),
+        Ok(config) => {
+            let rules = &config.exporters[0].metric_relabel;
+            let rules: Vec<Rule> = rules.iter().map(|rule| rule.value.rule().unwrap()).collect();
+            let pairs = super::super::exposition::labels(labels).unwrap();
+            let mut labels: LabelList =
+                pairs.into_iter().map(|(a, b)| (a.into_owned(), b.into_owned())).collect();
+            if apply(&rules, &mut labels) {
+                agent_model::Labels::new(labels).to_string()
+            } else {
+                "dropped".to_owned()
+            }
+        }
+    };
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn keep_and_drop_look_at_the_joined_values() {
+    let drop = "      - {source_labels: [__name__, a], regex: 'go_.*;.*|.*;1', action: drop}\n";
+    check(drop, "go_x", expect!["dropped"]);
+    check(drop, "x{a=\"1\"}", expect!["dropped"]);
+    check(drop, "x{a=\"12\"}", expect![[r#"x{a="12"}"#]]);
+    let keep = "      - {source_labels: [a], separator: '', regex: 'b|', action: keep}\n";
+    check(keep, "x{a=\"b\"}", expect![[r#"x{a="b"}"#]]);
+    check(keep, "x", expect!["x"]);
+    check(keep, "x{a=\"bb\"}", expect!["dropped"]);
+}
+
+#[test]
+fn replace_expands_groups_and_an_empty_value_removes() {
+    let rule = "      - {source_labels: [a, b], regex: 'f(.*);(?P<second>.*)r', target_label: d, \
+                replacement: '$second${1}-$$$1x$1'}\n";
+    check(rule, "x{a=\"foo\",b=\"bar\"}", expect![[r#"x{a="foo",b="bar",d="baoo-$oo"}"#]]);
+    check(rule, "x{a=\"no\",b=\"bar\"}", expect![[r#"x{a="no",b="bar"}"#]]);
+    check(
+        "      - {regex: '.*', target_label: a, replacement: ''}\n",
+        "x{a=\"1\",b=\"2\"}",
+        expect![[r#"x{b="2"}"#]],
+    );
+    check(
+        "      - {source_labels: [a], regex: '(.*)=(.*)', target_label: '${1}', replacement: '$2'}\n",
+        "x{a=\"k=v\"}",
+        expect![[r#"x{a="k=v",k="v"}"#]],
+    );
+    check(
+        "      - {source_labels: [__name__], regex: 'old_(.*)', target_label: __name__, \
+         replacement: 'new_$1'}\n",
+        "old_x",
+        expect!["new_x"],
+    );
+}
+
+#[test]
+fn labels_are_mapped_kept_dropped_and_compared() {
+    check(
+        "      - {regex: 'k8s_(.+)', action: labelmap}\n      - {regex: 'k8s_.+', action: labeldrop}\n",
+        "x{k8s_a=\"1\",b=\"2\"}",
+        expect![[r#"x{a="1",b="2"}"#]],
+    );
+    check(
+        "      - {regex: '__name__|a', action: labelkeep}\n",
+        "x{a=\"1\",ab=\"2\"}",
+        expect![[r#"x{a="1"}"#]],
+    );
+    check(
+        "      - {source_labels: [a], target_label: a, action: uppercase}\n      \
+         - {source_labels: [b], target_label: c, action: lowercase}\n",
+        "x{a=\"đb\",b=\"ĐB\"}",
+        expect![[r#"x{a="ĐB",b="ĐB",c="đb"}"#]],
+    );
+    let equal = "      - {source_labels: [a], target_label: b, action: keepequal}\n";
+    check(equal, "x{a=\"1\",b=\"1\"}", expect![[r#"x{a="1",b="1"}"#]]);
+    check(equal, "x{a=\"1\",b=\"2\"}", expect!["dropped"]);
+    let equal = "      - {source_labels: [a], target_label: b, action: dropequal}\n";
+    check(equal, "x{a=\"1\",b=\"1\"}", expect!["dropped"]);
+}
+
+#[test]
+fn what_cannot_work_is_told_by_line() {
+    check(
+        "      - {action: hashmod}\n      - {action: replace}\n      - {regex: '(', action: labeldrop}\n      \
+         - {source_labels: [a], target_label: host}\n      - {action: drop}\n      \
+         - {source_labels: [a], target_label: 'a b'}\n      - {moduls: 3}\n",
+        "x",
+        expect![[r#"
+            agent.yml:6: "hashmod" is none of: replace, keep, drop, keepequal, dropequal, labelmap, labelkeep, labeldrop, lowercase, uppercase
+            agent.yml:12: unknown key `moduls`; known here: source_labels, separator, regex, target_label, replacement, action"#]],
+    );
+    check(
+        "      - {action: replace}\n      - {regex: '(', action: labeldrop}\n      \
+         - {source_labels: [a], target_label: host}\n      - {action: drop}\n      \
+         - {source_labels: [a], target_label: 'a b'}\n",
+        "x",
+        expect![[r#"
+            agent.yml:6: this action of metric_relabel needs a target_label
+            agent.yml:7: "(" cannot be used: regex parse error:
+                ^(?s:()$
+                 ^
+            error: unclosed group
+            agent.yml:8: `host` is set by the collector
+            agent.yml:9: without source_labels, keep or drop looks at nothing
+            agent.yml:10: "a b" is no label name"#]],
+    );
+}
