@@ -84,6 +84,7 @@ pub struct Pushes {
 /// What `Pushes` remembers.
 pub struct State {
     room: Arc<Semaphore>,
+    room_time_max: Duration,
     enrolled_ms: AtomicI64,
     told_ms: AtomicI64,
 }
@@ -92,7 +93,7 @@ impl Default for State {
     fn default() -> Self {
         let room = Arc::new(Semaphore::new(ROOM_KIBIBYTES));
         let (enrolled_ms, told_ms) = (AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN));
-        Self { room, enrolled_ms, told_ms }
+        Self { room, room_time_max: ROOM_TIME_MAX, enrolled_ms, told_ms }
     }
 }
 
@@ -136,7 +137,7 @@ impl Pushes {
         let bytes = bytes.min(limits::MESSAGE_BYTES_MAX);
         let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.state.room).acquire_many_owned(kibibytes);
-        let room = tokio::time::timeout(ROOM_TIME_MAX, room).await;
+        let room = tokio::time::timeout(self.state.room_time_max, room).await;
         room.ok().and_then(Result::ok).ok_or(PushError::Busy)
     }
 

@@ -186,6 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_was_written_before_there_were_pushes_is_read() {
+        let written = b"\x08\x01\x12\x01a\x18\x0a\x20\x05\x2a\x010\x30\x01\x3a\x01x";
+        let Entry::Report(record) = Entry::decode(Bytes::from_static(written)).unwrap() else {
+            panic!()
+        };
+        assert_eq!(
+            (record.host.as_str(), record.received_ms, record.clock_offset_ms),
+            ("a", 5, -3)
+        );
+        assert_eq!((record.derived, &record.report[..]), (true, &b"x"[..]));
+    }
+
+    #[test]
     fn a_push_comes_back_with_the_labels_of_its_owner() {
         let owner = Arc::new(crate::push::tests::owner());
         let push = crate::push::tests::push(&["a", "b"]);

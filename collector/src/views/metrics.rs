@@ -103,7 +103,7 @@ impl MetricsView {
         }
     }
 
-    fn take(&mut self, decoded: &Decoded) -> Result<(), MetricStoreError> {
+    pub(crate) fn take(&mut self, decoded: &Decoded) -> Result<(), MetricStoreError> {
         match &decoded.content {
             Content::Push(pushed) => self.append_push(pushed),
             Content::Report(reported) => self.append_report(reported),
