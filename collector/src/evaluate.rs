@@ -2,23 +2,23 @@
 //!
 //! Promises: rules without an interval of their own are evaluated when data arrives, at most five times a second (less often
 //! when that takes more than its share of a core), and at least at the configured interval; a rule that fails is counted and
-//! changes nothing; the others go on.
+//! changes nothing; the others go on; a group that came too late is counted. Rules of a group see what those before recorded.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent_model::{Labels, Millis, Series};
+use agent_model::{Matcher, Millis, Report, Series};
 use collector_alerting::{Alerting, RuleObservation};
 use rules::{EvaluationError, External, Findings, Rule, RuleGroup, RuleKind, RuleSet};
-use rules_promql::Limits;
+use rules_promql::{Limits, MemorySource, SeriesSource, SourceError};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock;
-use crate::derived::{Readings, Reporter};
 use crate::ingest::Ingest;
 use crate::query::Query;
+use crate::recorded::{Recorder, Said, alert_series, stored};
 use crate::rule_health::RuleRun;
 use crate::rulebook::Rulebook;
 use crate::self_metrics::SelfMetrics;
@@ -36,16 +36,13 @@ const SPACING_PER_DURATION_MIN: u32 = 4;
 /// Groups whose results wait to be taken; the evaluation goes on meanwhile.
 const GROUPS_AHEAD: usize = 16;
 
-/// The job under which recorded series are reported; they do not count as an arrival of data.
-pub const RECORDED_JOB: &str = "recorded";
-
 /// Evaluates the metric rules.
 pub struct Evaluator {
     pub query: Query,
     pub alerting: Alerting,
     pub ingest: Arc<Ingest>,
     pub metrics: SelfMetrics,
-    pub reporter: Reporter,
+    pub recorder: Recorder,
     /// What templates are told of this server.
     pub external: Arc<External>,
     /// For groups that set none.
@@ -62,6 +59,8 @@ struct Scheduled {
     interval: Duration,
     due: Instant,
     earliest: Instant,
+    /// When the interval asks for the next evaluation, whether or not data calls for one before.
+    promised: Instant,
 }
 
 /// Of each rule by its place: how long it took, and what came of it.
@@ -84,11 +83,13 @@ impl Evaluator {
             let began = clock::instant();
             let mut due: Vec<_> =
                 groups.iter_mut().filter(|scheduled| scheduled.due <= began).collect();
+            due.iter().for_each(|scheduled| self.count_missed(scheduled, began));
             self.evaluate(&due).await;
             // Together, because all groups share the core.
             let earliest = began + spacing(began.elapsed());
             for scheduled in &mut due {
                 scheduled.due = began + scheduled.interval;
+                scheduled.promised = scheduled.due;
                 scheduled.earliest = earliest;
             }
             let next = groups.iter().map(|scheduled| scheduled.due).min();
@@ -115,12 +116,15 @@ impl Evaluator {
     }
 
     /// The alerts of rules that are gone resolve; those of rules that stayed go on as they are.
-    async fn take_up(&self, rules: &RuleSet) -> Vec<Scheduled> {
+    async fn take_up(&mut self, rules: &RuleSet) -> Vec<Scheduled> {
         let ids: BTreeSet<String> = rules.rules().map(id).collect();
         if let Err(error) = self.alerting.retain_rules(&ids, clock::now_ms()).await {
             tracing::error!(error = %crate::describe(&error), "alerts of old rules stay");
         }
         self.metrics.rule_health.retain(&ids);
+        for ends in self.recorder.retain(&rules.groups, clock::now_ms()) {
+            self.store(ends).await;
+        }
         let now = clock::instant();
         rules.groups.iter().cloned().map(|group| self.schedule(group, now)).collect()
     }
@@ -130,7 +134,15 @@ impl Evaluator {
             group.interval_ms.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
         let interval = own.unwrap_or(self.interval);
         let own_interval = own.is_some();
-        Scheduled { group: Arc::new(group), own_interval, interval, due: now, earliest: now }
+        let group = Arc::new(group);
+        Scheduled { group, own_interval, interval, due: now, earliest: now, promised: now }
+    }
+
+    fn count_missed(&self, scheduled: &Scheduled, now: Instant) {
+        let missed = missed(scheduled.promised, now, scheduled.interval);
+        let group = [scheduled.group.name.as_str()];
+        self.metrics.iterations.with_label_values(&group).inc_by(missed.saturating_add(1));
+        self.metrics.iterations_missed.with_label_values(&group).inc_by(missed);
     }
 
     /// Evaluates these groups one after the other on a thread that may block, and takes what each finds as it comes.
@@ -165,19 +177,24 @@ impl Evaluator {
     }
 
     async fn take_group(&mut self, group: &RuleGroup, at_ms: Millis, results: Evaluated) {
-        let mut recorded = Readings::new();
+        let mut said = Said::new();
         for (index, took, result) in results {
             let rule = &group.rules[index];
             let error = result.as_ref().err().map(|error| crate::describe(error));
             self.metrics.rule_health.note(id(rule), RuleRun { at_ms, took, error });
-            self.take(&group.name, rule, result, at_ms, &mut recorded).await;
+            self.take(&group.name, rule, result, at_ms, &mut said).await;
         }
-        if !recorded.is_empty() {
-            let report = self.reporter.report(recorded, at_ms);
-            if let Err(error) = self.ingest.store_derived(report, at_ms).await {
-                self.reporter.forget_schema();
-                tracing::error!(error = %crate::describe(&error), "recorded series are missing");
-            }
+        let default_ms = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX);
+        let interval_ms = group.interval_ms.unwrap_or(default_ms);
+        if let Some(report) = self.recorder.report(group, said, at_ms, interval_ms) {
+            self.store(report).await;
+        }
+    }
+
+    async fn store(&mut self, report: Report) {
+        if let Err(error) = self.ingest.store_derived(report, clock::now_ms()).await {
+            self.recorder.forget_schemas();
+            tracing::error!(error = %crate::describe(&error), "recorded series are missing");
         }
     }
 
@@ -187,7 +204,7 @@ impl Evaluator {
         rule: &Rule,
         result: Result<Findings, EvaluationError>,
         at_ms: Millis,
-        recorded: &mut Readings,
+        said: &mut Said,
     ) {
         self.metrics.evaluations.with_label_values(&[group]).inc();
         let failed = |error: &(dyn std::error::Error + 'static)| {
@@ -208,13 +225,14 @@ impl Evaluator {
                     findings: findings.collect(),
                     at_ms,
                 };
-                if let Err(error) = self.alerting.observe_rule(observation).await {
-                    failed(&error);
+                match self.alerting.observe_rule(observation).await {
+                    Ok(open) => said.extend(alert_series(&open)),
+                    Err(error) => failed(&error),
                 }
             }
             (Ok(Findings::Recorded(series)), _) => {
                 for Series { labels, samples } in series {
-                    recorded.extend(samples.last().map(|sample| (complete(labels), sample.value)));
+                    said.extend(samples.last().map(|sample| (stored(labels), sample.value)));
                 }
             }
             (Ok(Findings::Alerts(_)), RuleKind::Recording) => {}
@@ -236,10 +254,16 @@ fn evaluate_group(
     external: &External,
 ) -> Evaluated {
     let limits = Limits::default();
+    let mut source = Fresh { query, recorded: MemorySource::default() };
     let rules = group.rules.iter().enumerate();
     let evaluated = rules.map(|(index, rule)| {
         let began = clock::instant();
-        let result = rules::evaluate(rule, at_ms, query, &limits, external);
+        let result = rules::evaluate(rule, at_ms, &source, &limits, external);
+        if let Ok(Findings::Recorded(series)) = &result {
+            for Series { labels, samples } in series {
+                samples.iter().for_each(|sample| source.recorded.insert(labels, *sample));
+            }
+        }
         (index, began.elapsed(), result)
     });
     evaluated.collect()
@@ -249,14 +273,56 @@ fn id(rule: &Rule) -> String {
     hex::encode(rule.id.0)
 }
 
-/// A recorded series keeps its labels, except those that the inventory adds at every select.
-fn complete(labels: Labels) -> Labels {
-    labels.without(&crate::query::INVENTORY_LABELS)
+/// How many whole intervals went by since an evaluation was promised.
+fn missed(promised: Instant, now: Instant, interval: Duration) -> u64 {
+    let late_ms = now.saturating_duration_since(promised).as_millis();
+    let interval_ms = interval.as_millis().max(1);
+    u64::try_from(late_ms / interval_ms).unwrap_or(u64::MAX)
+}
+
+/// The store, and what rules of the group that is being evaluated have recorded before: it is on its way to the store.
+struct Fresh<'a> {
+    query: &'a Query,
+    recorded: MemorySource,
+}
+
+impl SeriesSource for Fresh<'_> {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<Vec<Series>, SourceError> {
+        let mut series = self.query.select(matchers, from_ms, to_ms)?;
+        if self.recorded.is_empty() {
+            return Ok(series);
+        }
+        for fresh in self.recorded.select(matchers, from_ms, to_ms)? {
+            // The store answers in order of the labels.
+            match series.binary_search_by(|one| one.labels.cmp(&fresh.labels)) {
+                Err(place) => series.insert(place, fresh),
+                Ok(place) => {
+                    let known = &mut series[place].samples;
+                    let last_ms = known.last().map_or(Millis::MIN, |sample| sample.timestamp_ms);
+                    known.extend(fresh.samples.iter().filter(|one| one.timestamp_ms > last_ms));
+                }
+            }
+        }
+        Ok(series)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_intervals_that_went_by_are_missed() {
+        let (now, minute) = (clock::instant(), Duration::from_secs(60));
+        let counted = |late_secs: u64| missed(now, now + Duration::from_secs(late_secs), minute);
+        assert_eq!([0, 59, 60, 150].map(counted), [0, 0, 1, 2]);
+        assert_eq!(missed(now + minute, now, minute), 0);
+    }
 
     #[test]
     fn a_quick_evaluation_follows_soon_and_a_slow_one_leaves_the_core_to_others() {

@@ -24,6 +24,7 @@ pub mod province;
 pub mod push;
 pub mod query;
 pub mod record;
+pub mod recorded;
 pub mod reload;
 pub mod rule_health;
 pub mod rulebook;

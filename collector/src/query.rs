@@ -48,22 +48,32 @@ impl Query {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Labels>, SourceError> {
-        let (hosts, stored) = self.resolve(matchers)?;
-        let series = self.store.series(&stored, from_ms, to_ms).map_err(SourceError::new)?;
-        Ok(series.into_iter().map(|labels| with_facts(labels, &hosts)).collect())
+        let (hosts, selections) = self.resolve(matchers)?;
+        let mut found = Vec::new();
+        for stored in &selections {
+            let series = self.store.series(stored, from_ms, to_ms).map_err(SourceError::new)?;
+            found.extend(series.into_iter().map(|labels| with_facts(labels, &hosts)));
+        }
+        Ok(found)
     }
 
-    /// The matchers that the store knows, in place of those that the inventory knows.
+    /// What the store is to be asked: with matchers that the inventory knows, once for the hosts that they stand for, and
+    /// once as they are for series of no host (recorded sums by site, which carry the label themselves).
     fn resolve(
         &self,
         matchers: &[Matcher],
-    ) -> Result<(Arc<HostLabels>, Vec<Matcher>), SourceError> {
+    ) -> Result<(Arc<HostLabels>, Vec<Vec<Matcher>>), SourceError> {
         let hosts = self.hosts();
         let (inventory, mut stored) = split(matchers);
-        if !inventory.is_empty() {
-            stored.push(host_matcher(&hosts, &inventory)?);
+        if inventory.is_empty() {
+            return Ok((hosts, vec![stored]));
         }
-        Ok((hosts, stored))
+        let of_hosts = host_matcher(&hosts, &inventory)?;
+        let some = Matcher::new("host", MatchOp::NotEqual, "").map_err(SourceError::new)?;
+        stored.extend([of_hosts, some]);
+        let mut of_none = matchers.to_vec();
+        of_none.push(Matcher::equal("host", ""));
+        Ok((hosts, vec![stored, of_none]))
     }
 }
 
@@ -74,8 +84,11 @@ impl SeriesSource for Query {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError> {
-        let (hosts, stored) = self.resolve(matchers)?;
-        let mut series = self.store.select(&stored, from_ms, to_ms).map_err(SourceError::new)?;
+        let (hosts, selections) = self.resolve(matchers)?;
+        let mut series = Vec::new();
+        for stored in &selections {
+            series.extend(self.store.select(stored, from_ms, to_ms).map_err(SourceError::new)?);
+        }
         for one in &mut series {
             one.labels = with_facts(std::mem::take(&mut one.labels), &hosts);
         }

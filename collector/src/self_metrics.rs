@@ -19,6 +19,10 @@ pub struct SelfMetrics {
     pub view_failures: IntCounterVec,
     pub evaluations: IntCounterVec,
     pub evaluation_failures: IntCounterVec,
+    /// Evaluations of a group that were due.
+    pub iterations: IntCounterVec,
+    /// Those of them that did not take place in their interval.
+    pub iterations_missed: IntCounterVec,
     /// Acknowledged records that the last start could not read, in ranges.
     pub journal_damaged: IntGauge,
     pub sign_ins: IntCounterVec,
@@ -173,6 +177,16 @@ impl SelfMetrics {
             evaluation_failures: make.counters(
                 "rule_evaluation_failures_total",
                 "Evaluations of rules that failed.",
+                &["group"],
+            )?,
+            iterations: make.counters(
+                "rule_group_iterations_total",
+                "Evaluations of groups of rules that were due, missed ones included.",
+                &["group"],
+            )?,
+            iterations_missed: make.counters(
+                "rule_group_iterations_missed_total",
+                "Evaluations of groups of rules that did not take place in their interval.",
                 &["group"],
             )?,
             queries_cut: make.counters(

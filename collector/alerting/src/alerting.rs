@@ -18,7 +18,7 @@ use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
 use crate::notify::{Senders, senders};
-use crate::observe::{RuleObservation, observe, retain_rules};
+use crate::observe::{OpenAlert, RuleObservation, observe, open_alerts, retain_rules};
 use crate::routing::Routing;
 use crate::silence::{NewSilence, Silence, SilenceState};
 use crate::state::{Batch, State};
@@ -98,13 +98,20 @@ impl Alerting {
     }
 
     /// Takes one evaluation of one rule: everything it found true. What it does not name is no longer true.
-    pub async fn observe_rule(&self, observation: RuleObservation) -> Result<(), AlertingError> {
+    /// … and returns the alerts that the rule keeps open.
+    pub async fn observe_rule(
+        &self,
+        observation: RuleObservation,
+    ) -> Result<Vec<OpenAlert>, AlertingError> {
         let at_ms = observation.at_ms;
         self.change(at_ms, |state, in_flight| {
+            let rule_id = observation.rule_id.clone();
             observe(state, observation);
+            let open = open_alerts(state, &rule_id);
             if !state.batch.is_empty() {
                 flush_due(state, in_flight, at_ms);
             }
+            open
         })
         .await
     }

@@ -40,7 +40,7 @@ pub use limits::{
 };
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
 pub use notify::{Notifier, SendError, Sending};
-pub use observe::{Finding, RuleObservation};
+pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use routing::{
     Authorization, Channel, EmailChannel, Integration, Receiver, Routing, SecretText,
     WebhookChannel, matchers_from_text, matchers_text,

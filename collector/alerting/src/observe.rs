@@ -31,6 +31,27 @@ pub struct Finding {
     pub value: f64,
 }
 
+/// An alert of a rule that is pending or firing.
+#[derive(Clone, Debug)]
+pub struct OpenAlert {
+    pub labels: Labels,
+    pub firing: bool,
+    /// When it began to be true.
+    pub active_since_ms: Millis,
+}
+
+/// The alerts that a rule keeps open.
+pub(crate) fn open_alerts(state: &State, rule_id: &str) -> Vec<OpenAlert> {
+    let owned = state.by_rule.get(rule_id).into_iter().flatten();
+    let alerts = owned.filter_map(|fingerprint| state.alerts.get(fingerprint));
+    let open = alerts.map(|alert| OpenAlert {
+        labels: alert.labels.clone(),
+        firing: alert.is_firing(),
+        active_since_ms: alert.active_since_ms,
+    });
+    open.collect()
+}
+
 pub(crate) fn observe(state: &mut State, observation: RuleObservation) {
     let at_ms = observation.at_ms;
     let mut seen = BTreeSet::new();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::table::{cell, rows, table};
-use crate::{Connection, say};
+use crate::{Connection, complain, say};
 
 #[derive(clap::Args)]
 pub(crate) struct Flags {
@@ -18,7 +18,18 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     let client = Client::open(&flags.connection)?;
     let answer: Value = client.get_with("/api/v1/query", &[("query", &flags.expression)])?;
     say(&shown(&answer["data"]));
+    annotations(&answer).iter().for_each(|line| complain(line));
     Ok(())
+}
+
+/// What the evaluation has to say besides its result.
+fn annotations(answer: &Value) -> Vec<String> {
+    let named = [("warnings", "warning"), ("infos", "info")].into_iter();
+    let told = named.flat_map(|(list, kind)| {
+        let texts = answer[list].as_array().into_iter().flatten().filter_map(Value::as_str);
+        texts.map(move |text| format!("{kind}: {text}"))
+    });
+    told.collect()
 }
 
 fn shown(data: &Value) -> String {
@@ -47,6 +58,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn warnings_and_infos_are_told_after_the_result() {
+        let answer = json!({"data": {}, "warnings": ["bucket label \"le\" is missing"], "infos": ["not a counter"]});
+        let told = ["warning: bucket label \"le\" is missing", "info: not a counter"];
+        assert_eq!(annotations(&answer), told);
+        assert_eq!(annotations(&json!({"data": {}})), [""; 0]);
+    }
 
     #[test]
     fn a_vector_is_a_table_and_a_scalar_its_value() {

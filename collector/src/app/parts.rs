@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::derive::Deriver;
 use crate::derived::Reporter;
 use crate::drills::{Checker, Drills, Plans};
-use crate::evaluate::{Evaluator, RECORDED_JOB};
+use crate::evaluate::Evaluator;
 use crate::feed::{Feed, FeedError, Follower};
 use crate::files::Files;
 use crate::health::Health;
@@ -22,6 +22,7 @@ use crate::ingest::{Ingest, Limits};
 use crate::province::Province;
 use crate::push::{Catalog, Pushes};
 use crate::query::Query;
+use crate::recorded::Recorder;
 use crate::reload::{InForce, Reloader};
 use crate::rulebook::Rulebook;
 use crate::schemas::Schemas;
@@ -230,7 +231,7 @@ impl Parts {
             alerting: self.stores.alerting.clone(),
             ingest: Arc::clone(ingest),
             metrics: self.metrics.clone(),
-            reporter: Reporter::new(now_ms, RECORDED_JOB)?,
+            recorder: Recorder::new(now_ms)?,
             external: Arc::new(rules::External {
                 labels: agent_model::Labels::empty(),
                 url: self.config.web.external_url.clone(),

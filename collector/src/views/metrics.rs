@@ -12,9 +12,9 @@ use collector_metric_store::{MetricStore, MetricStoreError, SeriesRef};
 use collector_remote_write::Push;
 
 use crate::clock;
-use crate::evaluate::RECORDED_JOB;
 use crate::feed::{Content, Decoded, Follower, Reported};
 use crate::push::{Catalog, Pushed};
+use crate::recorded::RECORDED_JOB;
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
 use crate::views::wait_after_failure;
@@ -96,7 +96,7 @@ impl MetricsView {
             Content::Report(reported) => {
                 let arrived = reported.report.columns.iter().any(|column| {
                     let schema = self.schemas.schema(&column.schema);
-                    schema.is_some_and(|schema| schema.job != RECORDED_JOB)
+                    schema.is_some_and(|schema| !is_recorded(&schema.job))
                 });
                 arrived.then_some(reported.record.received_ms)
             }
@@ -236,7 +236,11 @@ impl MetricsView {
     }
 
     fn mark_silent(&mut self, now_ms: Millis) {
-        for ((_, (_, instance)), current) in &mut self.state.current {
+        let reporting = self.state.current.iter_mut();
+        // The evaluation ends recorded series by itself; a group may be evaluated once an hour.
+        for ((_, (_, instance)), current) in
+            reporting.filter(|((_, (job, _)), _)| !is_recorded(job))
+        {
             let age = now_ms.saturating_sub(current.received_ms);
             let own = instance.is_empty();
             if !current.silent && age > current.silent_after_ms(own, self.silent_after_ms) {
@@ -270,6 +274,10 @@ impl Current {
         let spaced_ms = self.spacing_ms.map(|spacing_ms| spacing_ms.saturating_mul(3));
         spaced_ms.unwrap_or(unknown_ms).clamp(ticks_ms, LOOKBACK_MS.max(ticks_ms))
     }
+}
+
+fn is_recorded(job: &str) -> bool {
+    job.strip_prefix(RECORDED_JOB).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Writes stale markers. Without them the series end by themselves five minutes later, so a failure only tells later.

@@ -195,13 +195,17 @@ fn shown_alert(alert: &Alert) -> Value {
     let labels = alert.labels.iter();
     let labels = labels.map(|label| (label.name.to_string(), label.value.as_ref().into()));
     let state = if alert.is_firing() { "firing" } else { "pending" };
-    json!({
+    let mut shown = json!({
         "labels": Value::Object(labels.collect()),
         "annotations": *alert.annotations,
         "state": state,
         "activeAt": time_text(alert.active_since_ms),
         "value": scientific(alert.value),
-    })
+    });
+    if let Some(since_ms) = alert.absent_since_ms {
+        shown["keepFiringSince"] = time_text(since_ms).into();
+    }
+    shown
 }
 
 /// `group_limit` groups from `group_next_token` on, which is the place of the first.
