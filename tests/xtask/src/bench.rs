@@ -12,10 +12,11 @@ use anyhow::{Context, Result};
 use crate::command::{command, succeeds};
 
 /// Package, bench, and the parts of it that can be asked for by name.
-const BENCHES: [(&str, &str, &[&str]); 3] = [
+const BENCHES: [(&str, &str, &[&str]); 4] = [
     ("tests", "figures", &["alerts", "default", "ingest", "disk", "peers", "soak"]),
     ("rules-sigma", "rules", &["sigma"]),
     ("collector-metric-store", "store", &["store"]),
+    ("collector", "evaluation", &["evaluation"]),
 ];
 
 /// `haidang up` and the collector as one builds them oneself, and the agent as it is packaged.
