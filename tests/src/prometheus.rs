@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, ensure};
@@ -54,6 +55,22 @@ impl Prometheus {
         );
         fs::write(directory.path().join("prometheus.yml"), configuration)?;
         Self::start(directory, address).await
+    }
+
+    /// Reads what a house has of its hosts every second, and evaluates rules over it.
+    pub async fn evaluating(rules: &str, house: &str, token: &Path) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path();
+        fs::write(path.join("rules.yml"), rules)?;
+        let config = format!(
+            "rule_files: [rules.yml]\nscrape_configs:\n  - job_name: house\n    scrape_interval: 1s\n    \
+             scrape_timeout: 1s\n    honor_labels: true\n    metrics_path: /federate\n    params:\n      \
+             'match[]': ['{{job=\"node\",__name__=~\"up|node_cpu_seconds_total\"}}']\n    authorization:\n      \
+             credentials_file: {}\n    static_configs:\n      - targets: ['{house}']\n",
+            token.display()
+        );
+        fs::write(path.join("prometheus.yml"), config)?;
+        Self::start(directory, free_address()?).await
     }
 
     async fn start(directory: tempfile::TempDir, address: String) -> anyhow::Result<Self> {

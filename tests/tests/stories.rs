@@ -22,5 +22,6 @@ mod stories {
     mod refused;
     mod reload;
     mod remote_write;
+    mod rules;
     mod security;
 }

@@ -170,7 +170,14 @@ fn shown_rule(rule: &Rule, run: Option<&RuleRun>, alerts: &[Alert], with_alerts:
         shown["lastError"] = error.as_str().into();
     }
     match &rule.kind {
-        RuleKind::Recording => shown["type"] = "recording".into(),
+        RuleKind::Recording => {
+            shown["type"] = "recording".into();
+            if rule.labels.is_empty()
+                && let Some(shown) = shown.as_object_mut()
+            {
+                shown.remove("labels");
+            }
+        }
         RuleKind::Alert { for_ms, keep_firing_for_ms, annotations } => {
             let of_state = |state| alerts.iter().any(|alert| alert.state == state);
             let state = match (of_state(AlertState::Firing), of_state(AlertState::Pending), run) {
@@ -181,8 +188,8 @@ fn shown_rule(rule: &Rule, run: Option<&RuleRun>, alerts: &[Alert], with_alerts:
             };
             shown["type"] = "alerting".into();
             shown["state"] = state.into();
-            shown["duration"] = seconds(*for_ms).into();
-            shown["keepFiringFor"] = seconds(*keep_firing_for_ms).into();
+            shown["duration"] = seconds(*for_ms);
+            shown["keepFiringFor"] = seconds(*keep_firing_for_ms);
             shown["annotations"] = texts(annotations);
             shown["alerts"] =
                 if with_alerts { alerts.iter().map(shown_alert).collect() } else { json!([]) };
@@ -230,6 +237,7 @@ pub(super) fn time_text(ms: Millis) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| NEVER.to_owned(), |time| time.to_string())
 }
 
-fn seconds(ms: Millis) -> f64 {
-    ms as f64 / 1_000.0
+/// Whole seconds without a point, as Go writes them.
+fn seconds(ms: Millis) -> Value {
+    if ms % 1_000 == 0 { (ms / 1_000).into() } else { (ms as f64 / 1_000.0).into() }
 }
