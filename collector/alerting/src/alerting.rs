@@ -18,7 +18,7 @@ use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
 use crate::notify::{Senders, senders};
-use crate::observe::{OpenAlert, RuleObservation, observe, open_alerts, retain_rules};
+use crate::observe::{OpenAlert, RuleObservation, observe, retain_rules};
 use crate::routing::Routing;
 use crate::silence::{NewSilence, Silence, SilenceState};
 use crate::state::{Batch, State};
@@ -85,7 +85,7 @@ impl Alerting {
             }),
         };
         let settle = |state: &mut State, _: &BTreeSet<String>| {
-            drop_undeliverable(state, now_ms);
+            deliver::drop_undeliverable(state, now_ms);
             close_told(state);
         };
         alerting.change(now_ms, settle).await?;
@@ -97,17 +97,15 @@ impl Alerting {
         self.inner.store.close().await;
     }
 
-    /// Takes one evaluation of one rule: everything it found true. What it does not name is no longer true.
-    /// … and returns the alerts that the rule keeps open.
+    /// Takes one evaluation of one rule: everything it found true. What it does not name is no longer true. Returns the
+    /// alerts that the rule keeps open.
     pub async fn observe_rule(
         &self,
         observation: RuleObservation,
     ) -> Result<Vec<OpenAlert>, AlertingError> {
         let at_ms = observation.at_ms;
         self.change(at_ms, |state, in_flight| {
-            let rule_id = observation.rule_id.clone();
-            observe(state, observation);
-            let open = open_alerts(state, &rule_id);
+            let open = observe(state, &observation);
             if !state.batch.is_empty() {
                 flush_due(state, in_flight, at_ms);
             }
@@ -270,7 +268,7 @@ impl Alerting {
         self.change_locked(memory, Some(senders), now_ms, |state, in_flight| {
             state.routing = routing;
             state.regroup(now_ms);
-            drop_undeliverable(state, now_ms);
+            deliver::drop_undeliverable(state, now_ms);
             flush_due(state, in_flight, now_ms);
             close_told(state);
         })
@@ -382,24 +380,5 @@ impl Alerting {
         } else {
             ids.remove(id);
         }
-    }
-}
-
-/// Sets notifications aside whose receiver the routing no longer has.
-fn drop_undeliverable(state: &mut State, now_ms: Millis) {
-    let routing = state.routing.clone();
-    let known = |receiver: &str, integration: &str| {
-        let found = routing.receiver(receiver);
-        found.is_some_and(|found| {
-            found.integrations.iter().any(|one| one.name.as_ref() == integration)
-        })
-    };
-    let gone = state.outbox.values();
-    let gone = gone.filter(|row| !known(&row.notification.receiver, &row.integration));
-    let gone: Vec<String> = gone.map(|row| row.id.clone()).collect();
-    for id in gone {
-        state.outbox.remove(&id);
-        state.batch.undeliverable.insert(id, now_ms);
-        state.batch.counted.undeliverable += 1;
     }
 }

@@ -210,3 +210,22 @@ fn log_failure(failed: &AlertingError, what: &'static str) {
     let cause = std::error::Error::source(failed).map(ToString::to_string).unwrap_or_default();
     error!(%failed, cause, "{what}");
 }
+
+/// Sets notifications aside whose receiver the routing no longer has.
+pub(crate) fn drop_undeliverable(state: &mut State, now_ms: Millis) {
+    let routing = state.routing.clone();
+    let known = |receiver: &str, integration: &str| {
+        let found = routing.receiver(receiver);
+        found.is_some_and(|found| {
+            found.integrations.iter().any(|one| one.name.as_ref() == integration)
+        })
+    };
+    let gone = state.outbox.values();
+    let gone = gone.filter(|row| !known(&row.notification.receiver, &row.integration));
+    let gone: Vec<String> = gone.map(|row| row.id.clone()).collect();
+    for id in gone {
+        state.outbox.remove(&id);
+        state.batch.undeliverable.insert(id, now_ms);
+        state.batch.counted.undeliverable += 1;
+    }
+}

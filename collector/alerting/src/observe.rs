@@ -41,7 +41,7 @@ pub struct OpenAlert {
 }
 
 /// The alerts that a rule keeps open.
-pub(crate) fn open_alerts(state: &State, rule_id: &str) -> Vec<OpenAlert> {
+fn open_alerts(state: &State, rule_id: &str) -> Vec<OpenAlert> {
     let owned = state.by_rule.get(rule_id).into_iter().flatten();
     let alerts = owned.filter_map(|fingerprint| state.alerts.get(fingerprint));
     let open = alerts.map(|alert| OpenAlert {
@@ -52,19 +52,21 @@ pub(crate) fn open_alerts(state: &State, rule_id: &str) -> Vec<OpenAlert> {
     open.collect()
 }
 
-pub(crate) fn observe(state: &mut State, observation: RuleObservation) {
+/// Returns the alerts that the rule keeps open.
+pub(crate) fn observe(state: &mut State, observation: &RuleObservation) -> Vec<OpenAlert> {
     let at_ms = observation.at_ms;
     let mut seen = BTreeSet::new();
     for finding in &observation.findings {
         let fingerprint = finding.labels.fingerprint();
         if seen.insert(fingerprint) {
-            found(state, &observation, finding, fingerprint);
+            found(state, observation, finding, fingerprint);
         }
     }
     let owned = state.by_rule.get(&observation.rule_id).cloned().unwrap_or_default();
     for fingerprint in owned.difference(&seen) {
         absent(state, *fingerprint, observation.keep_firing_for_ms, at_ms);
     }
+    open_alerts(state, &observation.rule_id)
 }
 
 /// Resolves the alerts of every rule that is not among `rules`.

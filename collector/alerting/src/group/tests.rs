@@ -149,7 +149,7 @@ impl World {
         match step {
             Step::Observe(first, hosts) => {
                 let name = if first { "A" } else { "B" };
-                observe(&mut self.state, observation(name, hosts, now));
+                observe(&mut self.state, &observation(name, hosts, now));
             }
             Step::Detect(host) => {
                 self.detections = self.detections.wrapping_add(1);
@@ -263,11 +263,11 @@ fn alerts_beyond_the_bound_are_refused_and_counted() {
         value: 0.0,
     });
     let flood = RuleObservation { findings: findings.collect(), ..observation("A", [], 0) };
-    observe(&mut state, flood);
+    observe(&mut state, &flood);
     assert_eq!(state.alerts.len(), ALERTS_MAX);
     assert_eq!(state.batch.counted.alerts_refused, 3);
     // Alerts that are there already go on.
-    observe(&mut state, observation("A", [], 1));
+    observe(&mut state, &observation("A", [], 1));
     flush_due(&mut state, &BTreeSet::new(), 60_000);
     assert_eq!(state.alerts.len(), 0);
 }
