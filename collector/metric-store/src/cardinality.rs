@@ -51,8 +51,9 @@ impl Limiter {
         let admitted = self.series < self.series_max && of_host < self.host_series_max;
         if !admitted {
             self.refused += 1;
-            // Hosts are enrolled, so their number is bounded; strangers share the empty name.
-            self.hosts.entry(Arc::from(host)).or_default().refused += 1;
+            // Who has no series yet shares the empty name: names are made up more easily than series are admitted.
+            let known = if self.hosts.contains_key(host) { host } else { "" };
+            self.hosts.entry(Arc::from(known)).or_default().refused += 1;
         }
         admitted
     }

@@ -49,6 +49,18 @@ fn the_total_is_bounded() {
 }
 
 #[test]
+fn refused_hosts_that_have_no_series_share_a_name() {
+    let (_directory, store) = limited(|config| config.series_max = 1);
+    refs(&store, &many("a", 1));
+    for host in 0..100 {
+        assert!(refs(&store, &many(&format!("made-up-{host}"), 1))[0].is_refused());
+    }
+    let hosts = store.cardinality(10).hosts;
+    let told: Vec<_> = hosts.iter().map(|host| (&*host.host, host.series, host.refused)).collect();
+    assert_eq!(told, [("", 0, 100), ("a", 1, 0)]);
+}
+
+#[test]
 fn the_head_is_bounded_until_a_cut() {
     let (_directory, store) = limited(|config| config.head_samples_max = 4);
     let series = refs(&store, &many("a", 2));
