@@ -16,6 +16,7 @@ pub mod drills;
 pub mod evaluate;
 pub mod feed;
 pub mod files;
+pub mod fsck;
 pub mod health;
 pub mod housekeeping;
 pub mod http;

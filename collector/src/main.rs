@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use collector::app;
 use collector::config::Config;
+use collector::fsck;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -33,6 +34,14 @@ enum Command {
         #[arg(long, default_value = "/etc/haidang/collector.yml")]
         config: PathBuf,
     },
+    /// Read the whole metric store of a stopped collector and say what is damaged.
+    Fsck {
+        #[arg(long, default_value = "/etc/haidang/collector.yml")]
+        config: PathBuf,
+        /// Replace damaged parts by what of them can be read; the damaged files are kept beside.
+        #[arg(long)]
+        repair: bool,
+    },
 }
 
 /// Wrong flags or configuration (as clap itself exits for flags).
@@ -45,10 +54,25 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
+        Command::Fsck { config, repair } => match Config::open(&config) {
+            Ok(config) => check_store(&config, repair),
+            Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
+        },
         Command::Run { config, admin_token_file } => match Config::open(&config) {
             Ok(config) => run(config, app::Options { admin_token_file, files_dir: None }),
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "what was found is the output")]
+fn check_store(config: &Config, repair: bool) -> ExitCode {
+    match fsck::run(config, repair) {
+        Ok((text, sound)) => {
+            print!("{text}");
+            if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => complain(&format!("haidang-collector: {}", collector::describe(&error)), 1),
     }
 }
 

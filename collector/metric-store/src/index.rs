@@ -107,14 +107,16 @@ impl Index {
         Labels::sorted(self.pairs(slot).iter().map(|pair| (text(pair.name), text(pair.value))))
     }
 
-    /// The symbol of the metric's name: series of one metric lie together in a part.
-    pub(crate) fn metric(&self, slot: u32, name: Option<Symbol>) -> Option<Symbol> {
-        let name = name?;
-        self.pairs(slot).iter().find(|pair| pair.name == name).map(|pair| pair.value)
-    }
-
-    pub(crate) fn name_symbol(&self) -> Option<Symbol> {
-        self.symbols.get(Labels::NAME)
+    /// By metric, then slot, as a part holds them: what is queried together lies together.
+    pub(crate) fn in_order(&self, slots: &RoaringBitmap) -> Vec<u32> {
+        let name = self.symbols.get(Labels::NAME);
+        let metric = |slot| {
+            let named = self.pairs(slot).iter().find(|pair| Some(pair.name) == name);
+            named.map(|pair| pair.value)
+        };
+        let mut order: Vec<_> = slots.iter().map(|slot| (metric(slot), slot)).collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, slot)| slot).collect()
     }
 
     /// The known series of these labels. `pairs` is only room to work in.
@@ -319,17 +321,17 @@ impl Index {
             values.values().any(|carriers| !carriers.is_disjoint(slots))
         };
         let names = self.postings.iter().filter(|(_, values)| carried(values));
-        self.in_order(names.map(|(name, _)| *name))
+        self.texts(names.map(|(name, _)| *name))
     }
 
     /// Values of one label of these series, in order.
     pub(crate) fn label_values(&self, name: &str, slots: &RoaringBitmap) -> Vec<Arc<str>> {
         let values = self.values(name).into_iter().flatten();
         let carried = values.filter(|(_, carriers)| !carriers.is_disjoint(slots));
-        self.in_order(carried.map(|(value, _)| *value))
+        self.texts(carried.map(|(value, _)| *value))
     }
 
-    fn in_order(&self, symbols: impl Iterator<Item = Symbol>) -> Vec<Arc<str>> {
+    fn texts(&self, symbols: impl Iterator<Item = Symbol>) -> Vec<Arc<str>> {
         let mut texts: Vec<_> = symbols.map(|symbol| Arc::clone(self.text(symbol))).collect();
         texts.sort_unstable();
         texts

@@ -6,13 +6,14 @@
 //! crash), PromQL, staleness, and which labels a series has.
 //!
 //! Map: `head` (`memory`) open samples · `index` labels (`symbols`) to series · `catalogue` their `names` on disk · `part` files on disk, made of `chunk`s · `select` reading ·
-//! `merge`, `retention` upkeep · `recover` opening · `cardinality` limits · `store` ties them together.
+//! `merge`, `retention` upkeep · `recover` opening · `fsck` checking · `cardinality` limits · `store` ties them together.
 
 mod cardinality;
 mod catalogue;
 mod chunk;
 mod config;
 mod error;
+pub mod fsck;
 mod head;
 mod index;
 mod memory;

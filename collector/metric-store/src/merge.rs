@@ -11,6 +11,7 @@ use crate::MetricStoreError;
 use crate::head::settle;
 use crate::index::Index;
 use crate::part::{Meta, Part, PartName, PartWriter, TimesCache};
+use crate::store::read;
 
 /// Parts of one level that become one of the next: a cut of 5 minutes becomes 40 minutes, 5 hours, 2 days.
 pub(crate) const FAN_IN: usize = 8;
@@ -33,12 +34,11 @@ pub(crate) fn plan(parts: &[Arc<Part>]) -> Option<&[Arc<Part>]> {
 /// Series merged at once: their rows in all inputs are in memory, 24 bytes each.
 const BATCH_SERIES_MAX: usize = 16_384;
 
-/// Writes the merged part; `in_order` puts slots in the order of a part.
+/// Writes the merged part.
 pub(crate) fn merge(
     directory: &Path,
     run: &[Arc<Part>],
     index: &RwLock<Index>,
-    in_order: impl Fn(&RoaringBitmap) -> Vec<u32>,
 ) -> Result<Part, MetricStoreError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Err(MetricStoreError::Encode { reason: "nothing to merge".to_owned() });
@@ -56,7 +56,8 @@ pub(crate) fn merge(
         slots |= &part.series;
     }
     let mut times: Vec<TimesCache> = run.iter().map(|_| TimesCache::default()).collect();
-    for batch in in_order(&slots).chunks(BATCH_SERIES_MAX) {
+    let order = read(index).in_order(&slots);
+    for batch in order.chunks(BATCH_SERIES_MAX) {
         merge_batch(&mut writer, run, &mut times, batch)?;
     }
     writer.finish(index)

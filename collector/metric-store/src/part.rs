@@ -21,6 +21,8 @@ const MAGIC: [u8; 8] = *b"hdmetric";
 pub(crate) const FORMAT_VERSION: u32 = 2;
 const HEADER_BYTES: u64 = 16;
 const EXTENSION: &str = "part";
+/// Of a part that was set aside.
+pub(crate) const DAMAGED_EXTENSION: &str = "damaged";
 
 /// What a part is, besides its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -123,7 +123,7 @@ fn set_aside(
     name: PartName,
     reason: &'static str,
 ) -> Result<DamagedPart, MetricStoreError> {
-    let aside = path.with_extension("damaged");
+    let aside = path.with_extension(part::DAMAGED_EXTENSION);
     std::fs::rename(path, &aside)
         .map_err(MetricStoreError::io("set aside the damaged metric part", path))?;
     tracing::error!(part = %aside.display(), reason, from = name.from_position, to = name.position,

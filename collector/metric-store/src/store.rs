@@ -185,7 +185,7 @@ impl MetricStore {
         self.name_series()?;
         let mut writer = PartWriter::create(&self.config.directory, Meta::empty(name, 0))?;
         let mut samples = Vec::new();
-        for slot in self.in_order(&frozen.memory.slots()) {
+        for slot in read(&self.index).in_order(&frozen.memory.slots()) {
             samples.clear();
             frozen.memory.read(slot, &(i64::MIN..=i64::MAX), &mut samples);
             settle(&mut samples);
@@ -209,16 +209,6 @@ impl MetricStore {
             write(&self.index).still_unnamed(&unnamed);
         }
         added
-    }
-
-    /// By metric, then slot: what is queried together lies together.
-    fn in_order(&self, slots: &RoaringBitmap) -> Vec<u32> {
-        let index = read(&self.index);
-        let name = index.name_symbol();
-        let mut order: Vec<_> = slots.iter().map(|slot| (index.metric(slot, name), slot)).collect();
-        drop(index);
-        order.sort_unstable();
-        order.into_iter().map(|(_, slot)| slot).collect()
     }
 
     /// Samples from `from_ms` to `to_ms`, both included, of every series that all matchers pick; stale markers are
@@ -339,7 +329,8 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn lock(directory: &Path) -> Result<File, MetricStoreError> {
+/// One process at a time.
+pub(crate) fn lock(directory: &Path) -> Result<File, MetricStoreError> {
     let path = directory.join("lock");
     let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(MetricStoreError::io("create the lock file", &path))?;

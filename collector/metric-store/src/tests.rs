@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod damage;
+mod fsck;
 mod full_disk;
 mod limits;
 mod model;

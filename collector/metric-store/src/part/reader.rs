@@ -129,10 +129,7 @@ impl Part {
         budget: &mut ReadBudget,
         mut sink: impl FnMut(u32, &[i64], &[f64]),
     ) -> Result<(), MetricStoreError> {
-        let mut rows = self.rows_of(wanted, |reason| {
-            self.count_damage(self.rows_offset, reason);
-            Ok(())
-        })?;
+        let mut rows = self.sound_rows(wanted)?;
         rows.sort_unstable_by_key(|row| row.place.offset);
         let mut times = TimesCache::default();
         let mut rest = rows.as_slice();
@@ -159,6 +156,14 @@ impl Part {
             }
         }
         Ok(())
+    }
+
+    /// Where the wanted series lie, in order of slot, as far as that can be read; damage is counted.
+    pub(crate) fn sound_rows(&self, wanted: &RoaringBitmap) -> Result<Vec<Row>, MetricStoreError> {
+        self.rows_of(wanted, |reason| {
+            self.count_damage(self.rows_offset, reason);
+            Ok(())
+        })
     }
 
     /// Where the wanted series lie, in order of slot; damage is an error.

@@ -27,9 +27,7 @@ impl MetricStore {
         done.expired_parts = expired.len() as u64;
         self.counters.expired_parts.fetch_add(done.expired_parts, Relaxed);
         while let Some(run) = merge::plan(&self.parts()) {
-            let merged = merge::merge(&self.config.directory, run, &self.index, |slots| {
-                self.in_order(slots)
-            })?;
+            let merged = merge::merge(&self.config.directory, run, &self.index)?;
             self.replace(run, Some(Arc::new(merged)))?;
             done.merges += 1;
             self.counters.merges.fetch_add(1, Relaxed);

@@ -1,0 +1,76 @@
+//! `haidang-collector fsck`: what is damaged in the metric store of a stopped collector, in words, and whether it is sound.
+//! Leaves to others: reading and repairing (the store).
+
+use std::fmt::Write;
+
+use collector_metric_store::MetricStoreError;
+use collector_metric_store::fsck::{Checked, CheckedPart, PartState, check};
+
+use crate::config::Config;
+
+/// Damaged series of one part that are named one by one; the others are counted.
+const NAMED_SERIES_MAX: usize = 20;
+
+/// Checks, and with `repair` saves what can be read. The text ends with a line feed.
+pub fn run(config: &Config, repair: bool) -> Result<(String, bool), MetricStoreError> {
+    let checked = check(&config.state_dir.join("metrics"), repair)?;
+    Ok((text(&checked, repair), checked.is_sound()))
+}
+
+fn text(checked: &Checked, repair: bool) -> String {
+    let mut text = String::new();
+    let mut line = |content: std::fmt::Arguments<'_>| {
+        // Writing to a string does not fail.
+        writeln!(text, "{content}").ok();
+    };
+    if !checked.catalogue && !checked.parts.is_empty() {
+        line(format_args!(
+            "the catalogue of series is damaged or absent: the next start makes it anew from the parts"
+        ));
+    }
+    checked.parts.iter().for_each(|part| describe(part, &mut line));
+    for aside in &checked.aside {
+        line(format_args!(
+            "{}: set aside before; delete it when nothing of it is missed",
+            aside.display()
+        ));
+    }
+    let damaged =
+        checked.parts.iter().filter(|part| !matches!(part.state, PartState::Sound)).count();
+    let samples: u64 = checked.parts.iter().map(|part| part.samples).sum();
+    line(format_args!(
+        "{} parts, {samples} samples can be read, {damaged} parts damaged",
+        checked.parts.len()
+    ));
+    if damaged > 0 && !repair {
+        line(format_args!("run it again with --repair to keep what can be read of them"));
+    }
+    text
+}
+
+fn describe(part: &CheckedPart, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
+    let path = part.path.display();
+    match &part.state {
+        PartState::Sound => {}
+        PartState::Unreadable { reason, from_position, to_position } => line(format_args!(
+            "{path}: {reason}; nothing of it can be read. It held the journal's records {} to {to_position}; the \
+             next start sets it aside",
+            from_position + 1
+        )),
+        PartState::Damaged { series, repaired } => {
+            let outcome =
+                if *repaired { "the other series are saved" } else { "the others can be saved" };
+            line(format_args!(
+                "{path}: {} of {} series damaged; {outcome}",
+                series.len(),
+                part.series
+            ));
+            for (labels, reason) in series.iter().take(NAMED_SERIES_MAX) {
+                line(format_args!("  {labels}: {reason}"));
+            }
+            if let Some(more @ 1..) = series.len().checked_sub(NAMED_SERIES_MAX) {
+                line(format_args!("  and {more} more"));
+            }
+        }
+    }
+}
