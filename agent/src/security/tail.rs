@@ -158,7 +158,11 @@ impl Tail {
         let mut candidates = siblings::snapshot(&self.path)?;
         let mut anchor = None;
         let mut found = Vec::new();
-        for mark in &cursor.files {
+        // What was read is known again by its content. A file that nothing was read of is known by its inode alone, which
+        // may be another file's by now: it comes after those.
+        let (unread, read): (Vec<_>, Vec<_>) =
+            cursor.files.iter().partition(|mark| mark.offset == 0);
+        for mark in read.into_iter().chain(unread) {
             match mark.find(&candidates)? {
                 Some(at) => {
                     let candidate = candidates.remove(at);

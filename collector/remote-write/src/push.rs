@@ -1,6 +1,6 @@
 //! What a request brings: label sets and samples, each kind in one piece of memory.
 //! A label set is a run of bytes in which it came (length, name, length, value …), so that a known series is found by the
-//! hash of that run; [`crate::labels`] reads it when it is met for the first time.
+//! hash of that run; [`mod@crate::labels`] reads it when it is met for the first time.
 
 use agent_model::Sample;
 

@@ -232,6 +232,14 @@ proptest! {
 }
 
 #[test]
+fn the_inode_of_an_empty_file_that_is_gone_does_not_make_its_heir_unread() {
+    use Step::{CopyTruncate, Kill, PollAndDelete, Reopen, Rotate, Write};
+    let steps = [CopyTruncate, Rotate, Reopen, Write(0), PollAndDelete, Kill, CopyTruncate, Kill];
+    let world = run(&steps, false);
+    assert_eq!(world.spooled, world.written);
+}
+
+#[test]
 fn a_first_start_reads_only_what_is_new_and_a_partial_line_waits_for_its_end() {
     let mut world = World::new(false);
     world.write_half();
