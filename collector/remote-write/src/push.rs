@@ -27,7 +27,7 @@ pub struct LeftOut {
 
 #[derive(Clone, Copy, Debug)]
 pub struct PushedSeries<'a> {
-    /// Found again by these bytes; read by [`crate::labels`].
+    /// Found again by these bytes; read by [`mod@crate::labels`].
     pub labels: &'a [u8],
     pub samples: &'a [Sample],
 }
