@@ -8,6 +8,7 @@ mod alerts;
 mod ingest;
 mod peers;
 mod process;
+mod ranges;
 mod table;
 
 /// What can be asked for by name; without a name everything is measured.

@@ -1,5 +1,5 @@
 //! This collector, and Prometheus and VictoriaMetrics as Debian packages them, taking the same samples by remote write 1.0
-//! on two connections from the same sender.
+//! on two connections from the same sender; then the same range queries over them.
 
 use std::fs;
 use std::path::Path;
@@ -15,6 +15,7 @@ use tests::house::{House, free_address};
 
 use crate::ingest::{HOURS, HOURS_HOSTS, Taken, bytes_below};
 use crate::process::{Daemon, peak_memory, processor};
+use crate::ranges;
 use crate::table::{present, row};
 
 /// Ticks of one host in one request: 10,000 samples, which both peers take in one piece.
@@ -130,6 +131,11 @@ async fn here(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
     println!("acknowledged after {acknowledged:.2?}, all queryable after {took:.2?}");
     let used = processor(pid)?.saturating_sub(before);
     let peak = peak_memory(pid)?;
+    let asked = serde_json::json!({
+        "name": "reader", "role": "viewer", "lifetime_seconds": 86_400,
+    });
+    let made = house.post("/api/api-tokens", &asked).await?;
+    ranges::ask("Hải Đăng", &url, Some(made["token"].as_str().context("no token")?)).await?;
     // Stopping writes what is still in memory.
     house.stop()?;
     let disk_bytes = bytes_below(&house.state_dir.join("collector").join("metrics"))?;
@@ -150,6 +156,7 @@ async fn prometheus(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
     let peer = Daemon::start(&mut command).context("`prometheus` is not installed")?;
     let url = format!("http://{listen}");
     let mut taken = send(&peer, &url, "/-/ready", bodies).await?;
+    ranges::ask("Prometheus", &url, None).await?;
     // What it would have on disk after its next compaction: a block with its index.
     let snapshot = format!("{url}/api/v1/admin/tsdb/snapshot");
     reqwest::Client::new().post(snapshot).send().await?.error_for_status()?;
@@ -168,6 +175,7 @@ async fn victoria_metrics(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
     for task in ["force_flush", "force_merge"] {
         reqwest::get(format!("{url}/internal/{task}")).await?.error_for_status()?;
     }
+    ranges::ask("VictoriaMetrics", &url, None).await?;
     // The merge goes on after its answer.
     let mut before = 0;
     taken.disk_bytes = eventually("the merge to end", || {
