@@ -18,8 +18,8 @@ const COLLECTORS_MAX: usize = 4;
 /// A tick shorter than this costs more than it tells.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
-/// Beyond this, one missed report would already look like a dead host.
-const INTERVAL_MAX: Duration = Duration::from_secs(300);
+/// A collector takes a host for silent after 45 s: beyond this, one missed report would already look like a dead host.
+const INTERVAL_MAX: Duration = Duration::from_secs(20);
 
 /// The smallest spool that holds an hour of a small host.
 const SPOOL_BYTES_MIN: u64 = 4 << 20;
@@ -178,7 +178,7 @@ impl Config {
         if let Some(interval) = &raw.interval {
             config.interval = interval.value.0;
             if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&config.interval) {
-                let message = "the interval lies between 1s and 5m; 15s is usual";
+                let message = "the interval lies between 1s and 20s; 15s is usual";
                 problems.push(document.problem(&interval.place, message));
             }
         }
@@ -323,6 +323,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_may_be_missed_before_the_host_looks_dead() {
+        let with = |interval: &str| {
+            let text = format!("collectors:\n  - address: a:1\ninterval: {interval}\n");
+            Config::parse(Path::new("agent.yml"), &text).map(|config| config.interval)
+        };
+        assert_eq!(with("20s").unwrap(), INTERVAL_MAX);
+        assert!(with("21s").unwrap_err().to_string().contains("between 1s and 20s"));
+    }
+
+    #[test]
     fn every_problem_is_told_at_once() {
         check(
             "collectors:\n  - address: c.example\n  - address: a:1\n  - address: a:1\nhost: Web\n\
@@ -331,7 +341,7 @@ mod tests {
                 agent.yml:2: "c.example" is not host:port; write for example collector.example:7443
                 agent.yml:4: a:1 stands here twice
                 agent.yml:5: host id "Web" may only hold a-z, 0-9, '.', '_' and '-', and begins and ends with a-z or 0-9
-                agent.yml:6: the interval lies between 1s and 5m; 15s is usual
+                agent.yml:6: the interval lies between 1s and 20s; 15s is usual
                 agent.yml:8: the spool needs at least 4MiB; 256MiB holds about two days
                 agent.yml:10: the agent's own page has no lock: it listens on loopback only, for example 127.0.0.1:7480, or `off`
             "#]],
