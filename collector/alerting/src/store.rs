@@ -5,20 +5,14 @@ mod commit;
 mod encode;
 mod load;
 mod read;
-mod reserve;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::AlertingError;
 
 pub use read::{AttemptRecord, HistoryEntry};
-
-/// How long a statement waits for another process that holds the file, such as a backup.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One writer and a few readers; each connection takes about a megabyte.
 const CONNECTIONS_MAX: u32 = 4;
@@ -31,19 +25,8 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) async fn open(path: &Path) -> Result<Self, AlertingError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            // With the last connection the log would go, and the room that it has taken.
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
+        let pool = collector_sqlite::lasting(CONNECTIONS_MAX)
+            .connect_with(collector_sqlite::options(path))
             .await
             .map_err(|source| AlertingError::Open { path: path.to_owned(), source })?;
         sqlx::migrate!("./migrations")
@@ -60,7 +43,8 @@ impl Store {
 
     /// Sees to it that alerts can be written although the disk is full.
     pub(crate) async fn keep_reserve(&self) -> Result<(), AlertingError> {
-        reserve::keep(&self.pool, &self.path).await.map_err(failed("taking room ahead"))
+        let kept = collector_sqlite::keep_room(&self.pool, &self.path).await;
+        kept.map_err(failed("taking room ahead"))
     }
 
     pub(crate) async fn close(&self) {

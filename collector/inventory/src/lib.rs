@@ -17,7 +17,6 @@ mod identities;
 mod ledger;
 mod open;
 mod probes;
-mod reserve;
 mod schemas;
 mod sessions;
 mod stored_ledger;

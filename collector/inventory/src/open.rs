@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 
 use agent_model::Millis;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
+use crate::InventoryError;
 use crate::error::sql;
-use crate::{InventoryError, reserve};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -19,9 +17,6 @@ pub const FORMAT: i64 = 3;
 
 /// Pages are read by a few people at once; a reader costs a thread and a page cache.
 const READERS_MAX: u32 = 3;
-
-/// How long a statement waits for another program that looks into the file.
-const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The inventory; clones share the file.
 #[derive(Clone, Debug)]
@@ -46,21 +41,10 @@ pub struct Retention {
 impl Inventory {
     /// Opens the file, making it when it is absent and upgrading it when it is older.
     pub async fn open(path: &Path) -> Result<Self, InventoryError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
+        let options = collector_sqlite::options(path);
         let open = |source| InventoryError::Open { path: path.to_owned(), source };
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            // With the last connection the log would go, and the room that it has taken.
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options.clone())
-            .await
-            .map_err(open)?;
+        let writer =
+            collector_sqlite::lasting(1).connect_with(options.clone()).await.map_err(open)?;
         match MIGRATIONS.run(&writer).await {
             Ok(()) => {}
             Err(MigrateError::VersionMissing(found)) => {
@@ -87,7 +71,8 @@ impl Inventory {
     /// Sees to it that people can sign in and act although the disk is full. To be called now and then: room that was
     /// used is taken anew.
     pub async fn keep_reserve(&self) -> Result<(), InventoryError> {
-        reserve::keep(&self.writer, &self.path).await.map_err(sql("take room ahead"))
+        let kept = collector_sqlite::keep_room(&self.writer, &self.path).await;
+        kept.map_err(sql("take room ahead"))
     }
 
     /// Waits for running statements and closes the file.

@@ -10,6 +10,7 @@ use collector_alerting::DetectionAlert;
 
 use crate::harness::{Receiver, SIMPLE, START, labels, open};
 
+const THIS_TEST: &str = "kill::killed_again_and_again_nothing_committed_goes_untold";
 const DIRECTORY: &str = "HAIDANG_TEST_DIRECTORY";
 const RECEIVER: &str = "HAIDANG_TEST_RECEIVER";
 
@@ -20,11 +21,8 @@ fn numbered(position: u64) -> DetectionAlert {
     DetectionAlert { id, labels: labels("Kill", &host), ..crate::harness::detection(0, "", START) }
 }
 
-/// The victim: commits one detection after another, says which, and delivers meanwhile, until it is killed.
-#[tokio::test]
-#[ignore = "the process that the other test kills"]
-async fn victim() {
-    let directory = PathBuf::from(std::env::var(DIRECTORY).unwrap());
+/// Commits one detection after another, says which, and delivers meanwhile, until it is killed.
+async fn victim(directory: PathBuf) {
     let receiver = Receiver::at(std::env::var(RECEIVER).unwrap());
     let alerting = open(&directory, &receiver, SIMPLE, START).await;
     let running = alerting.clone();
@@ -42,6 +40,10 @@ async fn victim() {
 
 #[tokio::test]
 async fn killed_again_and_again_nothing_committed_goes_untold() {
+    // Run by itself below, this test is the process that is killed.
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        return victim(directory.into()).await;
+    }
     let receiver = Receiver::start().await;
     let directory = tempfile::tempdir().unwrap();
     let mut committed = BTreeSet::new();
@@ -74,7 +76,7 @@ async fn killed_again_and_again_nothing_committed_goes_untold() {
 /// Starts the victim, kills it after some commits, and returns those it spoke of.
 fn run_and_kill(directory: PathBuf, receiver: String, until: usize) -> Vec<u64> {
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "kill::victim", "--ignored", "--nocapture"])
+        .args(["--exact", THIS_TEST, "--nocapture"])
         .env(DIRECTORY, directory)
         .env(RECEIVER, receiver)
         .stdout(Stdio::piped())

@@ -36,7 +36,7 @@ async fn the_format_is_the_newest_migration_and_its_file_is_opened_again() {
 async fn a_file_of_the_first_format_keeps_its_identities() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("inventory.sqlite");
-    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
     let old = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let first =
         Migrator { migrations: MIGRATIONS.migrations[..1].to_vec().into(), ..Migrator::DEFAULT };

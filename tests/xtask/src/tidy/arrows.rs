@@ -37,9 +37,14 @@ const ARROWS: &[Arrow] = &[
     arrow("collector-metric-store", &["agent-model"], NO_NETWORK),
     arrow("collector-event-store", &["agent-model"], NO_NETWORK),
     arrow("collector-remote-write", &["agent-model"], NO_IO),
-    arrow("collector-inventory", &["agent-model", "agent-yaml"], NO_NETWORK),
+    arrow("collector-sqlite", &[], NO_NETWORK),
+    arrow("collector-inventory", &["agent-model", "agent-yaml", "collector-sqlite"], NO_NETWORK),
     // It sends to webhooks, but serves nothing.
-    arrow("collector-alerting", &["agent-model", "agent-yaml"], &["axum", "promql-parser"]),
+    arrow(
+        "collector-alerting",
+        &["agent-model", "agent-yaml", "collector-sqlite"],
+        &["axum", "promql-parser"],
+    ),
     arrow("dashboards", &[], &["sqlx", "tantivy"]),
     arrow(
         "collector",
