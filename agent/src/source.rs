@@ -15,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 mod bookmark;
 mod reading;
+mod texts;
 
 pub use bookmark::{Bookmark, Bookmarks};
 pub use reading::Reading;
+pub(crate) use texts::Texts;
 
 /// Messages waiting for the spool: a source that writes faster than the disk waits.
 const EVIDENCE_MESSAGES_MAX: usize = 64;

@@ -3,8 +3,7 @@
 //! refused as a whole and changes nothing; of a series that stands twice one value counts (the first, when it is written
 //! the same way), and the others are counted. Leaves to others: where the body comes from, and what is told about it.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Instant;
 
 use agent_model::{Labels, is_stale, stale_marker};
@@ -13,6 +12,7 @@ use super::exposition::{self, Format, Line, LineError, Sample};
 use super::lines::{Lines, Place};
 use super::parts::{Column, Parts};
 use super::relabel::{self, LabelList, Rule, TARGET_LABELS};
+use crate::source::Texts;
 
 /// Samples in a body for each that may be kept: rules may drop most of a large exporter, not read without end.
 const READ_PER_KEPT_MAX: usize = 10;
@@ -92,7 +92,7 @@ pub(super) struct Layout {
     lines: Lines,
     parts: Parts,
     /// Names and values in use, so that equal ones share their memory.
-    texts: HashSet<Arc<str>>,
+    texts: Texts,
     budget: Budget,
 }
 
@@ -112,7 +112,7 @@ impl Layout {
     pub(super) fn new(limits: Limits, rules: Vec<Rule>, target: Vec<(String, String)>) -> Self {
         let of = |name: &str| relabel::get(&target, name).to_owned();
         let parts = Parts::new(of("job"), of("instance"));
-        let (lines, texts, budget) = (Lines::default(), HashSet::new(), Budget::default());
+        let (lines, texts, budget) = (Lines::default(), Texts::default(), Budget::default());
         Self { limits, rules, target, lines, parts, texts, budget }
     }
 
@@ -138,7 +138,7 @@ impl Layout {
         let placed = self.parts.place(&draft.values, fresh);
         if let Some(moved) = &placed.moved {
             self.lines.move_slots(moved);
-            self.texts.retain(|text| Arc::strong_count(text) > 1);
+            self.texts.forget_unused();
         }
         self.lines.forget_beyond(draft.scraped);
         Ok(Taken {
@@ -245,8 +245,10 @@ impl Layout {
         if relabel::get(&labels, Labels::NAME).is_empty() {
             return Err(BodyError::Nameless { series: series.chars().take(80).collect() });
         }
-        let pairs: Vec<_> =
-            labels.iter().map(|(name, value)| (self.text(name), self.text(value))).collect();
+        let pairs: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (self.texts.share(name), self.texts.share(value)))
+            .collect();
         Ok(Some(Labels::new(pairs)))
     }
 
@@ -281,15 +283,6 @@ impl Layout {
             }
             relabel::set(labels, &free, exported);
         }
-    }
-
-    fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let made: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&made));
-        made
     }
 }
 

@@ -1,10 +1,9 @@
 //! One reading of the series of a source. The label sets of the last reading are kept and compared in place, so
 //! a tick in which no series came or went makes no label set and takes no memory.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use agent_model::Labels;
+
+use super::texts::Texts;
 
 /// Series of one source in one reading: twenty times what a large host has. A source gone wild is cut off here.
 const SERIES_MAX: usize = 20_000;
@@ -19,7 +18,7 @@ pub struct Reading {
     /// Samples beyond the bound that nobody has counted yet.
     surplus: u64,
     /// Names and values that were seen, so that equal texts share their memory.
-    texts: HashSet<Arc<str>>,
+    texts: Texts,
 }
 
 /// A place in a reading to which a failed source is taken back.
@@ -73,7 +72,7 @@ impl Reading {
             self.changed = true;
         }
         if self.changed {
-            self.texts.retain(|text| Arc::strong_count(text) > 1);
+            self.texts.forget_unused();
         }
         self.changed
     }
@@ -98,20 +97,13 @@ impl Reading {
     }
 
     fn make(&mut self, metric_name: &str, labels: &[(&str, &str)]) -> Labels {
-        let name = self.text(metric_name);
-        let pairs: Vec<_> =
-            labels.iter().map(|(name, value)| (self.text(name), self.text(value))).collect();
-        let key = self.text(Labels::NAME);
+        let name = self.texts.share(metric_name);
+        let pairs: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (self.texts.share(name), self.texts.share(value)))
+            .collect();
+        let key = self.texts.share(Labels::NAME);
         Labels::new(std::iter::once((key, name)).chain(pairs))
-    }
-
-    fn text(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let made: Arc<str> = text.into();
-        self.texts.insert(Arc::clone(&made));
-        made
     }
 }
 

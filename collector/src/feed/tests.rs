@@ -21,14 +21,16 @@ fn record(sequence: u64) -> Record {
     }
 }
 
+fn journal(directory: &std::path::Path) -> Journal {
+    let config =
+        JournalConfig { free_reserve_bytes: 0, ..JournalConfig::new(directory, || Duration::ZERO) };
+    Journal::open(config).unwrap()
+}
+
 #[tokio::test]
 async fn a_view_that_lets_its_channel_fill_up_reads_the_rest_from_the_journal() {
     let directory = tempfile::tempdir().unwrap();
-    let config = JournalConfig {
-        free_reserve_bytes: 0,
-        ..JournalConfig::new(directory.path(), || Duration::ZERO)
-    };
-    let journal = Journal::open(config).unwrap();
+    let journal = journal(directory.path());
     let (mut feed, schemas) = (Feed::default(), Schemas::default());
     let mut slow = feed.follow(journal.clone(), schemas.clone(), Position(0));
     let mut quick = feed.follow(journal.clone(), schemas.clone(), Position(0));
@@ -56,11 +58,7 @@ async fn a_view_that_lets_its_channel_fill_up_reads_the_rest_from_the_journal() 
 #[tokio::test(start_paused = true)]
 async fn what_a_start_finds_in_the_journal_is_read_without_waiting_for_news() {
     let directory = tempfile::tempdir().unwrap();
-    let config = JournalConfig {
-        free_reserve_bytes: 0,
-        ..JournalConfig::new(directory.path(), || Duration::ZERO)
-    };
-    let journal = Journal::open(config).unwrap();
+    let journal = journal(directory.path());
     let last = BATCH_RECORDS_MAX as u64 * 3 + 7;
     journal.append((1..=last).map(|at| record(at).encode()).collect()).await.unwrap();
     let mut feed = Feed::default();
@@ -81,11 +79,7 @@ async fn what_a_start_finds_in_the_journal_is_read_without_waiting_for_news() {
 #[tokio::test]
 async fn records_that_come_before_their_turn_wait_for_it_and_the_journal_is_not_read() {
     let directory = tempfile::tempdir().unwrap();
-    let config = JournalConfig {
-        free_reserve_bytes: 0,
-        ..JournalConfig::new(directory.path(), || Duration::ZERO)
-    };
-    let journal = Journal::open(config).unwrap();
+    let journal = journal(directory.path());
     let (mut feed, schemas) = (Feed::default(), Schemas::default());
     let mut view = feed.follow(journal.clone(), schemas.clone(), Position(0));
     let records: Vec<_> = (1..=4).map(|at| record(at).encode()).collect();
