@@ -16,6 +16,7 @@ mod error;
 pub mod fsck;
 mod head;
 mod index;
+mod loose;
 mod memory;
 mod merge;
 mod names;

@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 
 use crate::SeriesRef;
+use crate::loose::Loose;
 use crate::select::TimeRange;
 
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub(crate) struct Memory {
     /// By slot: its newest column.
     columns: Vec<Option<ColumnRef>>,
     /// By slot, in order of arrival, and later than all of its columns.
-    loose: Vec<Vec<Sample>>,
+    loose: Vec<Loose>,
 }
 
 /// Pushes of one registration.
@@ -132,7 +133,7 @@ impl Memory {
     pub(crate) fn push(&mut self, slot: u32, sample: Sample) {
         let slot = slot as usize;
         if slot >= self.loose.len() {
-            self.loose.resize_with(slot + 1, Vec::new);
+            self.loose.resize_with(slot + 1, Loose::default);
         }
         if self.loose[slot].is_empty()
             && let Some(Some(column)) = self.columns.get(slot)
@@ -150,8 +151,9 @@ impl Memory {
         let mut columns: Vec<ColumnRef> = std::iter::successors(newest, before).collect();
         columns.reverse();
         columns.into_iter().for_each(|column| self.read_column(column, range, out));
-        let loose = self.loose.get(slot as usize).into_iter().flatten();
-        out.extend(loose.filter(|sample| range.contains(&sample.timestamp_ms)));
+        if let Some(loose) = self.loose.get(slot as usize) {
+            loose.read(range, out);
+        }
     }
 
     fn read_column(&self, column: ColumnRef, range: &TimeRange, out: &mut Vec<Sample>) {

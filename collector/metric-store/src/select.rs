@@ -13,8 +13,8 @@ use crate::index::Index;
 use crate::part::{Part, ReadBudget};
 use crate::store::read;
 
-/// Series whose head samples are copied under one lock: keeps each stop of the writer far below a millisecond.
-const HEAD_BATCH: usize = 1024;
+/// Series whose head samples are copied under one lock: keeps each stop of the writer below a millisecond.
+const HEAD_BATCH: usize = 128;
 /// How often a cut may come between two batches before all of them are copied under one lock.
 const RESTARTS_MAX: u32 = 3;
 
