@@ -111,8 +111,12 @@ pub struct Journal {
 #[derive(Clone, Debug, Deserr)]
 #[deserr(deny_unknown_fields)]
 pub struct Retention {
+    /// Of metrics as they were measured.
     #[deserr(default = Retention::default().metrics)]
     pub metrics: Duration,
+    /// Of their five-minute roll-ups; none are made when it is no longer than that of the metrics.
+    #[deserr(default = Retention::default().metric_rollups)]
+    pub metric_rollups: Duration,
     #[deserr(default = Retention::default().events)]
     pub events: Duration,
 }
@@ -192,6 +196,8 @@ impl Default for Retention {
     fn default() -> Self {
         Self {
             metrics: Duration::from_secs(30 * 86_400),
+            // Thirteen months: the same month a year ago can be looked at.
+            metric_rollups: Duration::from_secs(396 * 86_400),
             events: Duration::from_secs(366 * 86_400),
         }
     }

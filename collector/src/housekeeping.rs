@@ -65,6 +65,7 @@ pub async fn run(stores: Stores, metrics: SelfMetrics, mut stop: watch::Receiver
         }
         round = clock::instant();
         release(&stores, &metrics).await;
+        metrics.note_metric_store(&stores.metrics.stats());
         let named = stores.inventory.name_holes(HOLE_DELAY_MS, clock::now_ms()).await;
         log_failure("holes in reports could not be looked for", named.map(drop));
         if retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL) {

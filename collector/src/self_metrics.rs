@@ -31,7 +31,14 @@ pub struct SelfMetrics {
     pub queries_cut: IntCounterVec,
     /// How the last evaluation of each rule went.
     pub rule_health: RuleHealth,
+    parts: PartFigures,
+}
+
+/// What parts of the collector count by themselves, taken over from time to time.
+#[derive(Clone, Debug)]
+struct PartFigures {
     alerting: IntGaugeVec,
+    metric_store: IntGaugeVec,
     notifications_failed: IntCounterVec,
 }
 
@@ -142,6 +149,28 @@ impl IngestMetrics {
     }
 }
 
+impl PartFigures {
+    fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            notifications_failed: make.counters(
+                "notifications_failed_total",
+                "Attempts to notify a receiver that failed; each is tried again.",
+                &["receiver"],
+            )?,
+            alerting: make.gauges(
+                "alerting",
+                "Alerts and notifications: what was sent, failed, retried or replaced, and what waits.",
+                &["what"],
+            )?,
+            metric_store: make.gauges(
+                "metric_store",
+                "The metric store: what it holds and what it did, refused or could not read since the start.",
+                &["what"],
+            )?,
+        })
+    }
+}
+
 impl SelfMetrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
@@ -201,16 +230,7 @@ impl SelfMetrics {
             )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
             reload: ReloadMetrics::new(&make)?,
-            notifications_failed: make.counters(
-                "notifications_failed_total",
-                "Attempts to notify a receiver that failed; each is tried again.",
-                &["receiver"],
-            )?,
-            alerting: make.gauges(
-                "alerting",
-                "Alerts and notifications: what was sent, failed, retried or replaced, and what waits.",
-                &["what"],
-            )?,
+            parts: PartFigures::new(&make)?,
             registry,
         })
     }
@@ -220,8 +240,39 @@ impl SelfMetrics {
     /// Takes over the failures that alerting counts by receiver.
     pub fn note_failures(&self, failed: &std::collections::BTreeMap<std::sync::Arc<str>, u64>) {
         for (receiver, count) in failed {
-            let counter = self.notifications_failed.with_label_values(&[receiver.as_ref()]);
+            let counter = self.parts.notifications_failed.with_label_values(&[receiver.as_ref()]);
             counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
+
+    /// Takes over the figures that the metric store keeps by itself.
+    pub fn note_metric_store(&self, stats: &collector_metric_store::MetricStoreStats) {
+        for (what, value) in [
+            ("series", stats.series),
+            ("series_refused", stats.refused_series),
+            ("samples_dropped", stats.dropped_samples),
+            ("head_samples", stats.head_samples),
+            ("parts", stats.parts),
+            ("part_samples", stats.part_samples),
+            ("part_bytes", stats.part_bytes),
+            ("merges", stats.merges),
+            ("parts_expired", stats.expired_parts),
+            ("parts_damaged", stats.damaged_parts),
+            ("blocks_damaged", stats.damaged_blocks),
+            ("parts_too_late", stats.too_late_parts),
+            ("rollup_parts", stats.rollup_parts),
+            ("rollups", stats.rollups),
+            ("rollup_bytes", stats.rollup_bytes),
+            ("rollup_days", stats.rolled_up_days),
+            ("rollup_days_rewritten", stats.rewritten_days),
+            ("rollup_merges", stats.rollup_merges),
+            ("rollup_failures", stats.rollup_failures),
+            ("rollup_parts_expired", stats.expired_rollup_parts),
+            ("rollup_parts_damaged", stats.damaged_rollup_parts),
+            ("rollup_blocks_damaged", stats.damaged_rollup_blocks),
+        ] {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            self.parts.metric_store.with_label_values(&[what]).set(value);
         }
     }
 
@@ -243,7 +294,7 @@ impl SelfMetrics {
             ("nobody_is_notified", u64::from(stats.nobody_is_notified)),
         ] {
             let value = i64::try_from(value).unwrap_or(i64::MAX);
-            self.alerting.with_label_values(&[what]).set(value);
+            self.parts.alerting.with_label_values(&[what]).set(value);
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::config::Config;
 use crate::feed::{FeedError, Reported, decode, next_good};
 use crate::schemas::Schemas;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// Every store of the collector; clones share them.
 #[derive(Clone)]
 pub struct Stores {
@@ -104,6 +106,9 @@ impl Stores {
             config.agents.series_per_host_max.max(config.remote_write.series_per_token_max);
         let metrics = MetricStore::open(MetricStoreConfig {
             retention_ms: config.retention.metrics.as_millis(),
+            rollup_retention_ms: config.retention.metric_rollups.as_millis(),
+            // By then everything has come that is taken at all.
+            rollup_after_ms: config.agents.past_max.as_millis().saturating_add(DAY_MS),
             host_series_max: host_series_max as u64,
             ..MetricStoreConfig::new(directory("metrics")?)
         })?;

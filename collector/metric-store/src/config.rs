@@ -7,8 +7,13 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 #[derive(Clone, Debug)]
 pub struct MetricStoreConfig {
     pub directory: PathBuf,
-    /// Parts whose newest sample is older than this are deleted.
+    /// Parts whose newest sample is older than this are deleted, once what they hold is rolled up.
     pub retention_ms: i64,
+    /// Roll-ups older than this are deleted; none are made when it is no longer than the samples'.
+    pub rollup_retention_ms: i64,
+    /// Days are rolled up when they are so old (or when their samples go): later nothing is expected to come for them. What comes all the same
+    /// costs a day rolled up anew.
+    pub rollup_after_ms: i64,
     /// Samples in memory (8 bytes each in columns, 16 by themselves): beyond it appends are refused until a cut.
     pub head_samples_max: u64,
     /// Samples in memory from which on a cut is due: a start appends them again, a million in less than a second.
@@ -28,6 +33,8 @@ impl MetricStoreConfig {
         Self {
             directory: directory.into(),
             retention_ms: 30 * DAY_MS,
+            rollup_retention_ms: 396 * DAY_MS,
+            rollup_after_ms: 8 * DAY_MS,
             head_samples_max: 32_000_000,
             head_samples_cut: 8_000_000,
             host_series_max: 50_000,

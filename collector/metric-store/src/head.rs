@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 
 use crate::memory::Memory;
 use crate::part::Part;
+use crate::rollup::Rollups;
 use crate::select::TimeRange;
 use crate::{MetricStoreError, SeriesRef};
 
@@ -26,6 +27,7 @@ pub(crate) struct Head {
     pub(crate) frozen: Option<Arc<Frozen>>,
     /// In order of their sequence.
     pub(crate) parts: Arc<Vec<Arc<Part>>>,
+    pub(crate) rollups: Arc<Rollups>,
     /// Counts the freezes, so that a reader notices one between two looks.
     pub(crate) freezes: u64,
 }

@@ -6,7 +6,7 @@
 //! crash), PromQL, staleness, and which labels a series has.
 //!
 //! Map: `head` (`memory`) open samples · `index` labels (`symbols`) to series · `catalogue` their `names` on disk · `part` files on disk, made of `chunk`s · `select` reading ·
-//! `merge`, `retention` upkeep · `recover` opening · `fsck` checking · `cardinality` limits · `store` ties them together.
+//! `merge` upkeep · `rollup` what stays when samples go · `recover` opening · `fsck` checking · `cardinality` limits · `store` ties them together.
 
 mod cardinality;
 mod catalogue;
@@ -22,7 +22,7 @@ mod merge;
 mod names;
 mod part;
 mod recover;
-mod retention;
+mod rollup;
 mod select;
 mod stats;
 mod store;
@@ -35,6 +35,6 @@ pub use cardinality::{Cardinality, HostCardinality};
 pub use config::MetricStoreConfig;
 pub use error::MetricStoreError;
 pub use index::SeriesRef;
-pub use recover::{DamagedPart, Recovery};
+pub use recover::{DamagedPart, DamagedRollups, Recovery};
 pub use stats::MetricStoreStats;
 pub use store::{Maintained, MetricStore};

@@ -6,8 +6,9 @@
 //! and batches of names each have a CRC: a bad block loses one series of the part, a bad group of rows some, a bad
 //! footer the part, and never another part.
 
-mod block;
+pub(crate) mod block;
 mod footer;
+mod places;
 mod reader;
 mod rows;
 mod writer;
@@ -15,14 +16,39 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub(crate) use reader::{Part, ReadBudget, TimesCache};
+pub(crate) use rows::Row;
 pub(crate) use writer::{PartWriter, TEMPORARY_EXTENSION, sync_directory};
 
-const MAGIC: [u8; 8] = *b"hdmetric";
 pub(crate) const FORMAT_VERSION: u32 = 2;
+const ROLLUP_FORMAT_VERSION: u32 = 1;
 const HEADER_BYTES: u64 = 16;
 const EXTENSION: &str = "part";
 /// Of a part that was set aside.
 pub(crate) const DAMAGED_EXTENSION: &str = "damaged";
+
+/// What the blocks of a file of this shape hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Samples,
+    /// See `rollup`; the footer tells more of them.
+    Rollups,
+}
+
+impl Kind {
+    fn magic(self) -> [u8; 8] {
+        match self {
+            Self::Samples => *b"hdmetric",
+            Self::Rollups => *b"hdrollup",
+        }
+    }
+
+    fn version(self) -> u32 {
+        match self {
+            Self::Samples => FORMAT_VERSION,
+            Self::Rollups => ROLLUP_FORMAT_VERSION,
+        }
+    }
+}
 
 /// What a part is, besides its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::catalogue::Catalogue;
 use crate::index::Index;
 use crate::part::{Part, PartName};
+use crate::rollup::{RollupName, RollupPart};
 use crate::store::read;
 use crate::{MetricStoreError, part};
 
@@ -16,6 +17,7 @@ use crate::{MetricStoreError, part};
 pub struct Recovery {
     /// Renamed to `….damaged`; everything else is served.
     pub damaged: Vec<DamagedPart>,
+    pub damaged_rollups: Vec<DamagedRollups>,
     /// Unfinished or superseded files that were deleted, as a crash leaves them.
     pub removed: u64,
 }
@@ -31,10 +33,23 @@ pub struct DamagedPart {
     pub to_position: u64,
 }
 
+/// A file of roll-ups that cannot be opened. As long as the samples of its days are there it is made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedRollups {
+    pub path: PathBuf,
+    pub reason: String,
+    /// It held what was measured from here …
+    pub from_ms: i64,
+    /// … up to and including here.
+    pub to_ms: i64,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
     /// In order of sequence.
     pub(crate) parts: Vec<Arc<Part>>,
+    /// In order of time.
+    pub(crate) rollups: Vec<Arc<RollupPart>>,
     pub(crate) next_sequence: u64,
     pub(crate) recovery: Recovery,
 }
@@ -47,7 +62,10 @@ pub(crate) fn recover(
     let mut recovered = parts(directory)?;
     let mut index = empty();
     if let Some(catalogue) = Catalogue::load(directory, &mut index)? {
-        if recovered.parts.iter().all(|part| part.series.is_subset(index.all())) {
+        let named = |part: &Part| part.series.is_subset(index.all());
+        if recovered.parts.iter().all(|part| named(part))
+            && recovered.rollups.iter().all(|rollups| named(&rollups.part))
+        {
             index.restored();
             return Ok((recovered, index, catalogue));
         }
@@ -68,6 +86,18 @@ pub(crate) fn recover(
         }
     }
     recovered.parts = named;
+    let mut named = Vec::new();
+    for rollups in std::mem::take(&mut recovered.rollups) {
+        match rollups.part.restore_names(&mut index) {
+            Ok(()) => named.push(rollups),
+            Err(MetricStoreError::Damaged { reason, .. }) => {
+                let aside = set_rollups_aside(&rollups.part.path, rollups.name, reason)?;
+                recovered.recovery.damaged_rollups.push(aside);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    recovered.rollups = named;
     index.restored();
     let index = RwLock::new(index);
     let mut catalogue = Catalogue::empty(directory);
@@ -82,7 +112,7 @@ pub(crate) fn recover(
 fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {
     let mut recovered = Recovered { next_sequence: 1, ..Recovered::default() };
     // By first sequence; the widest of those first, so that a merged part is looked at before its inputs.
-    let mut names = BTreeMap::new();
+    let (mut names, mut rollups) = (BTreeMap::new(), BTreeMap::new());
     let failed = |error| MetricStoreError::io("list the metric store", directory)(error);
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -91,8 +121,29 @@ fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {
         } else if let Some(name) = PartName::parse(&path) {
             let order = (name.first_sequence, std::cmp::Reverse(name.last_sequence));
             names.insert(order, (name, path));
+        } else if let Some(name) = RollupName::parse(&path) {
+            let newest = std::cmp::Reverse((name.to_day, name.revision));
+            rollups.insert((name.from_day, newest), (name, path));
         }
     }
+    for (name, path) in rollups.into_values() {
+        let before = recovered.rollups.last();
+        if before.is_some_and(|before| before.name.covers(name)) {
+            remove(&path, &mut recovered.recovery)?;
+            continue;
+        }
+        match RollupPart::open(&path, name) {
+            Ok(rollups) => recovered.rollups.push(Arc::new(rollups)),
+            Err(MetricStoreError::Damaged { reason, .. }) => {
+                recovered.recovery.damaged_rollups.push(set_rollups_aside(&path, name, reason)?);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    // A cut's number means one cut for ever, also when the newest parts are gone.
+    let known = recovered.rollups.iter().filter_map(|rollups| rollups.inputs.as_ref()?.last());
+    let known = known.map(|cuts| cuts.last + 1).max().unwrap_or(1);
+    recovered.next_sequence = recovered.next_sequence.max(known);
     for (name, path) in names.into_values() {
         recovered.next_sequence = recovered.next_sequence.max(name.last_sequence + 1);
         let newest = recovered.parts.last();
@@ -116,6 +167,20 @@ fn remove(path: &Path, recovery: &mut Recovery) -> Result<(), MetricStoreError> 
         .map_err(MetricStoreError::io("remove the superseded metric part", path))?;
     recovery.removed += 1;
     Ok(())
+}
+
+fn set_rollups_aside(
+    path: &Path,
+    name: RollupName,
+    reason: &'static str,
+) -> Result<DamagedRollups, MetricStoreError> {
+    let aside = path.with_extension(part::DAMAGED_EXTENSION);
+    std::fs::rename(path, &aside)
+        .map_err(MetricStoreError::io("set aside the damaged roll-ups", path))?;
+    let (from_ms, to_ms) = name.range().into_inner();
+    tracing::error!(rollups = %aside.display(), reason, from_ms, to_ms,
+        "a file of roll-ups is damaged and set aside; days of which the samples are still there are rolled up again");
+    Ok(DamagedRollups { path: aside, reason: reason.to_owned(), from_ms, to_ms })
 }
 
 fn set_aside(

@@ -1,16 +1,18 @@
-//! Selecting: which series match, what of them is in the parts, the frozen and the open head, put together.
+//! Selecting: which series match, what of them is in the parts, the frozen and the open head, put together; and of days
+//! whose samples are gone, what is rolled up.
 //! A reader holds locks only to match labels, copy pointers and copy head samples; never across a read of the disk.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, RwLock};
 
-use agent_model::{Labels, Matcher, Sample, Series};
+use agent_model::{Labels, Matcher, RolledSeries, Rollup, Sample};
 use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
 use crate::head::{Frozen, Head, settle};
 use crate::index::Index;
 use crate::part::{Part, ReadBudget};
+use crate::rollup::RollupPart;
 use crate::store::read;
 
 /// Series whose head samples are copied under one lock: keeps each stop of the writer below a millisecond.
@@ -28,6 +30,8 @@ pub(crate) struct Limits {
 /// What a query reads from: consistent with itself, whatever is cut or merged meanwhile.
 struct View {
     parts: Vec<Arc<Part>>,
+    /// Of days that they alone tell.
+    rollups: Vec<Arc<RollupPart>>,
     frozen: Option<Arc<Frozen>>,
     freezes: u64,
     /// Matching series that have samples near the range, in order.
@@ -44,6 +48,10 @@ pub(crate) fn with_samples(
     for part in head.parts.iter().filter(|part| part.overlaps(range)) {
         in_parts |= &part.series & matching;
     }
+    let answering = head.rollups.answering.iter().map(|rollups| &rollups.part);
+    for part in answering.filter(|part| part.overlaps(range)) {
+        in_parts |= &part.series & matching;
+    }
     let others = matching - &in_parts;
     in_parts.extend(others.iter().filter(|slot| head.holds(*slot)));
     in_parts
@@ -55,7 +63,7 @@ pub(crate) fn select(
     matchers: &[Matcher],
     range: &TimeRange,
     limits: &Limits,
-) -> Result<Vec<Series>, MetricStoreError> {
+) -> Result<Vec<RolledSeries>, MetricStoreError> {
     for attempt in 0.. {
         let mut budget = ReadBudget::new(limits.samples_max);
         // Index before head, as everywhere, and held on: no slot changes its meaning in between. Appends need only
@@ -90,8 +98,11 @@ fn view(
         let (matched, max) = (slots.len(), limits.series_max);
         return Err(MetricStoreError::TooManySeries { matched, max });
     }
+    let rollups = head.rollups.answering.iter();
+    let reach = |days: &TimeRange| days.start() <= range.end() && days.end() >= range.start();
     Ok(View {
         parts: head.parts.iter().filter(|part| part.overlaps(range)).cloned().collect(),
+        rollups: rollups.filter(|rollups| reach(&rollups.name.range())).cloned().collect(),
         frozen: head.frozen.clone(),
         freezes: head.freezes,
         slots: slots.iter().collect(),
@@ -139,7 +150,7 @@ fn assemble(
     open: Vec<Vec<Sample>>,
     range: &TimeRange,
     budget: &mut ReadBudget,
-) -> Result<Vec<Series>, MetricStoreError> {
+) -> Result<Vec<RolledSeries>, MetricStoreError> {
     let wanted: RoaringBitmap = view.slots.iter().copied().collect();
     let mut found: Vec<Vec<Sample>> = Vec::new();
     found.resize_with(view.slots.len(), Vec::new);
@@ -153,8 +164,10 @@ fn assemble(
             }
         })?;
     }
+    let mut rolled = rolled(view, &wanted, range, budget)?;
     let mut series = Vec::with_capacity(labels.len());
-    for (((slot, mut samples), labels), open) in view.slots.iter().zip(found).zip(labels).zip(open)
+    for (at, (((slot, mut samples), labels), open)) in
+        view.slots.iter().zip(found).zip(labels).zip(open).enumerate()
     {
         let in_parts = samples.len();
         if let Some(frozen) = &view.frozen {
@@ -163,9 +176,34 @@ fn assemble(
         budget.spend(samples.len() - in_parts)?;
         samples.extend(open);
         settle(&mut samples);
-        if !samples.is_empty() {
-            series.push(Series { labels, samples });
+        for rollups in &view.rollups {
+            samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
+        }
+        let rollups = rolled.get_mut(at).map(std::mem::take).unwrap_or_default();
+        if !samples.is_empty() || !rollups.is_empty() {
+            series.push(RolledSeries { labels, rollups, samples });
         }
     }
     Ok(series)
+}
+
+/// The roll-ups of each slot of the view, in order of time; nothing at all when none are to be read.
+fn rolled(
+    view: &View,
+    wanted: &RoaringBitmap,
+    range: &TimeRange,
+    budget: &mut ReadBudget,
+) -> Result<Vec<Vec<Rollup>>, MetricStoreError> {
+    let mut rolled: Vec<Vec<Rollup>> = Vec::new();
+    if !view.rollups.is_empty() {
+        rolled.resize_with(view.slots.len(), Vec::new);
+    }
+    for rollups in &view.rollups {
+        rollups.read(wanted, range, budget, |slot, rows| {
+            if let Ok(at) = view.slots.binary_search(&slot) {
+                rolled[at].extend_from_slice(rows);
+            }
+        })?;
+    }
+    Ok(rolled)
 }

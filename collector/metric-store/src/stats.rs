@@ -15,6 +15,22 @@ pub struct MetricStoreStats {
     pub parts: u64,
     pub part_samples: u64,
     pub part_bytes: u64,
+    /// Files of five-minute roll-ups on disk now, and what they hold.
+    pub rollup_parts: u64,
+    pub rollups: u64,
+    pub rollup_bytes: u64,
+    /// Days rolled up, and of these those that late data rolled up anew.
+    pub rolled_up_days: u64,
+    pub rewritten_days: u64,
+    pub rollup_merges: u64,
+    pub expired_rollup_parts: u64,
+    /// Roll-ups that could not be written; tried again.
+    pub rollup_failures: u64,
+    /// Parts deleted with samples that came when their day could not be rolled up any more.
+    pub too_late_parts: u64,
+    /// Files of roll-ups set aside at the start, and unreadable blocks of others met since.
+    pub damaged_rollup_parts: u64,
+    pub damaged_rollup_blocks: u64,
     /// The journal position that is on disk.
     pub position: u64,
     pub cuts: u64,

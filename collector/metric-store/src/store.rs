@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use agent_model::{Labels, Matcher, Sample, Series};
+use agent_model::{Labels, Matcher, RolledSeries, Sample, Series};
 use roaring::RoaringBitmap;
 
 use crate::cardinality::{Cardinality, Limiter};
@@ -16,6 +16,7 @@ use crate::catalogue::Catalogue;
 use crate::head::{Frozen, Head, settle};
 use crate::index::Index;
 use crate::part::{Meta, Part, PartName, PartWriter};
+use crate::rollup::Rollups;
 use crate::select::{Limits, TimeRange};
 use crate::{
     MetricStoreConfig, MetricStoreError, MetricStoreStats, Recovery, SeriesRef, part, recover,
@@ -47,6 +48,12 @@ struct Counters {
     merges: AtomicU64,
     expired_parts: AtomicU64,
     forgotten_series: AtomicU64,
+    rolled_up_days: AtomicU64,
+    rewritten_days: AtomicU64,
+    rollup_merges: AtomicU64,
+    expired_rollup_parts: AtomicU64,
+    rollup_failures: AtomicU64,
+    too_late_parts: AtomicU64,
     refused_selects: AtomicU64,
 }
 
@@ -65,6 +72,7 @@ impl MetricStore {
         let (recovered, index, catalogue) = recover::recover(directory, empty)?;
         let mut head = Head::default();
         head.parts = Arc::new(recovered.parts);
+        head.rollups = Arc::new(Rollups::new(recovered.rollups, &head.parts));
         head.position = head.position_in_parts();
         for series in index.references() {
             head.admit(series);
@@ -212,19 +220,42 @@ impl MetricStore {
     }
 
     /// Samples from `from_ms` to `to_ms`, both included, of every series that all matchers pick; stale markers are
-    /// samples here. Series without a sample in the range are left out; the order of series is not promised.
+    /// samples here. Series without a sample in the range are left out; the order of series is not promised. Of days
+    /// that only roll-ups tell there are none.
     pub fn select(
         &self,
         matchers: &[Matcher],
         from_ms: i64,
         to_ms: i64,
     ) -> Result<Vec<Series>, MetricStoreError> {
+        let found = self.select_rolled(matchers, from_ms, to_ms)?.into_iter();
+        let series = found.map(|one| Series { labels: one.labels, samples: one.samples });
+        Ok(series.filter(|series| !series.samples.is_empty()).collect())
+    }
+
+    /// As [`MetricStore::select`], with the roll-ups of days of which the samples are no longer all there; such a day
+    /// is told by them alone. A roll-up that only reaches into the range is among them.
+    pub fn select_rolled(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<RolledSeries>, MetricStoreError> {
+        self.counted(|limits| {
+            select::select(&self.index, &self.head, matchers, &(from_ms..=to_ms), limits)
+        })
+    }
+
+    /// Counts what the limits refused.
+    fn counted<T>(
+        &self,
+        select: impl FnOnce(&Limits) -> Result<T, MetricStoreError>,
+    ) -> Result<T, MetricStoreError> {
         let limits = Limits {
             series_max: self.config.select_series_max,
             samples_max: self.config.select_samples_max,
         };
-        let range = from_ms..=to_ms;
-        let selected = select::select(&self.index, &self.head, matchers, &range, &limits);
+        let selected = select(&limits);
         if let Err(
             MetricStoreError::TooManySeries { .. } | MetricStoreError::TooManySamples { .. },
         ) = selected
@@ -292,6 +323,12 @@ impl MetricStore {
         read(&self.head).tables()
     }
 
+    /// The days that roll-ups alone tell.
+    #[cfg(test)]
+    pub(crate) fn rolled_days(&self) -> Vec<select::TimeRange> {
+        read(&self.head).rollups.answering.iter().map(|rollups| rollups.name.range()).collect()
+    }
+
     pub fn stats(&self) -> MetricStoreStats {
         let (series, refused_series) = {
             let index = read(&self.index);
@@ -299,6 +336,10 @@ impl MetricStore {
         };
         let head = read(&self.head);
         let sum = |field: fn(&Part) -> u64| head.parts.iter().map(|part| field(part)).sum();
+        let rollups = head.rollups.all.as_slice();
+        let sum_rollups =
+            |field: fn(&Part) -> u64| rollups.iter().map(|rollups| field(&rollups.part)).sum();
+        let counters = &self.counters;
         MetricStoreStats {
             series,
             refused_series,
@@ -308,14 +349,25 @@ impl MetricStore {
             parts: head.parts.len() as u64,
             part_samples: sum(|part| part.meta.samples),
             part_bytes: sum(|part| part.bytes),
+            rollup_parts: rollups.len() as u64,
+            rollups: sum_rollups(|part| part.meta.samples),
+            rollup_bytes: sum_rollups(|part| part.bytes),
+            rolled_up_days: counters.rolled_up_days.load(Relaxed),
+            rewritten_days: counters.rewritten_days.load(Relaxed),
+            rollup_merges: counters.rollup_merges.load(Relaxed),
+            expired_rollup_parts: counters.expired_rollup_parts.load(Relaxed),
+            rollup_failures: counters.rollup_failures.load(Relaxed),
+            too_late_parts: counters.too_late_parts.load(Relaxed),
+            damaged_rollup_parts: self.recovery.damaged_rollups.len() as u64,
+            damaged_rollup_blocks: sum_rollups(Part::damaged_blocks),
             position: head.position_in_parts(),
-            cuts: self.counters.cuts.load(Relaxed),
-            merges: self.counters.merges.load(Relaxed),
-            expired_parts: self.counters.expired_parts.load(Relaxed),
-            forgotten_series: self.counters.forgotten_series.load(Relaxed),
+            cuts: counters.cuts.load(Relaxed),
+            merges: counters.merges.load(Relaxed),
+            expired_parts: counters.expired_parts.load(Relaxed),
+            forgotten_series: counters.forgotten_series.load(Relaxed),
             damaged_parts: self.recovery.damaged.len() as u64,
             damaged_blocks: sum(Part::damaged_blocks),
-            refused_selects: self.counters.refused_selects.load(Relaxed),
+            refused_selects: counters.refused_selects.load(Relaxed),
         }
     }
 }

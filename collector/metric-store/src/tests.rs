@@ -6,6 +6,8 @@ mod fsck;
 mod full_disk;
 mod limits;
 mod model;
+mod rollup_damage;
+mod rollups;
 mod upkeep;
 
 use std::path::Path;

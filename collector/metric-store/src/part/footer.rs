@@ -4,7 +4,7 @@
 use roaring::RoaringBitmap;
 
 use super::rows::Group;
-use super::{MAGIC, Meta};
+use super::{Kind, Meta};
 use crate::MetricStoreError;
 use crate::chunk::{Decoded, varint};
 
@@ -22,6 +22,8 @@ pub(crate) struct Footer {
     pub(crate) groups: Vec<Group>,
     pub(crate) names_offset: u64,
     pub(crate) names_bytes: u64,
+    /// What the owner of roll-ups wants to know of them; empty for samples.
+    pub(crate) extra: Vec<u8>,
 }
 
 /// Where the footer lies, as the trailer tells.
@@ -34,9 +36,13 @@ pub(crate) struct Trailer {
 }
 
 /// The bytes from the end of the last block to the end of the file.
-pub(crate) fn encode(footer: &Footer, offset: u64) -> Result<Vec<u8>, MetricStoreError> {
+pub(crate) fn encode(
+    footer: &Footer,
+    kind: Kind,
+    offset: u64,
+) -> Result<Vec<u8>, MetricStoreError> {
     let failed = |reason: String| MetricStoreError::Encode { reason };
-    let plain = encode_plain(footer)?;
+    let plain = encode_plain(footer, kind)?;
     let mut out = zstd::bulk::compress(&plain, COMPRESSION_LEVEL)
         .map_err(|error| failed(error.to_string()))?;
     let length = |length: usize| u32::try_from(length).map_err(|error| failed(error.to_string()));
@@ -46,7 +52,7 @@ pub(crate) fn encode(footer: &Footer, offset: u64) -> Result<Vec<u8>, MetricStor
     out.extend_from_slice(&packed_bytes.to_le_bytes());
     out.extend_from_slice(&unpacked_bytes.to_le_bytes());
     out.extend_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&kind.magic());
     Ok(out)
 }
 
@@ -58,7 +64,7 @@ fn checksum(packed: &[u8], offset: u64, unpacked_bytes: u32) -> u32 {
     crc.finalize()
 }
 
-fn encode_plain(footer: &Footer) -> Result<Vec<u8>, MetricStoreError> {
+fn encode_plain(footer: &Footer, kind: Kind) -> Result<Vec<u8>, MetricStoreError> {
     let mut out = Vec::new();
     let meta = &footer.meta;
     for number in [
@@ -83,6 +89,10 @@ fn encode_plain(footer: &Footer) -> Result<Vec<u8>, MetricStoreError> {
         varint::put(&mut out, u64::from(group.end.wrapping_sub(end)));
         (slot, end) = (group.first_slot, group.end);
     }
+    if kind == Kind::Rollups {
+        varint::put(&mut out, footer.extra.len() as u64);
+        out.extend_from_slice(&footer.extra);
+    }
     let written = footer.series.serialize_into(&mut out);
     written.map_err(|error| MetricStoreError::Encode { reason: error.to_string() })?;
     Ok(out)
@@ -90,8 +100,8 @@ fn encode_plain(footer: &Footer) -> Result<Vec<u8>, MetricStoreError> {
 
 impl Trailer {
     /// From the last bytes of the file.
-    pub(crate) fn decode(bytes: &[u8; TRAILER_BYTES]) -> Decoded<Self> {
-        if bytes[20..] != MAGIC {
+    pub(crate) fn decode(bytes: &[u8; TRAILER_BYTES], kind: Kind) -> Decoded<Self> {
+        if bytes[20..] != kind.magic() {
             return Err("it has no trailer");
         }
         let four = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
@@ -104,17 +114,17 @@ impl Trailer {
     }
 
     /// Reads the footer out of its packed bytes.
-    pub(crate) fn unpack(&self, packed: &[u8]) -> Decoded<Footer> {
+    pub(crate) fn unpack(&self, packed: &[u8], kind: Kind) -> Decoded<Footer> {
         if checksum(packed, self.offset, self.unpacked_bytes) != self.crc {
             return Err("its footer fails its CRC");
         }
         let plain = zstd::bulk::decompress(packed, self.unpacked_bytes as usize)
             .map_err(|_| "its footer does not unpack")?;
-        decode_plain(&plain)
+        decode_plain(&plain, kind)
     }
 }
 
-fn decode_plain(mut bytes: &[u8]) -> Decoded<Footer> {
+fn decode_plain(mut bytes: &[u8], kind: Kind) -> Decoded<Footer> {
     let bytes = &mut bytes;
     let first_sequence = varint::take(bytes)?;
     let last_sequence = varint::take(bytes)?;
@@ -146,6 +156,11 @@ fn decode_plain(mut bytes: &[u8]) -> Decoded<Footer> {
         end = end.checked_add(step(bytes)?).ok_or("its rows are too many")?;
         groups.push(Group { first_slot, end });
     }
+    let mut extra = Vec::new();
+    if kind == Kind::Rollups {
+        let length = varint::take_length(bytes)?;
+        extra = varint::take_bytes(bytes, length)?.to_vec();
+    }
     let series = RoaringBitmap::deserialize_from(*bytes).map_err(|_| "its slots do not unpack")?;
-    Ok(Footer { meta, series, rows_offset, groups, names_offset, names_bytes })
+    Ok(Footer { meta, series, rows_offset, groups, names_offset, names_bytes, extra })
 }

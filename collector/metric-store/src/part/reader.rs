@@ -12,8 +12,8 @@ use roaring::RoaringBitmap;
 
 use super::block::{self, Place};
 use super::footer::{Footer, TRAILER_BYTES, Trailer};
-use super::rows::{self, Group, Row};
-use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, Meta};
+use super::rows::{Group, Row};
+use super::{HEADER_BYTES, Kind, Meta};
 use crate::MetricStoreError;
 use crate::chunk::{Decoded, timestamps, values};
 use crate::index::Index;
@@ -23,7 +23,7 @@ use crate::select::TimeRange;
 /// Series blocks this near to each other are read in one go: a seek costs more than the bytes between.
 const READ_GAP_BYTES: u64 = 16 << 10;
 /// One read at most, whatever lies together.
-const READ_BYTES_MAX: u64 = 1 << 20;
+pub(super) const READ_BYTES_MAX: u64 = 1 << 20;
 
 /// Times kept of one part while it is read, 8 bytes each; beyond it they are read again.
 const CACHED_TIMES_MAX: usize = 1 << 20;
@@ -35,9 +35,9 @@ pub(crate) struct Part {
     pub(crate) meta: Meta,
     pub(crate) bytes: u64,
     pub(crate) series: RoaringBitmap,
-    rows_offset: u64,
+    pub(super) rows_offset: u64,
     /// In order of slot.
-    groups: Box<[Group]>,
+    pub(super) groups: Box<[Group]>,
     names_offset: u64,
     names_bytes: u64,
     /// Blocks that could not be read so far; such a part is served as far as it goes, and never merged.
@@ -97,11 +97,17 @@ impl Part {
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, MetricStoreError> {
+        Self::open_kind(path, Kind::Samples).map(|(part, _)| part)
+    }
+
+    /// With what else the footer says.
+    pub(crate) fn open_kind(path: &Path, kind: Kind) -> Result<(Self, Vec<u8>), MetricStoreError> {
         let read = MetricStoreError::io("read the metric part", path);
         let file = File::open(path).map_err(MetricStoreError::io("open the metric part", path))?;
         let bytes = file.metadata().map_err(read)?.len();
-        let footer = read_footer(&file, path, bytes)?;
-        Ok(Self::new(path.to_path_buf(), file, bytes, footer))
+        let mut footer = read_footer(&file, path, kind, bytes)?;
+        let extra = std::mem::take(&mut footer.extra);
+        Ok((Self::new(path.to_path_buf(), file, bytes, footer), extra))
     }
 
     /// Puts the names of its series into the index; damage is an error.
@@ -129,9 +135,25 @@ impl Part {
         budget: &mut ReadBudget,
         mut sink: impl FnMut(u32, &[i64], &[f64]),
     ) -> Result<(), MetricStoreError> {
+        let mut times = TimesCache::default();
+        self.read_blocks(wanted, |slot, block| {
+            self.read_block(block, range, &mut times, &mut |times: &[i64], values: &[f64]| {
+                budget.spend(times.len())?;
+                sink(slot, times, values);
+                Ok(())
+            })
+        })
+    }
+
+    /// Gives `sink` the block of every wanted series as it lies in the file; what it finds damaged is counted, logged
+    /// and stepped over.
+    pub(crate) fn read_blocks(
+        &self,
+        wanted: &RoaringBitmap,
+        mut sink: impl FnMut(u32, &[u8]) -> Result<(), MetricStoreError>,
+    ) -> Result<(), MetricStoreError> {
         let mut rows = self.sound_rows(wanted)?;
         rows.sort_unstable_by_key(|row| row.place.offset);
-        let mut times = TimesCache::default();
         let mut rest = rows.as_slice();
         while let Some(first) = rest.first() {
             let (run, later) = rest.split_at(run_length(rest));
@@ -142,12 +164,7 @@ impl Part {
                 let start = usize::try_from(row.place.offset - first.place.offset);
                 let block = start.ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
                 let block = block.get(..row.place.bytes as usize).unwrap_or(block);
-                let mut give = |times: &[i64], values: &[f64]| {
-                    budget.spend(times.len())?;
-                    sink(row.slot, times, values);
-                    Ok(())
-                };
-                match self.read_block(block, range, &mut times, &mut give) {
+                match sink(row.slot, block) {
                     Err(MetricStoreError::Damaged { reason, .. }) => {
                         self.count_damage(row.place.offset, reason);
                     }
@@ -158,22 +175,6 @@ impl Part {
         Ok(())
     }
 
-    /// Where the wanted series lie, in order of slot, as far as that can be read; damage is counted.
-    pub(crate) fn sound_rows(&self, wanted: &RoaringBitmap) -> Result<Vec<Row>, MetricStoreError> {
-        self.rows_of(wanted, |reason| {
-            self.count_damage(self.rows_offset, reason);
-            Ok(())
-        })
-    }
-
-    /// Where the wanted series lie, in order of slot; damage is an error.
-    pub(crate) fn rows(&self, wanted: &RoaringBitmap) -> Result<Vec<Row>, MetricStoreError> {
-        self.rows_of(wanted, |reason| {
-            self.count_damage(self.rows_offset, reason);
-            self.sound(Err(reason))
-        })
-    }
-
     /// Adds every sample of one series; damage is an error. `times` is for this part alone.
     pub(crate) fn read_series(
         &self,
@@ -181,68 +182,43 @@ impl Part {
         times: &mut TimesCache,
         samples: &mut Vec<Sample>,
     ) -> Result<(), MetricStoreError> {
-        let block = self.bytes_at(row.place.offset, u64::from(row.place.bytes))?;
+        self.read_series_in(row, &(i64::MIN..=i64::MAX), times, samples)
+    }
+
+    /// As [`Part::read_series`], of this range only.
+    pub(crate) fn read_series_in(
+        &self,
+        row: &Row,
+        range: &TimeRange,
+        times: &mut TimesCache,
+        samples: &mut Vec<Sample>,
+    ) -> Result<(), MetricStoreError> {
+        let block = self.block(row)?;
         let mut give = |times: &[i64], values: &[f64]| {
             let pairs = times.iter().zip(values);
             samples
                 .extend(pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value }));
             Ok(())
         };
-        let read = self.read_block(&block, &(i64::MIN..=i64::MAX), times, &mut give);
+        let read = self.read_block(&block, range, times, &mut give);
+        self.note(row, read)
+    }
+
+    /// The block of one series as it lies in the file.
+    pub(crate) fn block(&self, row: &Row) -> Result<Vec<u8>, MetricStoreError> {
+        self.bytes_at(row.place.offset, u64::from(row.place.bytes))
+    }
+
+    /// Counts a block that turned out to be damaged.
+    pub(crate) fn note<T>(
+        &self,
+        row: &Row,
+        read: Result<T, MetricStoreError>,
+    ) -> Result<T, MetricStoreError> {
         if let Err(MetricStoreError::Damaged { reason, .. }) = &read {
             self.count_damage(row.place.offset, reason);
         }
         read
-    }
-
-    /// Reads the groups that hold wanted slots, neighbours in one go; `damaged` decides about one that is not sound.
-    fn rows_of(
-        &self,
-        wanted: &RoaringBitmap,
-        damaged: impl Fn(&'static str) -> Result<(), MetricStoreError>,
-    ) -> Result<Vec<Row>, MetricStoreError> {
-        let picked = wanted & &self.series;
-        let mut found = Vec::with_capacity(usize::try_from(picked.len()).unwrap_or_default());
-        let mut groups = self.groups_of(&picked).into_iter().peekable();
-        while let Some(first) = groups.next() {
-            let (start, mut last) = (self.group_start(first), first);
-            while let Some(next) = groups.next_if(|next| {
-                *next == last + 1 && u64::from(self.groups[*next].end - start) <= READ_BYTES_MAX
-            }) {
-                last = next;
-            }
-            let length = u64::from(self.groups[last].end - start);
-            let bytes = self.bytes_at(self.rows_offset + u64::from(start), length)?;
-            for group in first..=last {
-                let from = (self.group_start(group) - start) as usize;
-                let group = bytes.get(from..(self.groups[group].end - start) as usize);
-                if let Err(reason) = rows::decode(group.unwrap_or_default(), &picked, &mut found) {
-                    damaged(reason)?;
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    fn group_start(&self, group: usize) -> u32 {
-        group.checked_sub(1).map_or(0, |before| self.groups[before].end)
-    }
-
-    /// The groups where these slots are, in order.
-    fn groups_of(&self, picked: &RoaringBitmap) -> Vec<usize> {
-        let mut groups = Vec::new();
-        let mut slots = picked.iter();
-        let mut from = 0;
-        while let Some(slot) = slots.next() {
-            let behind = self.groups[from..].partition_point(|group| group.first_slot <= slot);
-            from += behind;
-            groups.push(from.saturating_sub(1));
-            match self.groups.get(from) {
-                Some(next) => slots.advance_to(next.first_slot),
-                None => break,
-            }
-        }
-        groups
     }
 
     fn read_block(
@@ -269,7 +245,7 @@ impl Part {
     }
 
     /// Times that many series share are read and decoded once per query.
-    fn times(
+    pub(crate) fn times(
         &self,
         place: Place,
         samples: usize,
@@ -290,7 +266,7 @@ impl Part {
         Ok(times)
     }
 
-    fn bytes_at(&self, offset: u64, length: u64) -> Result<Vec<u8>, MetricStoreError> {
+    pub(super) fn bytes_at(&self, offset: u64, length: u64) -> Result<Vec<u8>, MetricStoreError> {
         let inside = offset.checked_add(length).is_some_and(|end| end <= self.bytes);
         let length = usize::try_from(length).ok().filter(|_| inside);
         let length = self.sound(length.ok_or("a block lies outside of the file"))?;
@@ -301,11 +277,11 @@ impl Part {
         Ok(bytes)
     }
 
-    fn sound<T>(&self, decoded: Decoded<T>) -> Result<T, MetricStoreError> {
+    pub(crate) fn sound<T>(&self, decoded: Decoded<T>) -> Result<T, MetricStoreError> {
         decoded.map_err(|reason| MetricStoreError::Damaged { path: self.path.clone(), reason })
     }
 
-    fn count_damage(&self, offset: u64, reason: &str) {
+    pub(super) fn count_damage(&self, offset: u64, reason: &str) {
         if self.damaged_blocks.fetch_add(1, Relaxed) == 0 {
             tracing::error!(part = %self.path.display(), offset, reason,
                 "a block of this metric part cannot be read; its other series are served");
@@ -327,7 +303,12 @@ fn run_length(rows: &[Row]) -> usize {
     1 + together.count()
 }
 
-fn read_footer(file: &File, path: &Path, bytes: u64) -> Result<Footer, MetricStoreError> {
+fn read_footer(
+    file: &File,
+    path: &Path,
+    kind: Kind,
+    bytes: u64,
+) -> Result<Footer, MetricStoreError> {
     let damaged = |reason| MetricStoreError::Damaged { path: path.to_path_buf(), reason };
     let read_at = |buffer: &mut [u8], offset| {
         file.read_exact_at(buffer, offset)
@@ -339,22 +320,22 @@ fn read_footer(file: &File, path: &Path, bytes: u64) -> Result<Footer, MetricSto
     }
     let mut header = [0; 12];
     read_at(&mut header, 0)?;
-    if header[..8] != MAGIC {
+    if header[..8] != kind.magic() {
         return Err(damaged("it does not begin as a metric part does"));
     }
     let got = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
-    if got != FORMAT_VERSION {
-        let path = path.to_path_buf();
-        return Err(MetricStoreError::FormatVersion { path, got, supported: FORMAT_VERSION });
+    if got != kind.version() {
+        let (path, supported) = (path.to_path_buf(), kind.version());
+        return Err(MetricStoreError::FormatVersion { path, got, supported });
     }
     let mut trailer = [0; TRAILER_BYTES];
     let end = bytes - TRAILER_BYTES as u64;
     read_at(&mut trailer, end)?;
-    let trailer = Trailer::decode(&trailer).map_err(damaged)?;
+    let trailer = Trailer::decode(&trailer, kind).map_err(damaged)?;
     if trailer.offset.checked_add(u64::from(trailer.packed_bytes)) != Some(end) {
         return Err(damaged("its trailer points elsewhere"));
     }
     let mut packed = vec![0; trailer.packed_bytes as usize];
     read_at(&mut packed, trailer.offset)?;
-    trailer.unpack(&packed).map_err(damaged)
+    trailer.unpack(&packed, kind).map_err(damaged)
 }

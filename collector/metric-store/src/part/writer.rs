@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 use super::block::{self, NewChunk, Place};
 use super::footer::{self, Footer};
 use super::rows::{self, GROUP_ROWS, Group, Row};
-use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, Meta, Part};
+use super::{HEADER_BYTES, Kind, Meta, Part};
 use crate::MetricStoreError;
 use crate::chunk::{CHUNK_SAMPLES_MAX, timestamps, values};
 use crate::index::Index;
@@ -26,7 +26,9 @@ pub(crate) const TEMPORARY_EXTENSION: &str = "tmp";
 #[derive(Debug)]
 pub(crate) struct PartWriter {
     directory: PathBuf,
+    path: PathBuf,
     temporary: PathBuf,
+    kind: Kind,
     out: BufWriter<File>,
     offset: u64,
     meta: Meta,
@@ -44,14 +46,26 @@ struct TimesWritten {
 }
 
 impl PartWriter {
+    /// A part of samples, under the name that its `meta` gives it.
     pub(crate) fn create(directory: &Path, meta: Meta) -> Result<Self, MetricStoreError> {
-        let temporary = meta.name().path(directory).with_extension(TEMPORARY_EXTENSION);
+        Self::begin(directory, meta.name().path(directory), Kind::Samples, meta)
+    }
+
+    pub(crate) fn begin(
+        directory: &Path,
+        path: PathBuf,
+        kind: Kind,
+        meta: Meta,
+    ) -> Result<Self, MetricStoreError> {
+        let temporary = path.with_extension(TEMPORARY_EXTENSION);
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true).open(&temporary);
         let file = file.map_err(MetricStoreError::io("create the metric part", &temporary))?;
         let mut writer = Self {
             directory: directory.to_path_buf(),
+            path,
             temporary,
+            kind,
             out: BufWriter::with_capacity(1 << 20, file),
             offset: 0,
             meta,
@@ -59,8 +73,8 @@ impl PartWriter {
             times: TimesWritten::default(),
             finished: false,
         };
-        let mut header = MAGIC.to_vec();
-        header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let mut header = kind.magic().to_vec();
+        header.extend_from_slice(&kind.version().to_le_bytes());
         header.resize(usize::try_from(HEADER_BYTES).unwrap_or_default(), 0);
         writer.put(&header)?;
         Ok(writer)
@@ -68,18 +82,31 @@ impl PartWriter {
 
     /// Adds a series; `samples` in order of time, no time twice. Series that are read together come together.
     pub(crate) fn add(&mut self, slot: u32, samples: &[Sample]) -> Result<(), MetricStoreError> {
-        let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return Ok(()) };
-        let meta = &mut self.meta;
-        meta.min_ms = meta.min_ms.min(first.timestamp_ms);
-        meta.max_ms = meta.max_ms.max(last.timestamp_ms);
-        meta.samples += samples.len() as u64;
+        if samples.is_empty() {
+            return Ok(());
+        }
         let mut chunks = Vec::new();
         // Chunks of equal length: a short rest would be coded badly.
         let count = samples.len().div_ceil(CHUNK_SAMPLES_MAX);
         for chunk in samples.chunks(samples.len().div_ceil(count)) {
             chunks.push(self.chunk(chunk)?);
         }
-        let place = self.put(&block::seal(&block::encode(&chunks)))?;
+        self.add_chunks(slot, &chunks)
+    }
+
+    /// Adds a series whose times are in the file already.
+    pub(crate) fn add_chunks(
+        &mut self,
+        slot: u32,
+        chunks: &[NewChunk],
+    ) -> Result<(), MetricStoreError> {
+        let meta = &mut self.meta;
+        for chunk in chunks {
+            meta.min_ms = meta.min_ms.min(chunk.first_ms);
+            meta.max_ms = meta.max_ms.max(chunk.last_ms);
+            meta.samples += chunk.samples as u64;
+        }
+        let place = self.put(&block::seal(&block::encode(chunks)))?;
         self.rows.push(Row { slot, place });
         Ok(())
     }
@@ -96,7 +123,8 @@ impl PartWriter {
         })
     }
 
-    fn times(&mut self, times: &[i64]) -> Result<Place, MetricStoreError> {
+    /// Where these times lie; the same times are written once.
+    pub(crate) fn times(&mut self, times: &[i64]) -> Result<Place, MetricStoreError> {
         let key = (self.times.keys.0.hash_one(times), self.times.keys.1.hash_one(times));
         if let Some(place) = self.times.places.get(&key) {
             return Ok(*place);
@@ -117,11 +145,20 @@ impl PartWriter {
     }
 
     /// The part, on disk under its name when this returns. The index has the names of its series.
-    pub(crate) fn finish(mut self, index: &RwLock<Index>) -> Result<Part, MetricStoreError> {
-        let footer = self.footer(index)?;
+    pub(crate) fn finish(self, index: &RwLock<Index>) -> Result<Part, MetricStoreError> {
+        self.finish_with(index, Vec::new())
+    }
+
+    /// With what else the footer of roll-ups is to say.
+    pub(crate) fn finish_with(
+        mut self,
+        index: &RwLock<Index>,
+        extra: Vec<u8>,
+    ) -> Result<Part, MetricStoreError> {
+        let footer = Footer { extra, ..self.footer(index)? };
         let offset = self.offset;
-        self.put(&footer::encode(&footer, offset)?)?;
-        let path = self.meta.name().path(&self.directory);
+        self.put(&footer::encode(&footer, self.kind, offset)?)?;
+        let path = std::mem::take(&mut self.path);
         let synced = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
         synced.map_err(MetricStoreError::io("sync the metric part", &self.temporary))?;
         std::fs::rename(&self.temporary, &path)
@@ -151,7 +188,8 @@ impl PartWriter {
         names::encode_all(index, &series, |batch| self.put(batch).map(drop))?;
         let names_bytes = self.offset - names_offset;
         let meta = self.meta;
-        Ok(Footer { meta, series, rows_offset, groups, names_offset, names_bytes })
+        let extra = Vec::new();
+        Ok(Footer { meta, series, rows_offset, groups, names_offset, names_bytes, extra })
     }
 }
 

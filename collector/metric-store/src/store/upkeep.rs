@@ -1,4 +1,4 @@
-//! Upkeep of the store: parts past their time go, neighbours merge, series without samples are forgotten.
+//! Upkeep of the store: parts past their time are rolled up and go, neighbours merge, series without samples are forgotten.
 //! Runs beside appends, cuts and selects; one round at a time.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError};
 
 use super::{MetricStore, read, write};
 use crate::part::Part;
-use crate::{MetricStoreError, merge, part, retention};
+use crate::rollup::{Needs, RollupName, RollupPart, Rollups};
+use crate::{MetricStoreError, merge, part, rollup};
 
 /// What one call of [`MetricStore::maintain`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,24 +15,31 @@ pub struct Maintained {
     pub expired_parts: u64,
     pub merges: u64,
     pub forgotten_series: u64,
+    pub rolled_up_days: u64,
+    pub rollup_merges: u64,
+    pub expired_rollup_parts: u64,
 }
 
+/// Days rolled up in one round, so that merging and retention get their turn when a store of months is rolled up.
+const ROLLED_UP_DAYS_MAX: usize = 8;
+
 impl MetricStore {
-    /// Retention, merging, forgetting series without samples. Blocks on the disk; selects and appends go on beside it.
+    /// Retention, merging, rolling up, forgetting series without samples. Blocks on the disk; selects and appends go
+    /// on beside it.
     pub fn maintain(&self, now_ms: i64) -> Result<Maintained, MetricStoreError> {
         let _only_one = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = Maintained::default();
-        let parts = self.parts();
-        let expired = retention::expired(&parts, now_ms, self.config.retention_ms);
-        self.replace(&expired, None)?;
-        done.expired_parts = expired.len() as u64;
-        self.counters.expired_parts.fetch_add(done.expired_parts, Relaxed);
-        while let Some(run) = merge::plan(&self.parts()) {
-            let merged = merge::merge(&self.config.directory, run, &self.index)?;
-            self.replace(run, Some(Arc::new(merged)))?;
-            done.merges += 1;
-            self.counters.merges.fetch_add(1, Relaxed);
+        let needs = self.needs(now_ms);
+        // First what frees room, and again what the new roll-ups free.
+        self.expire(&needs, now_ms, &mut done)?;
+        self.merge_parts(&mut done)?;
+        let rolled_up = self.roll_up(&needs, &mut done);
+        if rolled_up.is_err() {
+            self.counters.rollup_failures.fetch_add(1, Relaxed);
         }
+        rolled_up?;
+        self.expire(&needs, now_ms, &mut done)?;
+        self.merge_rollups(&needs, &mut done)?;
         done.forgotten_series = self.forget_series();
         self.counters.forgotten_series.fetch_add(done.forgotten_series, Relaxed);
         let mut catalogue = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,12 +47,87 @@ impl MetricStore {
         Ok(done)
     }
 
+    fn needs(&self, now_ms: i64) -> Needs {
+        let config = &self.config;
+        let (samples_ms, settled_ms) = (config.retention_ms, config.rollup_after_ms);
+        Needs::new(now_ms, samples_ms, settled_ms, config.rollup_retention_ms)
+    }
+
+    fn expire(
+        &self,
+        needs: &Needs,
+        now_ms: i64,
+        done: &mut Maintained,
+    ) -> Result<(), MetricStoreError> {
+        let (expired, too_late) = rollup::unneeded(needs, &self.parts(), &self.rollups());
+        if too_late > 0 {
+            tracing::warn!(
+                parts = too_late,
+                "samples came when their day could not be rolled up any more; they go with their parts"
+            );
+            self.counters.too_late_parts.fetch_add(too_late, Relaxed);
+        }
+        self.replace(&expired, None)?;
+        done.expired_parts += expired.len() as u64;
+        self.counters.expired_parts.fetch_add(expired.len() as u64, Relaxed);
+        let kept_ms = self.config.rollup_retention_ms;
+        let rollups = self.rollups();
+        let expired = rollups.all.iter().filter(|one| needs.expired(one, now_ms, kept_ms));
+        let expired: Vec<_> = expired.cloned().collect();
+        self.replace_rollups(&expired, None)?;
+        done.expired_rollup_parts += expired.len() as u64;
+        self.counters.expired_rollup_parts.fetch_add(expired.len() as u64, Relaxed);
+        Ok(())
+    }
+
+    fn merge_parts(&self, done: &mut Maintained) -> Result<(), MetricStoreError> {
+        while let Some(run) = merge::plan(&self.parts()) {
+            let merged = merge::merge(&self.config.directory, run, &self.index)?;
+            self.replace(run, Some(Arc::new(merged)))?;
+            done.merges += 1;
+            self.counters.merges.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn roll_up(&self, needs: &Needs, done: &mut Maintained) -> Result<(), MetricStoreError> {
+        let parts = self.parts();
+        for day in rollup::due(needs, &parts, &self.rollups(), ROLLED_UP_DAYS_MAX) {
+            let old: Vec<_> = self.rollups().of_day(day).cloned().into_iter().collect();
+            let revision = old.first().map_or(0, |old| old.name.revision + 1);
+            let name = RollupName { from_day: day, to_day: day + 1, revision };
+            let new = rollup::roll_up(&self.config.directory, name, &parts, &self.index)?;
+            self.replace_rollups(&old, Some(Arc::new(new)))?;
+            done.rolled_up_days += 1;
+            self.counters.rolled_up_days.fetch_add(1, Relaxed);
+            self.counters.rewritten_days.fetch_add(old.len() as u64, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn merge_rollups(&self, needs: &Needs, done: &mut Maintained) -> Result<(), MetricStoreError> {
+        loop {
+            let rollups = self.rollups();
+            let Some(run) = rollup::merge_run(needs, &self.parts(), &rollups) else {
+                return Ok(());
+            };
+            let merged = rollup::merge(&self.config.directory, run, &self.index)?;
+            self.replace_rollups(run, Some(Arc::new(merged)))?;
+            done.rollup_merges += 1;
+            self.counters.rollup_merges.fetch_add(1, Relaxed);
+        }
+    }
+
     fn parts(&self) -> Arc<Vec<Arc<Part>>> {
         Arc::clone(&read(&self.head).parts)
     }
 
-    /// Readers see the new part instead of the old ones; then the old files go. A crash before that leaves files that
-    /// the next start removes (merged) or the next upkeep deletes again (expired).
+    fn rollups(&self) -> Arc<Rollups> {
+        Arc::clone(&read(&self.head).rollups)
+    }
+
+    /// Readers see the new part instead of the old ones, and roll-ups where samples go; then the old files go. A crash
+    /// before that leaves files that the next start removes (merged) or the next upkeep deletes again (expired).
     fn replace(&self, old: &[Arc<Part>], new: Option<Arc<Part>>) -> Result<(), MetricStoreError> {
         {
             let mut head = write(&self.head);
@@ -52,13 +135,38 @@ impl MetricStore {
             parts.retain(|part| !old.iter().any(|gone| Arc::ptr_eq(gone, part)));
             parts.extend(new);
             parts.sort_by_key(|part| part.meta.first_sequence);
+            let rollups = Rollups::new(head.rollups.all.clone(), &head.parts);
+            head.rollups = Arc::new(rollups);
         }
+        self.delete(old.iter().map(|part| &**part))
+    }
+
+    /// As for parts. A file of the same days under an older revision goes at the next start at the latest.
+    fn replace_rollups(
+        &self,
+        old: &[Arc<RollupPart>],
+        new: Option<Arc<RollupPart>>,
+    ) -> Result<(), MetricStoreError> {
+        {
+            let mut head = write(&self.head);
+            let mut all = head.rollups.all.clone();
+            all.retain(|one| !old.iter().any(|gone| Arc::ptr_eq(gone, one)));
+            all.extend(new);
+            let rollups = Rollups::new(all, &head.parts);
+            head.rollups = Arc::new(rollups);
+        }
+        self.delete(old.iter().map(|rollups| &rollups.part))
+    }
+
+    fn delete<'a>(&self, old: impl Iterator<Item = &'a Part>) -> Result<(), MetricStoreError> {
+        let mut any = false;
         for part in old {
+            any = true;
             std::fs::remove_file(&part.path)
                 .map_err(MetricStoreError::io("delete the metric part", &part.path))?;
         }
         // Gone for good before a slot of theirs becomes another series.
-        if old.is_empty() { Ok(()) } else { part::sync_directory(&self.config.directory) }
+        if any { part::sync_directory(&self.config.directory) } else { Ok(()) }
     }
 
     fn forget_series(&self) -> u64 {
@@ -68,6 +176,9 @@ impl MetricStore {
         let mut live = head.slots();
         for part in head.parts.iter() {
             live |= &part.series;
+        }
+        for rollups in &head.rollups.all {
+            live |= &rollups.part.series;
         }
         let forgotten = index.sweep(&live);
         forgotten.iter().for_each(|slot| head.retire(slot));

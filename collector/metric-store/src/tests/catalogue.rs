@@ -102,8 +102,11 @@ fn without_it_a_part_that_lost_its_names_is_set_aside_and_the_others_served() {
 #[test]
 fn a_slot_used_again_is_the_newer_series_after_a_start() {
     let directory = tempfile::tempdir().unwrap();
-    let config =
-        MetricStoreConfig { retention_ms: MINUTE_MS, ..MetricStoreConfig::new(directory.path()) };
+    let config = MetricStoreConfig {
+        retention_ms: MINUTE_MS,
+        rollup_retention_ms: 0,
+        ..MetricStoreConfig::new(directory.path())
+    };
     let store = MetricStore::open(config.clone()).unwrap();
     let old = refs(&store, &[labels("old", "a")]);
     store.append(&old, 0, &[1.0]).unwrap();
@@ -128,8 +131,11 @@ fn a_slot_used_again_is_the_newer_series_after_a_start() {
 #[test]
 fn names_of_the_forgotten_are_dropped_when_they_are_most_of_it() {
     let directory = tempfile::tempdir().unwrap();
-    let config =
-        MetricStoreConfig { retention_ms: MINUTE_MS, ..MetricStoreConfig::new(directory.path()) };
+    let config = MetricStoreConfig {
+        retention_ms: MINUTE_MS,
+        rollup_retention_ms: 0,
+        ..MetricStoreConfig::new(directory.path())
+    };
     let store = MetricStore::open(config.clone()).unwrap();
     let many = |round: i64| -> Vec<Labels> {
         (0..6_000).map(|at| labels(&format!("metric_{round}_{at}"), "a")).collect()

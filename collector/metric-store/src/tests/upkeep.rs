@@ -10,6 +10,7 @@ fn parts_beyond_retention_go_and_the_newest_keeps_the_position() {
     let directory = tempfile::tempdir().unwrap();
     let config = MetricStoreConfig {
         retention_ms: 10 * MINUTE_MS,
+        rollup_retention_ms: 0,
         ..MetricStoreConfig::new(directory.path())
     };
     let store = MetricStore::open(config).unwrap();
@@ -58,8 +59,11 @@ fn merging_keeps_every_sample_and_the_later_value() {
 #[test]
 fn series_without_samples_are_forgotten_and_their_refs_refused() {
     let directory = tempfile::tempdir().unwrap();
-    let config =
-        MetricStoreConfig { retention_ms: MINUTE_MS, ..MetricStoreConfig::new(directory.path()) };
+    let config = MetricStoreConfig {
+        retention_ms: MINUTE_MS,
+        rollup_retention_ms: 0,
+        ..MetricStoreConfig::new(directory.path())
+    };
     let store = MetricStore::open(config).unwrap();
     let old = refs(&store, &[labels("gone", "a")]);
     store.append(&old, 0, &[1.0]).unwrap();
