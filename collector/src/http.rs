@@ -13,11 +13,13 @@ mod events;
 mod gauges;
 mod hosts;
 mod live;
+mod otlp;
 mod overview;
 mod pages;
 mod passwords;
 mod picture;
 mod prometheus;
+mod pushes;
 mod reload;
 mod remote_write;
 mod sign_in;
@@ -39,7 +41,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 pub use error::ApiError;
 pub use picture::Pictures;
 pub use prometheus::Places;
-pub use remote_write::push_bodies;
+pub use pushes::push_bodies;
 pub use sign_in::{Gate, Who};
 
 use crate::api_tokens::ApiTokens;
@@ -122,8 +124,9 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), sign_in::guard));
     Router::new()
         .merge(guarded)
-        // It asks for a token that writes by itself, and bounds its bodies.
+        // They ask for a token that writes by themselves, and bound their bodies.
         .route("/api/v1/write", post(remote_write::write))
+        .route("/api/v1/otlp/v1/metrics", post(otlp::metrics))
         .route("/api/session", get(sign_in::current).post(sign_in::begin).delete(sign_in::end))
         .route("/api/setup", post(sign_in::setup))
         .route("/-/ready", get(ready))

@@ -2,8 +2,10 @@
 //!
 //! Promises: what is acknowledged is on disk; a series carries its owner's labels and speaks for nobody else (`push/owner`);
 //! what is not taken is counted by reason and told. What waits for the views is bounded, so a slow disk slows the senders.
-//! Leaves to others: HTTP and tokens (`http/remote_write`), the bytes of a request (`collector_remote_write`).
+//! Leaves to others: HTTP and tokens (`http/remote_write`, `http/otlp`), the bytes of a request (`collector_remote_write`,
+//! `collector_otlp`). However a request came, from its decoding on it goes one way.
 
+mod body;
 mod catalog;
 mod owner;
 
@@ -15,9 +17,11 @@ use agent_model::Millis;
 use collector_inventory::Inventory;
 use collector_journal::{Journal, JournalError};
 use collector_metric_store::{MetricStoreError, SeriesRef};
-use collector_remote_write::{LeftOut, Refusal, Refusals, RemoteWriteError, Version, limits};
+use collector_otlp::{OtlpError, Translated};
+use collector_remote_write::{LeftOut, Refusal, Refusals, RemoteWriteError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use body::Body;
 pub use catalog::{Catalog, Known};
 pub use owner::{Owner, owner_labels};
 
@@ -53,12 +57,16 @@ pub struct Taken {
     pub samples: u64,
     pub refusals: Refusals,
     pub left_out: LeftOut,
+    /// Points of OTLP of which nothing was taken.
+    pub points_refused: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
     #[error(transparent)]
     Request(#[from] RemoteWriteError),
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     #[error("too much is being stored at once")]
     Busy,
     #[error("the samples cannot be stored")]
@@ -77,7 +85,9 @@ pub struct Pushes {
     pub inventory: Inventory,
     pub future_max_ms: Millis,
     pub past_max_ms: Millis,
+    /// Of remote write, and of OTLP.
     pub metrics: PushMetrics,
+    pub otlp_metrics: PushMetrics,
     pub state: State,
 }
 
@@ -109,14 +119,14 @@ impl Pushes {
     pub async fn accept(
         self: &Arc<Self>,
         owner: Arc<Owner>,
-        body: bytes::Bytes,
-        version: Version,
+        body: Body,
         received_ms: Millis,
     ) -> Result<Taken, PushError> {
         let room = self.room(&body).await?;
         self.refresh_enrolled(received_ms).await?;
+        let metrics = if body.is_otlp() { &self.otlp_metrics } else { &self.metrics };
         let this = Arc::clone(self);
-        let prepare = move || this.prepare(owner, &body, version, received_ms);
+        let prepare = move || this.prepare(owner, &body, received_ms);
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let prepared =
             prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
@@ -127,15 +137,13 @@ impl Pushes {
             let content = Content::Push(Box::new(pushed));
             self.feed.publish(&Arc::new(Decoded { position, content }));
         }
-        self.count(&taken);
+        count(metrics, &taken);
         Ok(taken)
     }
 
-    async fn room(&self, body: &[u8]) -> Result<OwnedSemaphorePermit, PushError> {
-        let bytes = snap::raw::decompress_len(body).map_err(RemoteWriteError::Snappy)?;
-        // What is larger is refused by its decoder.
-        let bytes = bytes.min(limits::MESSAGE_BYTES_MAX);
-        let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    async fn room(&self, body: &Body) -> Result<OwnedSemaphorePermit, PushError> {
+        let kibibytes = body.room()?.div_ceil(1024).min(ROOM_KIBIBYTES);
+        let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.state.room).acquire_many_owned(kibibytes);
         let room = tokio::time::timeout(self.state.room_time_max, room).await;
         room.ok().and_then(Result::ok).ok_or(PushError::Busy)
@@ -156,24 +164,29 @@ impl Pushes {
     fn prepare(
         &self,
         owner: Arc<Owner>,
-        body: &[u8],
-        version: Version,
+        body: &Body,
         received_ms: Millis,
     ) -> Result<Prepared, PushError> {
-        let push = collector_remote_write::decode(body, version)?;
-        let known = self.catalog.look_up(&owner, &push, received_ms)?;
+        let decoded = body.decode()?;
+        let known = self.catalog.look_up(&owner, &decoded.push, received_ms)?;
         let earliest = received_ms.saturating_sub(self.past_max_ms);
         let latest = received_ms.saturating_add(self.future_max_ms);
-        let judge = |at: usize, timestamp_ms: Millis| match known[at] {
+        let single = |at: usize, timestamp_ms: Millis| match known[at] {
             Err(refusal) => Some(refusal),
             Ok(_) if !(earliest..=latest).contains(&timestamp_ms) => Some(Refusal::Time),
             Ok(_) => None,
         };
+        let (with_its_point, points) = decoded.judged(|at, sample| single(at, sample.timestamp_ms));
+        let judge = |at: usize, timestamp_ms: Millis| {
+            let of_point = with_its_point.get(at).copied().flatten();
+            of_point.or_else(|| single(at, timestamp_ms))
+        };
+        let Translated { push, points_refused, .. } = decoded;
         let all_good = push.series().enumerate().all(|(at, series)| {
             series.samples.iter().all(|sample| judge(at, sample.timestamp_ms).is_none())
         });
         let (push, places) = if all_good {
-            (push, known.into_iter().flatten().collect())
+            (push, known.iter().copied().flatten().collect())
         } else {
             // The places of series that lose a part of their samples stay; those that lose all go.
             let kept = push.series().enumerate().filter(|(at, series)| {
@@ -186,6 +199,7 @@ impl Pushes {
             samples: push.sample_count() as u64,
             refusals: push.refusals.clone(),
             left_out: push.left_out,
+            points_refused: points_refused + points,
         };
         self.tell(&owner, &taken, received_ms);
         let record = PushRecord { owner, received_ms, push };
@@ -204,17 +218,17 @@ impl Pushes {
         self.state.told_ms.store(now_ms, Relaxed);
         tracing::warn!(token = owner.name, "a push was not taken whole: {}", taken.refusals.text());
     }
+}
 
-    fn count(&self, taken: &Taken) {
-        self.metrics.samples.inc_by(taken.samples);
-        for (refusal, samples) in taken.refusals.iter() {
-            self.metrics.samples_refused.with_label_values(&[refusal.name()]).inc_by(samples);
-        }
-        for (kind, count) in
-            [("exemplars", taken.left_out.exemplars), ("metadata", taken.left_out.metadata)]
-        {
-            self.metrics.left_out.with_label_values(&[kind]).inc_by(count);
-        }
+fn count(metrics: &PushMetrics, taken: &Taken) {
+    metrics.samples.inc_by(taken.samples);
+    for (refusal, samples) in taken.refusals.iter() {
+        metrics.samples_refused.with_label_values(&[refusal.name()]).inc_by(samples);
+    }
+    for (kind, count) in
+        [("exemplars", taken.left_out.exemplars), ("metadata", taken.left_out.metadata)]
+    {
+        metrics.left_out.with_label_values(&[kind]).inc_by(count);
     }
 }
 

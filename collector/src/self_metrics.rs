@@ -11,6 +11,8 @@ pub struct SelfMetrics {
     pub registry: Registry,
     pub ingest: IngestMetrics,
     pub push: PushMetrics,
+    /// The same of OTLP.
+    pub otlp: PushMetrics,
     /// Connections that ended before a request was read, by listener and reason.
     pub connections_refused: IntCounterVec,
     pub enrolments: IntCounterVec,
@@ -54,10 +56,10 @@ pub struct IngestMetrics {
     pub body_bytes: IntCounter,
 }
 
-/// What others pushed by remote write.
+/// What others pushed, by remote write or OTLP.
 #[derive(Clone, Debug)]
 pub struct PushMetrics {
-    /// Requests that were answered, by version of the message and status.
+    /// Requests that were answered, by version of the message (of OTLP its encoding) and status.
     pub requests: IntCounterVec,
     pub body_bytes: IntCounter,
     pub samples: IntCounter,
@@ -70,34 +72,35 @@ pub struct PushMetrics {
 }
 
 impl PushMetrics {
-    fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
+    /// `way` stands in the names, `words` in what is said of them.
+    fn new(make: &Make<'_>, way: &str, words: &str) -> Result<Self, prometheus::Error> {
         Ok(Self {
             requests: make.counters(
-                "remote_write_requests_total",
-                "Remote write requests that were answered.",
+                &format!("{way}_requests_total"),
+                &format!("Requests of {words} that were answered."),
                 &["version", "status"],
             )?,
             body_bytes: make.counter(
-                "remote_write_body_bytes_total",
-                "Bytes of remote write requests, as they came.",
+                &format!("{way}_body_bytes_total"),
+                &format!("Bytes of {words} requests, as they came."),
             )?,
             samples: make.counter(
-                "remote_write_samples_total",
-                "Samples stored that came by remote write.",
+                &format!("{way}_samples_total"),
+                &format!("Samples stored that came by {words}."),
             )?,
             samples_refused: make.counters(
-                "remote_write_samples_refused_total",
-                "Samples of remote write that were not taken, by reason.",
+                &format!("{way}_samples_refused_total"),
+                &format!("Samples of {words} that were not taken, by reason."),
                 &["reason"],
             )?,
             requests_refused: make.counters(
-                "remote_write_requests_refused_total",
-                "Remote write requests of which nothing was taken, by reason.",
+                &format!("{way}_requests_refused_total"),
+                &format!("Requests of {words} of which nothing was taken, by reason."),
                 &["reason"],
             )?,
             left_out: make.counters(
-                "remote_write_left_out_total",
-                "Exemplars and metadata that came by remote write and are not kept.",
+                &format!("{way}_left_out_total"),
+                &format!("Exemplars and metadata that came by {words} and are not kept."),
                 &["kind"],
             )?,
         })
@@ -177,7 +180,8 @@ impl SelfMetrics {
         let make = Make(&registry);
         Ok(Self {
             ingest: IngestMetrics::new(&make)?,
-            push: PushMetrics::new(&make)?,
+            push: PushMetrics::new(&make, "remote_write", "remote write")?,
+            otlp: PushMetrics::new(&make, "otlp", "OTLP")?,
             connections_refused: make.counters(
                 "connections_refused_total",
                 "Connections that ended before a request was read.",

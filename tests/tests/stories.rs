@@ -13,6 +13,7 @@ mod stories {
     mod installed;
     mod killed;
     mod live;
+    mod otlp;
     mod outage;
     mod overflow;
     mod page;

@@ -12,7 +12,7 @@ mod labels;
 pub mod limits;
 pub mod messages;
 mod packed;
-mod protobuf;
+pub mod protobuf;
 mod push;
 mod refusal;
 mod version_1;
@@ -23,7 +23,7 @@ mod tests;
 
 pub use error::RemoteWriteError;
 pub use labels::labels;
-pub use push::{LeftOut, Push, PushedSeries};
+pub use push::{Begun, LeftOut, Push, PushedSeries};
 pub use refusal::{Refusal, Refusals};
 
 /// Which message a request carries.

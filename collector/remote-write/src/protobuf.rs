@@ -5,7 +5,7 @@ use crate::RemoteWriteError;
 
 /// What a field holds, by its wire type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Value<'a> {
+pub enum Value<'a> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'a [u8]),
@@ -14,12 +14,13 @@ pub(crate) enum Value<'a> {
 
 /// The rest of a message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+pub struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Fields<'a> {
     /// The next field's number and value.
     #[inline]
-    pub(crate) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, RemoteWriteError> {
+    #[allow(clippy::should_implement_trait, reason = "it may fail")]
+    pub fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, RemoteWriteError> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -42,7 +43,8 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    pub(crate) fn varint(&mut self) -> Result<u64, RemoteWriteError> {
+    /// A number that is no field of its own, in a packed list for example.
+    pub fn varint(&mut self) -> Result<u64, RemoteWriteError> {
         let mut value = 0_u64;
         for (at, byte) in self.0.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (7 * at);
@@ -70,7 +72,8 @@ impl<'a> Fields<'a> {
 const TORN: RemoteWriteError = RemoteWriteError::Malformed("a field is longer than its message");
 
 impl<'a> Value<'a> {
-    pub(crate) fn bytes(self) -> Result<&'a [u8], RemoteWriteError> {
+    /// A text, bytes or a message within.
+    pub fn bytes(self) -> Result<&'a [u8], RemoteWriteError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
             _ => Err(RemoteWriteError::Malformed("a field has another wire type than its own")),
@@ -80,7 +83,7 @@ impl<'a> Value<'a> {
 
 /// A sample of either version: a double in field 1, milliseconds in field 2.
 #[inline]
-pub(crate) fn sample(bytes: &[u8]) -> Result<agent_model::Sample, RemoteWriteError> {
+pub fn sample(bytes: &[u8]) -> Result<agent_model::Sample, RemoteWriteError> {
     let (mut value, mut timestamp_ms) = (0.0, 0);
     let mut fields = Fields(bytes);
     while let Some(field) = fields.next()? {

@@ -34,7 +34,7 @@ pub struct PushedSeries<'a> {
 
 /// What one series of a request has brought so far.
 #[derive(Debug, Default)]
-pub(crate) struct Begun {
+pub struct Begun {
     labels_from: usize,
     samples_from: usize,
     labels: usize,
@@ -94,7 +94,8 @@ impl Push {
         kept
     }
 
-    pub(crate) fn begin(&self) -> Result<Begun, RemoteWriteError> {
+    /// Begins a series; to be ended.
+    pub fn begin(&self) -> Result<Begun, RemoteWriteError> {
         if self.ends.len() >= limits::SERIES_MAX {
             return Err(RemoteWriteError::TooMany { what: "series", max: limits::SERIES_MAX });
         }
@@ -102,7 +103,8 @@ impl Push {
         Ok(Begun { labels_from, samples_from, ..Begun::default() })
     }
 
-    pub(crate) fn add_label(
+    /// Adds a label; beyond the limits of one the series is refused when it ends.
+    pub fn add_label(
         &mut self,
         begun: &mut Begun,
         name: &[u8],
@@ -125,7 +127,8 @@ impl Push {
         Ok(())
     }
 
-    pub(crate) fn add_sample(&mut self, sample: Sample) -> Result<(), RemoteWriteError> {
+    /// Adds a sample to the series that was begun last.
+    pub fn add_sample(&mut self, sample: Sample) -> Result<(), RemoteWriteError> {
         if self.samples.len() >= limits::SAMPLES_MAX {
             return Err(RemoteWriteError::TooMany { what: "samples", max: limits::SAMPLES_MAX });
         }
@@ -134,7 +137,7 @@ impl Push {
     }
 
     /// Closes a series; one that is refused, or has no float sample, leaves only its count.
-    pub(crate) fn end(&mut self, begun: &Begun) {
+    pub fn end(&mut self, begun: &Begun) {
         let Begun { labels_from, samples_from, refusal, histograms, .. } = *begun;
         let samples = (self.samples.len() - samples_from) as u64;
         let shown = |labels: &[u8]| labels::shown(&labels[labels_from..]);

@@ -9,6 +9,12 @@ pub enum Refusal {
     LabelLimits,
     NotUtf8,
     NativeHistogram,
+    /// What a point of OTLP tells since its last one cannot be added up here.
+    Temporality,
+    ExponentialHistogram,
+    MetricKind,
+    Point,
+    PointRepeated,
     /// The series speaks for a host, or as a part of the collector, that is not its writer's.
     Owner,
     Time,
@@ -16,13 +22,18 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::MetricName,
         Self::LabelName,
         Self::LabelRepeated,
         Self::LabelLimits,
         Self::NotUtf8,
         Self::NativeHistogram,
+        Self::Temporality,
+        Self::ExponentialHistogram,
+        Self::MetricKind,
+        Self::Point,
+        Self::PointRepeated,
         Self::Owner,
         Self::Time,
         Self::TooManySeries,
@@ -37,6 +48,11 @@ impl Refusal {
             Self::LabelLimits => "label_limits",
             Self::NotUtf8 => "not_utf8",
             Self::NativeHistogram => "native_histogram",
+            Self::Temporality => "temporality",
+            Self::ExponentialHistogram => "exponential_histogram",
+            Self::MetricKind => "metric_kind",
+            Self::Point => "point",
+            Self::PointRepeated => "point_repeated",
             Self::Owner => "owner",
             Self::Time => "time",
             Self::TooManySeries => "too_many_series",
@@ -52,6 +68,17 @@ impl Refusal {
             Self::LabelLimits => "a series has too many labels, or too long ones",
             Self::NotUtf8 => "a label is not UTF-8",
             Self::NativeHistogram => "native histograms are not supported",
+            Self::Temporality => {
+                "only cumulative temporality is taken: set the exporter's temporality preference"
+            }
+            Self::ExponentialHistogram => {
+                "exponential histograms are not supported: choose explicit buckets"
+            }
+            Self::MetricKind => "a metric is of no known kind",
+            Self::Point => "a point has no value, or its buckets or quantiles do not fit together",
+            Self::PointRepeated => {
+                "two points say different things of one series at one time (of two scopes?)"
+            }
             Self::Owner => {
                 "the series speaks for a host or a part of the collector that is not this token's"
             }

@@ -109,6 +109,7 @@ impl Parts {
             future_max_ms: limits.future_max_ms,
             past_max_ms: limits.past_max_ms,
             metrics: self.metrics.push.clone(),
+            otlp_metrics: self.metrics.otlp.clone(),
             state: crate::push::State::default(),
         })
     }

@@ -73,13 +73,15 @@ impl Bench {
             future_max_ms: 1_000,
             past_max_ms: 1_000,
             metrics: metrics.push.clone(),
+            otlp_metrics: metrics.otlp.clone(),
             state,
         });
         Self { pushes, store, follower, metrics, _directory: directory }
     }
 
     async fn push(&self, body: bytes::Bytes) -> Result<Taken, PushError> {
-        self.pushes.accept(Arc::new(owner()), body, Version::One, 1_500).await
+        let body = Body::RemoteWrite(body, Version::One);
+        self.pushes.accept(Arc::new(owner()), body, 1_500).await
     }
 
     /// What the view makes of some records of the journal.

@@ -38,6 +38,7 @@ const ARROWS: &[Arrow] = &[
     arrow("collector-event-store", &["agent-model"], NO_NETWORK),
     arrow("collector-remote-write", &["agent-model"], NO_IO),
     arrow("collector-sqlite", &[], NO_NETWORK),
+    arrow("collector-otlp", &["agent-model", "collector-remote-write"], NO_IO),
     arrow("collector-inventory", &["agent-model", "agent-yaml", "collector-sqlite"], NO_NETWORK),
     // It sends to webhooks, but serves nothing.
     arrow(
@@ -57,6 +58,7 @@ const ARROWS: &[Arrow] = &[
             "collector-inventory",
             "collector-journal",
             "collector-metric-store",
+            "collector-otlp",
             "collector-remote-write",
             "dashboards",
             "rules",

@@ -1,0 +1,122 @@
+//! Label sets of a resource's points: attributes by name, `job` and `instance` from the service that the resource names.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine;
+
+use crate::model::{Attribute, Value};
+use crate::names;
+
+/// The attributes by which a service is known; they become `job` and `instance`.
+const NAMESPACE: &str = "service.namespace";
+const NAME: &str = "service.name";
+const INSTANCE: &str = "service.instance.id";
+const IDENTIFYING: [&str; 3] = [NAMESPACE, NAME, INSTANCE];
+
+/// Labels without the name of the metric, in order.
+pub(crate) type Set<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
+
+/// What a resource says of all its series.
+#[derive(Debug)]
+pub(crate) struct Target {
+    job: Option<String>,
+    instance: Option<String>,
+}
+
+impl Target {
+    pub(crate) fn of(attributes: &[Attribute<'_>]) -> Self {
+        let get = |key: &str| {
+            let found = attributes.iter().find(|attribute| attribute.key == key);
+            found.map(|attribute| text(&attribute.value).into_owned())
+        };
+        let job = get(NAME).map(|name| match get(NAMESPACE) {
+            Some(namespace) => format!("{namespace}/{name}"),
+            None => name,
+        });
+        Self { job, instance: get(INSTANCE) }
+    }
+
+    /// The labels of a point; none when an attribute has no name that can be written.
+    pub(crate) fn labels<'a>(&'a self, attributes: &'a [Attribute<'_>]) -> Option<Set<'a>> {
+        let mut sorted: Vec<&Attribute<'_>> = attributes.iter().collect();
+        // Attributes that get one name are joined in the order of their own.
+        sorted.sort_by(|a, b| a.key.cmp(&b.key));
+        let mut labels = Set::new();
+        for Attribute { key, value } in sorted {
+            let name = match names::label(key) {
+                Some(name) if name == *key => Cow::Borrowed(key.as_ref()),
+                Some(name) => Cow::Owned(name),
+                None => return None,
+            };
+            let value = text(value);
+            labels
+                .entry(name)
+                .and_modify(|first| *first = Cow::Owned(format!("{first};{value}")))
+                .or_insert(value);
+        }
+        // What the metric is called is no matter of its attributes.
+        labels.remove("__name__");
+        for (name, value) in [("job", &self.job), ("instance", &self.instance)] {
+            if let Some(value) = value {
+                labels.insert(name.into(), value.into());
+            }
+        }
+        Some(labels)
+    }
+
+    /// The labels of `target_info`; none when there is nothing to say, or of nobody.
+    pub(crate) fn info<'a>(
+        &'a self,
+        attributes: &'a [Attribute<'a>],
+    ) -> Option<Vec<Attribute<'a>>> {
+        let more = attributes.iter().filter(|one| !IDENTIFYING.contains(&one.key.as_ref()));
+        let more: Vec<Attribute<'a>> = more.cloned().collect();
+        let named = self.job.is_some() || self.instance.is_some();
+        (named && !more.is_empty()).then_some(more)
+    }
+}
+
+/// A value as the text of a label: lists and maps as JSON, bytes as base64.
+fn text<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
+    match value {
+        Value::None => Cow::Borrowed(""),
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Bool(bool) => Cow::Borrowed(if *bool { "true" } else { "false" }),
+        Value::Int(int) => Cow::Owned(int.to_string()),
+        Value::Double(double) => Cow::Owned(double_text(*double)),
+        Value::Bytes(bytes) => Cow::Owned(base64_text(bytes)),
+        Value::List(_) | Value::Map(_) => Cow::Owned(json(value).to_string()),
+    }
+}
+
+fn json(value: &Value<'_>) -> serde_json::Value {
+    match value {
+        Value::None => serde_json::Value::Null,
+        Value::Text(text) => text.as_ref().into(),
+        Value::Bool(bool) => (*bool).into(),
+        Value::Int(int) => (*int).into(),
+        Value::Double(double) => serde_json::Number::from_f64(*double)
+            .map_or_else(|| double_text(*double).into(), serde_json::Value::Number),
+        Value::Bytes(bytes) => base64_text(bytes).into(),
+        Value::List(list) => list.iter().map(json).collect(),
+        Value::Map(map) => map.iter().map(|one| (one.key.to_string(), json(&one.value))).collect(),
+    }
+}
+
+fn base64_text(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// As JavaScript writes a number: with an exponent only when it is very small or large.
+fn double_text(double: f64) -> String {
+    let size = double.abs();
+    if size != 0.0 && size.is_finite() && !(1e-6..1e21).contains(&size) {
+        let text = format!("{double:e}");
+        if text.contains("e-") { text } else { text.replace('e', "e+") }
+    } else if double.is_infinite() {
+        if double > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
+    } else {
+        double.to_string()
+    }
+}

@@ -1,0 +1,357 @@
+//! Points to samples, as Prometheus 3 translates them: a point becomes one series, a histogram and a summary one for each
+//! bucket or quantile and two more, a resource also `target_info`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use agent_model::{Labels, Millis, Sample, stale_marker};
+use collector_remote_write::{Push, Refusal, limits as of_push};
+
+use crate::labels::{Set, Target};
+use crate::model::{CUMULATIVE, Common, Data, Histogram, Metric, Number, Resource, Summary};
+use crate::names::{self, Kind};
+use crate::{OtlpError, limits};
+
+/// The series of one point, by their places in the push.
+pub type Point = Range<usize>;
+
+/// Half of the time that Prometheus looks back: so often must `target_info` be there.
+const TARGET_INFO_INTERVAL_MS: u64 = 150_000;
+
+const INFO: &str = "target_info";
+
+/// What a request becomes.
+#[derive(Debug, Default)]
+pub struct Translated {
+    pub push: Push,
+    /// Series of `target_info` belong to none.
+    pub points: Vec<Point>,
+    /// Points that are left out already; why stands in the push.
+    pub points_refused: u64,
+}
+
+impl Translated {
+    /// For each series why its point is not taken, and how many points that are: a point is taken whole or not at all. A
+    /// push without points has nothing to say of its series.
+    pub fn judged(
+        &self,
+        judge: impl Fn(usize, &Sample) -> Option<Refusal>,
+    ) -> (Vec<Option<Refusal>>, u64) {
+        if self.points.is_empty() {
+            return (Vec::new(), 0);
+        }
+        let single = self.push.series().enumerate();
+        let mut by_series: Vec<Option<Refusal>> = single
+            .map(|(at, series)| series.samples.iter().find_map(|sample| judge(at, sample)))
+            .collect();
+        let mut points = 0;
+        for point in &self.points {
+            let series = &mut by_series[point.clone()];
+            if let Some(refusal) = series.iter().find_map(|refusal| *refusal) {
+                series.fill(Some(refusal));
+                points += 1;
+            }
+        }
+        // A sample of `target_info` is judged by itself.
+        let mut of_points = vec![false; by_series.len()];
+        self.points.iter().cloned().for_each(|point| of_points[point].fill(true));
+        for (refusal, _) in by_series.iter_mut().zip(of_points).filter(|(_, of_point)| !of_point) {
+            *refusal = None;
+        }
+        (by_series, points)
+    }
+}
+
+/// One series of a point: what stands behind the metric's name, its own label, its value.
+struct Part<'a> {
+    suffix: &'static str,
+    label: Option<(&'a str, String)>,
+    value: f64,
+}
+
+pub(crate) fn translate(resources: &[Resource<'_>]) -> Result<Translated, OtlpError> {
+    let mut translator = Translator::default();
+    for resource in resources {
+        translator.resource(resource)?;
+    }
+    Ok(without_contradictions(translator.done))
+}
+
+#[derive(Default)]
+struct Translator {
+    done: Translated,
+    /// Of the points taken of a resource, in milliseconds.
+    times: Option<(u64, u64)>,
+}
+
+impl Translator {
+    fn resource(&mut self, resource: &Resource<'_>) -> Result<(), OtlpError> {
+        let target = Target::of(&resource.attributes);
+        self.times = None;
+        for metric in &resource.metrics {
+            self.metric(metric, &target)?;
+        }
+        match (self.times, target.info(&resource.attributes)) {
+            (Some(times), Some(attributes)) => self.info(target.labels(&attributes), times),
+            _ => Ok(()),
+        }
+    }
+
+    fn metric(&mut self, metric: &Metric<'_>, target: &Target) -> Result<(), OtlpError> {
+        let kind = match &metric.data {
+            Data::Gauge(_) => Kind::Gauge,
+            Data::Sum { monotonic: true, .. } => Kind::Counter,
+            _ => Kind::Other,
+        };
+        let count = |points: usize| points as u64;
+        let refusal = match &metric.data {
+            Data::Sum { points, temporality, .. } if *temporality != CUMULATIVE => {
+                Some((Refusal::Temporality, count(points.len())))
+            }
+            Data::Histogram { points, temporality } if *temporality != CUMULATIVE => {
+                Some((Refusal::Temporality, count(points.len())))
+            }
+            Data::ExponentialHistogram(points) => Some((Refusal::ExponentialHistogram, *points)),
+            // How many points it has, only its own time knows.
+            Data::Unknown => Some((Refusal::MetricKind, 1)),
+            _ => None,
+        };
+        if let Some((refusal, points)) = refusal {
+            self.refuse(refusal, points, || metric.name.to_string());
+            return Ok(());
+        }
+        let Some(name) = names::metric(&metric.name, &metric.unit, kind) else {
+            let points = match &metric.data {
+                Data::Gauge(points) | Data::Sum { points, .. } => points.len(),
+                Data::Histogram { points, .. } => points.len(),
+                Data::Summary(points) => points.len(),
+                Data::Unknown | Data::ExponentialHistogram(_) => 0,
+            };
+            self.refuse(Refusal::MetricName, count(points), || metric.name.to_string());
+            return Ok(());
+        };
+        match &metric.data {
+            Data::Gauge(points) | Data::Sum { points, .. } => points
+                .iter()
+                .try_for_each(|one| self.point(&name, target, &one.common, number(one))),
+            Data::Histogram { points, .. } => points
+                .iter()
+                .try_for_each(|one| self.point(&name, target, &one.common, histogram(one))),
+            Data::Summary(points) => points
+                .iter()
+                .try_for_each(|one| self.point(&name, target, &one.common, summary(one))),
+            Data::Unknown | Data::ExponentialHistogram(_) => Ok(()),
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal, points: u64, series: impl FnOnce() -> String) {
+        self.done.push.refusals.note(refusal, points, series);
+        self.done.points_refused += points;
+    }
+
+    /// Takes a point whole, or leaves it out.
+    fn point(
+        &mut self,
+        name: &str,
+        target: &Target,
+        common: &Common<'_>,
+        parts: Option<Vec<Part<'_>>>,
+    ) -> Result<(), OtlpError> {
+        self.done.push.left_out.exemplars += common.exemplars;
+        let labels = target.labels(&common.attributes);
+        let refusal = match (&labels, &parts) {
+            (None, _) => Some(Refusal::LabelName),
+            (_, None) => Some(Refusal::Point),
+            // The time is not known.
+            _ if common.time_ns == 0 => Some(Refusal::Time),
+            (Some(labels), Some(parts)) => {
+                (!fits(name, labels, parts)).then_some(Refusal::LabelLimits)
+            }
+        };
+        if let Some(refusal) = refusal {
+            self.refuse(refusal, 1, || shown(name, labels.as_ref()));
+            return Ok(());
+        }
+        let (labels, parts) = (labels.unwrap_or_default(), parts.unwrap_or_default());
+        let time_ms = common.time_ns / 1_000_000;
+        let timestamp_ms = Millis::try_from(time_ms).unwrap_or(Millis::MAX);
+        let first = self.done.push.series_count();
+        for part in parts {
+            let value = if common.is_stale() { stale_marker() } else { part.value };
+            let name = format!("{name}{}", part.suffix);
+            self.series(&name, &labels, part.label, &[Sample { timestamp_ms, value }])?;
+        }
+        self.done.points.push(first..self.done.push.series_count());
+        let (earliest, latest) = self.times.unwrap_or((time_ms, time_ms));
+        self.times = Some((earliest.min(time_ms), latest.max(time_ms)));
+        Ok(())
+    }
+
+    /// `target_info` is there for as long as a point of the resource is found by looking back.
+    fn info(
+        &mut self,
+        labels: Option<Set<'_>>,
+        (earliest, latest): (u64, u64),
+    ) -> Result<(), OtlpError> {
+        let refusal = match &labels {
+            None => Some(Refusal::LabelName),
+            Some(labels) => (!fits(INFO, labels, &[])).then_some(Refusal::LabelLimits),
+        };
+        if let Some(refusal) = refusal {
+            let text = || shown(INFO, labels.as_ref());
+            self.done.push.refusals.note(refusal, 1, text);
+            return Ok(());
+        }
+        let longest = TARGET_INFO_INTERVAL_MS * limits::TARGET_INFO_SAMPLES_MAX;
+        let mut time_ms = earliest.max(latest.saturating_sub(longest));
+        let mut samples = Vec::new();
+        loop {
+            let timestamp_ms = Millis::try_from(time_ms).unwrap_or(Millis::MAX);
+            samples.push(Sample { timestamp_ms, value: 1.0 });
+            if time_ms >= latest {
+                break;
+            }
+            time_ms = latest.min(time_ms.saturating_add(TARGET_INFO_INTERVAL_MS));
+        }
+        self.series(INFO, &labels.unwrap_or_default(), None, &samples)
+    }
+
+    fn series(
+        &mut self,
+        name: &str,
+        labels: &Set<'_>,
+        more: Option<(&str, String)>,
+        samples: &[Sample],
+    ) -> Result<(), OtlpError> {
+        let push = &mut self.done.push;
+        let mut begun = push.begin().map_err(OtlpError::Samples)?;
+        let mut add = |name: &str, value: &str| {
+            push.add_label(&mut begun, name.as_bytes(), value.as_bytes())
+                .map_err(OtlpError::Samples)
+        };
+        add(Labels::NAME, name)?;
+        let own = more.as_ref().map(|(name, _)| *name);
+        for (name, value) in labels.iter().filter(|(name, _)| Some(name.as_ref()) != own) {
+            add(name, value)?;
+        }
+        if let Some((name, value)) = &more {
+            add(name, value)?;
+        }
+        for sample in samples {
+            push.add_sample(*sample).map_err(OtlpError::Samples)?;
+        }
+        push.end(&begun);
+        Ok(())
+    }
+}
+
+/// Whether every series of a point keeps within the limits of labels; they differ in one short one only.
+fn fits(name: &str, labels: &Set<'_>, parts: &[Part<'_>]) -> bool {
+    let own = parts.iter().any(|part| part.label.is_some());
+    let suffix = parts.iter().map(|part| part.suffix.len()).max().unwrap_or(0);
+    let label_fits = |(name, value): (&std::borrow::Cow<'_, str>, &std::borrow::Cow<'_, str>)| {
+        name.len() <= of_push::LABEL_NAME_BYTES_MAX && value.len() <= of_push::LABEL_VALUE_BYTES_MAX
+    };
+    labels.len() + 1 + usize::from(own) <= of_push::LABELS_MAX
+        && name.len() + suffix <= of_push::LABEL_VALUE_BYTES_MAX
+        && labels.iter().all(label_fits)
+}
+
+fn shown(name: &str, labels: Option<&Set<'_>>) -> String {
+    let pairs = labels.into_iter().flatten();
+    let text = Labels::metric(name, pairs.map(|(name, value)| (name.as_ref(), value.as_ref())));
+    text.to_string().chars().take(200).collect()
+}
+
+fn number<'a>(point: &Number<'_>) -> Option<Vec<Part<'a>>> {
+    let value = match point.value {
+        None if point.common.is_stale() => 0.0,
+        value => value?,
+    };
+    Some(vec![Part { suffix: "", label: None, value }])
+}
+
+fn histogram<'a>(point: &Histogram<'_>) -> Option<Vec<Part<'a>>> {
+    let Histogram { common, count, sum, buckets, bounds } = point;
+    let bare = buckets.is_empty() && bounds.is_empty();
+    let ordered = bounds.iter().all(|bound| bound.is_finite())
+        && bounds.windows(2).all(|pair| pair[0] < pair[1])
+        && bounds.len() <= limits::BOUNDS_MAX;
+    let total = buckets.iter().try_fold(0_u64, |total, bucket| total.checked_add(*bucket));
+    let adds_up = buckets.len() == bounds.len() + 1 && total == Some(*count);
+    if !ordered || !(bare || adds_up || common.is_stale()) {
+        return None;
+    }
+    let part = |suffix, label, value| Part { suffix, label, value };
+    let mut parts = Vec::with_capacity(bounds.len() + 3);
+    parts.extend(sum.map(|sum| part("_sum", None, sum)));
+    parts.push(part("_count", None, *count as f64));
+    let mut below = 0;
+    // A point without a recorded value may have bounds without counts: they only say which series end.
+    for (at, bound) in bounds.iter().enumerate() {
+        below += buckets.get(at).copied().unwrap_or(0);
+        parts.push(part("_bucket", Some(("le", bound.to_string())), below as f64));
+    }
+    parts.push(part("_bucket", Some(("le", "+Inf".to_owned())), *count as f64));
+    Some(parts)
+}
+
+fn summary<'a>(point: &Summary<'_>) -> Option<Vec<Part<'a>>> {
+    let good = point.quantiles.len() <= limits::BOUNDS_MAX
+        && point.quantiles.iter().all(|(quantile, _)| (0.0..=1.0).contains(quantile));
+    if !good {
+        return None;
+    }
+    let part = |suffix, label, value| Part { suffix, label, value };
+    let mut parts = vec![part("_sum", None, point.sum), part("_count", None, point.count as f64)];
+    for (quantile, value) in &point.quantiles {
+        parts.push(part("", Some(("quantile", quantile.to_string())), *value));
+    }
+    Some(parts)
+}
+
+/// Of points that say different things of one series at one time (two scopes with one name mostly) the first is taken.
+fn without_contradictions(mut all: Translated) -> Translated {
+    let mut contradicts = vec![false; all.push.series_count()];
+    let mut refused = 0;
+    {
+        let series: Vec<_> = all.push.series().collect();
+        let mut said: HashMap<(&[u8], Millis), u64> = HashMap::with_capacity(series.len());
+        for point in &all.points {
+            let samples = || {
+                let of_point = series[point.clone()].iter();
+                of_point.filter_map(|one| Some((one.labels, one.samples.first()?)))
+            };
+            let other = |(labels, sample): (&[u8], &Sample)| {
+                let before = said.get(&(labels, sample.timestamp_ms));
+                before.is_some_and(|bits| *bits != sample.value.to_bits())
+            };
+            if samples().any(other) {
+                contradicts[point.clone()].fill(true);
+                refused += 1;
+            } else {
+                for (labels, sample) in samples() {
+                    said.insert((labels, sample.timestamp_ms), sample.value.to_bits());
+                }
+            }
+        }
+    }
+    if refused == 0 {
+        return all;
+    }
+    let mut place = 0;
+    let places: Vec<usize> = contradicts
+        .iter()
+        .map(|out| {
+            place += usize::from(!out);
+            place - usize::from(!out)
+        })
+        .collect();
+    all.points.retain(|point| !contradicts[point.start]);
+    for point in &mut all.points {
+        *point = places[point.start]..places[point.start] + point.len();
+    }
+    all.push = all.push.without(|at, _| contradicts[at].then_some(Refusal::PointRepeated));
+    all.points_refused += refused;
+    all
+}
