@@ -20,7 +20,7 @@ use crate::province::Province;
 use crate::push::Catalog;
 use crate::self_metrics::SelfMetrics;
 use crate::stores::Stores;
-use crate::{clock, token};
+use crate::{clock, outward, token};
 
 pub use error::AppError;
 use parts::Parts;
@@ -57,7 +57,8 @@ pub fn start_log() {
 
 /// Everything that is wrong with the files the configuration names.
 pub fn check(config: &Config) -> Result<(), Problems> {
-    let problems = Files::new(config, None).problems();
+    let mut problems = Files::new(config, None).problems();
+    problems.0.extend(outward::check(&config.remote_write.targets).0);
     if problems.0.is_empty() { Ok(()) } else { Err(problems) }
 }
 
@@ -102,7 +103,8 @@ pub async fn run(
         parts.metrics.ingest.clone(),
     ));
     parts.watch_health();
-    parts.keep_house();
+    let outward = parts.send_outward()?;
+    parts.keep_house(outward.clone());
     parts.keep_places(&province);
     parts.derive(&ingest, &province, now_ms)?;
     parts.evaluate(&rules, &ingest, now_ms)?;
@@ -110,7 +112,7 @@ pub async fn run(
     let drills = parts.drill(plans)?;
     let reloader = parts.reload(files, rules, province, drills, certificate)?;
     parts.listen_for_agents(&ingest, &authority).await?;
-    parts.listen_for_people(&authority, reloader, pushes).await?;
+    parts.listen_for_people(&authority, reloader, pushes, outward).await?;
     // It holds the ends of the feed from which the views read: they finish once nobody can report any more.
     drop(ingest);
     parts.until_the_end().await

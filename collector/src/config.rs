@@ -8,6 +8,8 @@ use agent_model::{Problem, Problems};
 use agent_yaml::{Address, At, Bytes, Document, Duration, FilePath};
 use deserr::Deserr;
 
+use crate::outward;
+
 /// What `collector.yml` may hold.
 #[derive(Debug, Deserr)]
 #[deserr(deny_unknown_fields)]
@@ -17,7 +19,7 @@ struct Raw {
     #[deserr(default)]
     agents: Agents,
     #[deserr(default)]
-    remote_write: RemoteWrite,
+    remote_write: RawRemoteWrite,
     #[deserr(default)]
     web: RawWeb,
     #[deserr(default)]
@@ -62,13 +64,21 @@ pub struct Agents {
     pub past_max: Duration,
 }
 
-/// What others may write with a token; what is too old or too new is said for `agents`.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Debug, Deserr)]
 #[deserr(deny_unknown_fields)]
+struct RawRemoteWrite {
+    #[deserr(default = RawRemoteWrite::default().series_per_token_max)]
+    series_per_token_max: usize,
+    #[deserr(default)]
+    targets: Vec<At<outward::config::Raw>>,
+}
+
+/// What others may write with a token (what is too old or too new is said for `agents`), and where samples are sent on to.
+#[derive(Clone, Debug)]
 pub struct RemoteWrite {
     /// Series that one token may write at once: a runaway exporter stops at its own wall.
-    #[deserr(default = RemoteWrite::default().series_per_token_max)]
     pub series_per_token_max: usize,
+    pub targets: Vec<outward::config::Target>,
 }
 
 #[derive(Debug, Deserr)]
@@ -165,9 +175,9 @@ impl Default for Agents {
     }
 }
 
-impl Default for RemoteWrite {
+impl Default for RawRemoteWrite {
     fn default() -> Self {
-        Self { series_per_token_max: 200_000 }
+        Self { series_per_token_max: 200_000, targets: Vec::new() }
     }
 }
 
@@ -226,13 +236,15 @@ impl Config {
         let raw: Raw = document.read()?;
         let mut problems = Vec::new();
         let web = ready_web(document, raw.web, &mut problems);
+        let targets = outward::config::ready(raw.remote_write.targets, document, &mut problems);
+        let series_per_token_max = raw.remote_write.series_per_token_max;
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
         Ok(Self {
             state_dir: raw.state_dir.0,
             agents: raw.agents,
-            remote_write: raw.remote_write,
+            remote_write: RemoteWrite { series_per_token_max, targets },
             web,
             journal: raw.journal,
             retention: raw.retention,

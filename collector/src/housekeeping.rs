@@ -1,5 +1,6 @@
 //! Housekeeping: what has to be done again and again so that a restart is quick and the disk stays within its bounds.
-//! Promises: the metric head is on disk at least every `CUT_INTERVAL`, sooner when much arrives; the journal is released up to the slowest view;
+//! Promises: the metric head is on disk at least every `CUT_INTERVAL`, sooner when much arrives; the journal is released up to the slowest view and
+//! the slowest remote write target;
 //! retention runs although ingest has stopped at the reserve; a failure is logged and tried again.
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use collector_journal::Position;
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::outward::Outward;
 use crate::self_metrics::SelfMetrics;
 use crate::stores::Stores;
 
@@ -43,7 +45,12 @@ const INVENTORY: Retention = Retention {
 };
 
 /// Runs until `stop` turns true, then cuts the metric head once more so that the next start replays nothing.
-pub async fn run(stores: Stores, metrics: SelfMetrics, mut stop: watch::Receiver<bool>) {
+pub async fn run(
+    stores: Stores,
+    outward: Outward,
+    metrics: SelfMetrics,
+    mut stop: watch::Receiver<bool>,
+) {
     let (mut cut, mut round) = (clock::instant(), clock::instant());
     let mut retained = None::<std::time::Instant>;
     loop {
@@ -53,7 +60,7 @@ pub async fn run(stores: Stores, metrics: SelfMetrics, mut stop: watch::Receiver
         };
         if stopping {
             cut_metrics(&stores).await;
-            release(&stores, &metrics).await;
+            release(&stores, &outward, &metrics).await;
             return;
         }
         if cut.elapsed() >= CUT_INTERVAL || stores.metrics.cut_due() {
@@ -64,7 +71,7 @@ pub async fn run(stores: Stores, metrics: SelfMetrics, mut stop: watch::Receiver
             continue;
         }
         round = clock::instant();
-        release(&stores, &metrics).await;
+        release(&stores, &outward, &metrics).await;
         metrics.note_metric_store(&stores.metrics.stats());
         let named = stores.inventory.name_holes(HOLE_DELAY_MS, clock::now_ms()).await;
         log_failure("holes in reports could not be looked for", named.map(drop));
@@ -83,8 +90,8 @@ async fn cut_metrics(stores: &Stores) {
     }
 }
 
-/// Deletes journal segments that every view has stored, and shows how far each view is behind.
-async fn release(stores: &Stores, metrics: &SelfMetrics) {
+/// Deletes journal segments that every view has stored and every target has taken, and shows how far each view is behind.
+async fn release(stores: &Stores, outward: &Outward, metrics: &SelfMetrics) {
     match stores.positions().await {
         Ok(positions) => {
             let durable = stores.journal.durable().0;
@@ -92,7 +99,9 @@ async fn release(stores: &Stores, metrics: &SelfMetrics) {
                 let lag = i64::try_from(durable.saturating_sub(position)).unwrap_or(i64::MAX);
                 metrics.view_lag.with_label_values(&[view]).set(lag);
             }
-            let released = stores.journal.release(Position(positions.slowest()));
+            let stored = Position(positions.slowest());
+            let stored = outward.stored().map_or(stored, |sent| sent.min(stored));
+            let released = stores.journal.release(stored);
             log_failure("old journal segments could not be deleted", released);
         }
         Err(error) => log_failure::<_, ()>("the positions of the views are not known", Err(error)),

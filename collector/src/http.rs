@@ -48,6 +48,7 @@ use crate::api_tokens::ApiTokens;
 use crate::authority::Authority;
 use crate::drills::Drills;
 use crate::health::Health;
+use crate::outward::Outward;
 use crate::province::Province;
 use crate::push::Pushes;
 use crate::query::Query;
@@ -63,6 +64,8 @@ pub struct WebApi {
     pub inventory: Inventory,
     pub api_tokens: ApiTokens,
     pub pushes: Arc<Pushes>,
+    /// The systems that samples are sent on to.
+    pub outward: Outward,
     /// One permit per kibibyte of pushes being received.
     pub push_bodies: Arc<Semaphore>,
     pub alerting: Alerting,

@@ -21,6 +21,7 @@ pub mod health;
 pub mod housekeeping;
 pub mod http;
 pub mod ingest;
+pub mod outward;
 pub mod province;
 pub mod push;
 pub mod query;

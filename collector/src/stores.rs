@@ -119,8 +119,9 @@ impl Stores {
         })?;
         let (metrics, events) = (Arc::new(metrics), Arc::new(events));
         let seen = positions(&metrics, &events, &inventory, &alerting).await?.furthest();
+        let sent = crate::outward::furthest(&state_dir.join(crate::outward::DIRECTORY));
         let journal = Journal::open(JournalConfig {
-            seen: Position(seen),
+            seen: sent.max(Position(seen)),
             free_reserve_bytes: config.journal.free_reserve.0,
             ..JournalConfig::new(directory("journal")?, monotonic)
         })?;

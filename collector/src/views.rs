@@ -7,6 +7,7 @@ pub mod detections;
 pub mod events;
 pub mod metrics;
 pub mod records;
+pub(crate) mod targets;
 
 use std::time::Duration;
 

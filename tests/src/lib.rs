@@ -17,6 +17,7 @@ pub mod machine;
 pub mod mounted;
 pub mod outsider;
 pub mod prometheus;
+pub mod receiver;
 pub mod second_host;
 pub mod ticks;
 pub mod webhook;

@@ -15,6 +15,7 @@ mod stories {
     mod live;
     mod otlp;
     mod outage;
+    mod outward;
     mod overflow;
     mod page;
     mod passwords;

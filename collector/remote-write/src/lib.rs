@@ -5,8 +5,9 @@
 //! of a value survives. Leaves to others: who may write what (the collector), and HTTP.
 //!
 //! Map: `protobuf` reads fields · `version_1`, `version_2` the two messages · `push` what both become · `labels` the rules
-//! for label sets · `packed` the durable form · `messages` the messages as a sender makes them.
+//! for label sets · `packed` the durable form · `encode` a request to another system · `messages` the messages as others make them.
 
+mod encode;
 mod error;
 mod labels;
 pub mod limits;
@@ -21,6 +22,7 @@ mod version_2;
 #[cfg(test)]
 mod tests;
 
+pub use encode::{EncodeError, OutwardSeries, encode};
 pub use error::RemoteWriteError;
 pub use labels::labels;
 pub use push::{Begun, LeftOut, Push, PushedSeries};
@@ -33,6 +35,24 @@ pub enum Version {
     One,
     /// `io.prometheus.write.v2.Request`
     Two,
+}
+
+impl Version {
+    /// What a sender says of its body (prometheus.io/docs/specs/prw).
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::One => "application/x-protobuf",
+            Self::Two => "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+        }
+    }
+
+    /// The value of `X-Prometheus-Remote-Write-Version`.
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::One => "0.1.0",
+            Self::Two => "2.0.0",
+        }
+    }
 }
 
 /// Decodes a body: snappy's block format around a protobuf message. An error is about the whole request; what is wrong

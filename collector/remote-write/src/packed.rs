@@ -67,7 +67,8 @@ fn number(rest: &mut Fields<'_>) -> Result<usize, RemoteWriteError> {
     if number > limits::UNPACKED_BYTES_MAX { Err(TORN) } else { Ok(number) }
 }
 
-fn varint(out: &mut Vec<u8>, mut value: u64) {
+/// Appends a number of protobuf's kind.
+pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;

@@ -5,6 +5,7 @@ use agent_model::Problems;
 
 use crate::authority::AuthorityError;
 use crate::feed::FeedError;
+use crate::outward::OutwardError;
 use crate::stores::StoresError;
 use crate::tls::TlsError;
 use crate::token;
@@ -17,6 +18,8 @@ pub enum AppError {
     Authority(#[from] AuthorityError),
     #[error(transparent)]
     Stores(#[from] StoresError),
+    #[error(transparent)]
+    Outward(#[from] OutwardError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]

@@ -13,6 +13,7 @@ use crate::api_tokens::ApiTokens;
 use crate::authority::{self, Authority};
 use crate::http::{Gate, WebApi};
 use crate::ingest::Ingest;
+use crate::outward::Outward;
 use crate::push::Pushes;
 use crate::reload::Reloader;
 use crate::serve::Listener;
@@ -57,6 +58,7 @@ impl Parts {
         authority: &Arc<Authority>,
         reloader: Arc<Reloader>,
         pushes: Arc<Pushes>,
+        outward: Outward,
     ) -> Result<(), AppError> {
         let web = self.config.web.clone();
         let inventory = self.stores.inventory.clone();
@@ -65,6 +67,7 @@ impl Parts {
             inventory,
             api_tokens,
             pushes,
+            outward,
             push_bodies: http::push_bodies(),
             alerting: self.stores.alerting.clone(),
             events: Arc::clone(&self.stores.events),

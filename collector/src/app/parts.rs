@@ -19,6 +19,7 @@ use crate::feed::{Feed, FeedError, Follower};
 use crate::files::Files;
 use crate::health::Health;
 use crate::ingest::{Ingest, Limits};
+use crate::outward::Outward;
 use crate::province::Province;
 use crate::push::{Catalog, Pushes};
 use crate::query::Query;
@@ -31,7 +32,7 @@ use crate::stores::{Stores, StoresError};
 use crate::tls::{WebCertificate, WebIdentity};
 use crate::views::detections::DetectionsView;
 use crate::views::metrics::MetricsView;
-use crate::{clock, health, housekeeping, province, views};
+use crate::{clock, health, housekeeping, outward, province, views};
 
 /// Changes that a slow page may miss before it is told to fetch everything again.
 const CHANGES_MAX: usize = 256;
@@ -179,11 +180,24 @@ impl Parts {
         });
     }
 
-    pub(super) fn keep_house(&mut self) {
+    /// Starts what sends samples on to other systems.
+    pub(super) fn send_outward(&mut self) -> Result<Outward, AppError> {
+        let sources = outward::Sources {
+            journal: self.stores.journal.clone(),
+            schemas: self.schemas.clone(),
+            state_dir: self.config.state_dir.clone(),
+            reserve_bytes: self.config.journal.free_reserve.0,
+        };
+        let targets = &self.config.remote_write.targets;
+        let registry = &self.metrics.registry;
+        Ok(Outward::start(targets, &sources, registry, &mut self.tasks, &self.stop)?)
+    }
+
+    pub(super) fn keep_house(&mut self, outward: Outward) {
         let (stores, metrics, stop) =
             (self.stores.clone(), self.metrics.clone(), self.stop.clone());
         self.tasks.spawn(async move {
-            housekeeping::run(stores, metrics, stop).await;
+            housekeeping::run(stores, outward, metrics, stop).await;
             Ok(())
         });
     }

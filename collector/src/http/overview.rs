@@ -21,7 +21,12 @@ pub(super) async fn overview(State(api): State<Arc<WebApi>>) -> Result<Json<Valu
 /// `GET /api/status`
 pub(super) async fn status(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
     let picture = api.picture().await?;
-    let problems = status::problems(&picture, &api.reloader.last(), &api.journal_damage);
+    let problems = status::problems(
+        &picture,
+        &api.reloader.last(),
+        &api.journal_damage,
+        &status::targets(&api.outward, picture.now_ms),
+    );
     let problems: Vec<Value> = problems.iter().map(shown_problem).collect();
     Ok(Json(json!({
         "problems": problems,

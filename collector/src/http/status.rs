@@ -1,6 +1,8 @@
 //! What is wrong, the worst first, each with what to do: the page's status and `haidang status`.
 //! Pure. An empty list means that everything was looked at and is in order.
 
+mod targets;
+
 use std::collections::BTreeSet;
 
 use agent_model::Gap;
@@ -10,6 +12,9 @@ use crate::http::alerts::severity;
 use crate::http::backups::BackupState;
 use crate::http::picture::{Picture, Shown, is_loud};
 use crate::reload::Reload;
+
+use targets::BadTarget;
+pub(super) use targets::targets;
 
 /// Names told in one sentence; the page has the others.
 const NAMES_MAX: usize = 5;
@@ -39,6 +44,7 @@ pub(super) fn problems(
     picture: &Picture,
     reload: &Reload,
     journal_damage: &[String],
+    targets: &[BadTarget],
 ) -> Vec<StatusProblem> {
     let mut found = Vec::new();
     collector(picture, &mut found);
@@ -49,6 +55,7 @@ pub(super) fn problems(
     notifications(picture, &mut found);
     files(reload, &mut found);
     journal(journal_damage, &mut found);
+    targets::problems(targets, &mut found);
     gaps(picture, &mut found);
     found.sort_by_key(|problem| {
         ["critical", "high", "medium", "low"].iter().position(|one| *one == problem.severity)
@@ -343,7 +350,7 @@ mod tests {
         let problems = Problems(rule_problem.map(problem).into_iter().collect());
         let groups = vec![GroupReport { group: FileGroup::Rules, problems }];
         let reload = Reload { at_ms: 0, by: "start".to_owned(), groups };
-        let found = super::problems(picture, &reload, &[]);
+        let found = super::problems(picture, &reload, &[], &[]);
         found.into_iter().map(|problem| (problem.severity, problem.what.en)).collect()
     }
 

@@ -3,7 +3,7 @@
 //! Promises: the collector sets `host`, `job` and `instance`, whatever labels an agent gives; a series that its target no
 //! longer reports, and every series of a target that fell silent, ends with a stale marker right after its last sample.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use agent_model::{Column, HostId, Labels, Millis, Schema, SchemaId, stale_marker};
@@ -14,13 +14,10 @@ use collector_remote_write::Push;
 use crate::clock;
 use crate::feed::{Content, Decoded, Follower, Reported};
 use crate::push::{Catalog, Pushed};
-use crate::recorded::RECORDED_JOB;
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
+use crate::views::targets::{self, Targets, is_recorded};
 use crate::views::wait_after_failure;
-
-/// How far back PromQL looks for a sample: a series without newer ones ends by itself then.
-const LOOKBACK_MS: Millis = 300_000;
 
 /// Follows the feed into the metric store.
 pub struct MetricsView {
@@ -39,22 +36,7 @@ pub struct MetricsView {
 #[derive(Default)]
 struct State {
     references: HashMap<(HostId, SchemaId), Arc<[SeriesRef]>>,
-    /// What each target of a host reports in now.
-    current: HashMap<(HostId, Target), Current>,
-}
-
-/// Job and instance.
-type Target = (String, String);
-
-/// What a target said at one time: several columns when its series are in several schemas.
-struct Current {
-    columns: Vec<(SchemaId, Arc<[SeriesRef]>)>,
-    newest_ms: Millis,
-    received_ms: Millis,
-    /// Between its last two reports; unknown after the first.
-    spacing_ms: Option<Millis>,
-    /// A silent target has its stale markers already.
-    silent: bool,
+    targets: Targets<SeriesRef>,
 }
 
 impl MetricsView {
@@ -132,35 +114,22 @@ impl MetricsView {
 
     fn append_report(&mut self, reported: &Reported) -> Result<(), MetricStoreError> {
         let host = &reported.record.host;
-        // Columns of one target and one time stand side by side.
-        let mut moment: Option<(Target, Current)> = None;
+        let mut columns = Vec::with_capacity(reported.report.columns.len());
         for column in &reported.report.columns {
             let Some(schema) = self.schemas.schema(&column.schema) else {
                 // Ingest checked it; only a damaged inventory can lead here.
                 self.metrics.view_failures.with_label_values(&["metrics"]).inc();
                 continue;
             };
-            let references = self.append(reported, column, &schema)?;
-            match &mut moment {
-                Some(((job, instance), current))
-                    if *job == schema.job
-                        && *instance == schema.instance
-                        && current.newest_ms == column.timestamp_ms =>
-                {
-                    current.columns.push((column.schema, references));
-                }
-                _ => {
-                    let target = (schema.job.clone(), schema.instance.clone());
-                    let received_ms = reported.record.received_ms;
-                    let next = Current::new(column, references, received_ms);
-                    if let Some((target, current)) = moment.replace((target, next)) {
-                        self.note_current(host, target, current);
-                    }
-                }
-            }
+            let series = self.append(reported, column, &schema)?;
+            let (id, timestamp_ms) = (column.schema, column.timestamp_ms);
+            columns.push(targets::Reported { schema, id, timestamp_ms, series });
         }
-        if let Some((target, current)) = moment {
-            self.note_current(host, target, current);
+        for ended in self.state.targets.note(host, columns, reported.record.received_ms) {
+            end(&self.store, &ended.series.into(), ended.at_ms);
+            for id in ended.schemas {
+                self.state.references.remove(&(host.clone(), id));
+            }
         }
         Ok(())
     }
@@ -209,75 +178,11 @@ impl MetricsView {
         Ok(references)
     }
 
-    /// Newer schemas of a target replace the older ones; what only the older ones had has ended.
-    fn note_current(&mut self, host: &HostId, target: Target, mut current: Current) {
-        let key = (host.clone(), target);
-        let Some(before) = self.state.current.get_mut(&key) else {
-            self.state.current.insert(key, current);
-            return;
-        };
-        // A backlog arrives after newer data and changes nothing about what is current.
-        if current.newest_ms < before.newest_ms {
-            return;
-        }
-        let spacing_ms = current.newest_ms.saturating_sub(before.newest_ms);
-        current.spacing_ms = if spacing_ms > 0 { Some(spacing_ms) } else { before.spacing_ms };
-        let same = before.columns.iter().map(|(id, _)| id).eq(current.ids());
-        if !same {
-            let kept: HashSet<SeriesRef> = current.references().copied().collect();
-            let ended: Arc<[SeriesRef]> =
-                before.references().copied().filter(|one| !kept.contains(one)).collect();
-            end(&self.store, &ended, before.newest_ms.saturating_add(1));
-            for id in before.ids().filter(|id| !current.ids().any(|other| other == *id)) {
-                self.state.references.remove(&(key.0.clone(), *id));
-            }
-        }
-        *before = current;
-    }
-
     fn mark_silent(&mut self, now_ms: Millis) {
-        let reporting = self.state.current.iter_mut();
-        // The evaluation ends recorded series by itself; a group may be evaluated once an hour.
-        for ((_, (_, instance)), current) in
-            reporting.filter(|((_, (job, _)), _)| !is_recorded(job))
-        {
-            let age = now_ms.saturating_sub(current.received_ms);
-            let own = instance.is_empty();
-            if !current.silent && age > current.silent_after_ms(own, self.silent_after_ms) {
-                let references: Arc<[SeriesRef]> = current.references().copied().collect();
-                end(&self.store, &references, current.newest_ms.saturating_add(1));
-                current.silent = true;
-            }
+        for ended in self.state.targets.silent(now_ms, self.silent_after_ms) {
+            end(&self.store, &ended.series.into(), ended.at_ms);
         }
     }
-}
-
-impl Current {
-    fn new(column: &Column, references: Arc<[SeriesRef]>, received_ms: Millis) -> Self {
-        let columns = vec![(column.schema, references)];
-        let newest_ms = column.timestamp_ms;
-        Self { columns, newest_ms, received_ms, spacing_ms: None, silent: false }
-    }
-
-    fn ids(&self) -> impl Iterator<Item = &SchemaId> {
-        self.columns.iter().map(|(id, _)| id)
-    }
-
-    fn references(&self) -> impl Iterator<Item = &SeriesRef> {
-        self.columns.iter().flat_map(|(_, references)| references.iter())
-    }
-
-    /// A target that reports every minute is not silent after three ticks of 15 seconds. Until its spacing is known
-    /// it has the time after which its series would end by themselves; the host itself reports at every tick.
-    fn silent_after_ms(&self, host_itself: bool, ticks_ms: Millis) -> Millis {
-        let unknown_ms = if host_itself { ticks_ms } else { LOOKBACK_MS };
-        let spaced_ms = self.spacing_ms.map(|spacing_ms| spacing_ms.saturating_mul(3));
-        spaced_ms.unwrap_or(unknown_ms).clamp(ticks_ms, LOOKBACK_MS.max(ticks_ms))
-    }
-}
-
-fn is_recorded(job: &str) -> bool {
-    job.strip_prefix(RECORDED_JOB).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Writes stale markers. Without them the series end by themselves five minutes later, so a failure only tells later.
@@ -288,7 +193,7 @@ fn end(store: &MetricStore, series: &Arc<[SeriesRef]>, at_ms: Millis) {
 }
 
 /// The labels that the collector sets on every series of a target of a host.
-fn own_labels(host: &HostId, schema: &Schema) -> Labels {
+pub(crate) fn own_labels(host: &HostId, schema: &Schema) -> Labels {
     let host = host.as_label_value();
     let instance = match schema.instance.as_str() {
         "" => Arc::clone(&host),

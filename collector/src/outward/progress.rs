@@ -1,0 +1,228 @@
+//! What everybody may know of a target: how far it has come, whether it takes samples, and its figures for `/metrics`.
+//! Promises: a target that goes bad, or comes back, is in the log once, not once a try; refusals at most once a minute.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use agent_model::Millis;
+use collector_journal::Position;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+/// Refusals of one target are in the log at most this often; the counters have them all.
+const TOLD_INTERVAL_MS: Millis = 60_000;
+
+/// The counters of all targets.
+#[derive(Clone, Debug)]
+pub(super) struct Figures {
+    sent: IntCounterVec,
+    dropped: IntCounterVec,
+    lost_records: IntCounterVec,
+    retries: IntCounterVec,
+    lag_seconds: IntGaugeVec,
+    lag_bytes: IntGaugeVec,
+    last_success: IntGaugeVec,
+    good: IntGaugeVec,
+}
+
+impl Figures {
+    pub(super) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let opts = |name: &str, help: &str| {
+            Opts::new(format!("haidang_collector_outward_{name}"), help.to_owned())
+        };
+        let counters = |name, help, labels: &[&str]| {
+            let made = IntCounterVec::new(opts(name, help), labels)?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        let gauges = |name, help| {
+            let made = IntGaugeVec::new(opts(name, help), &["target"])?;
+            registry.register(Box::new(made.clone()))?;
+            Ok::<_, prometheus::Error>(made)
+        };
+        Ok(Self {
+            sent: counters("sent_samples_total", "Samples that a target took.", &["target"])?,
+            dropped: counters(
+                "dropped_samples_total",
+                "Samples that a target will never get, by reason.",
+                &["target", "reason"],
+            )?,
+            lost_records: counters(
+                "lost_records_total",
+                "Records of the journal that were gone or could not be read before they were sent.",
+                &["target"],
+            )?,
+            retries: counters("retries_total", "Requests that are sent again.", &["target"])?,
+            lag_seconds: gauges("lag_seconds", "Age of the oldest samples that wait.")?,
+            lag_bytes: gauges("lag_bytes", "Bytes of the journal that wait.")?,
+            last_success: gauges(
+                "last_success_timestamp_seconds",
+                "When a target last took a request.",
+            )?,
+            good: gauges("good", "Whether the last request to a target was taken.")?,
+        })
+    }
+}
+
+/// Why samples will never reach a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// The target refused them for good.
+    Refused,
+    /// They waited until there were too many bytes of them.
+    QueueFull,
+    /// They waited too long.
+    TooOld,
+    /// The collector's disk was nearly full.
+    DiskFull,
+}
+
+impl Dropped {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Refused, Self::QueueFull, Self::TooOld, Self::DiskFull];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::QueueFull => "queue_full",
+            Self::TooOld => "too_old",
+            Self::DiskFull => "disk_full",
+        }
+    }
+}
+
+/// Whether a target takes samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    #[default]
+    Good,
+    /// It cannot be reached or asks to wait; what waits is kept.
+    Failing { since_ms: Millis, why: String },
+    /// It says that it will never take what it was sent: that is lost.
+    Refusing { since_ms: Millis, why: String },
+}
+
+/// One target as others see it.
+#[derive(Debug)]
+pub struct Progress {
+    name: String,
+    /// Everything up to here is taken, dropped, or none of the target's business, and on disk as that.
+    stored: AtomicU64,
+    /// Refusals in a row.
+    refusals: AtomicU32,
+    state: Mutex<State>,
+    figures: Figures,
+    sent: IntCounter,
+    lag_seconds: IntGauge,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    health: Health,
+    told_ms: Option<Millis>,
+}
+
+impl Progress {
+    pub(super) fn new(name: &str, stored: Position, figures: Figures) -> Self {
+        // What was never counted stands there with 0, so that a rule sees the first one.
+        for reason in Dropped::ALL {
+            figures.dropped.with_label_values(&[name, reason.name()]).inc_by(0);
+        }
+        figures.lost_records.with_label_values(&[name]).inc_by(0);
+        figures.retries.with_label_values(&[name]).inc_by(0);
+        figures.good.with_label_values(&[name]).set(1);
+        Self {
+            stored: AtomicU64::new(stored.0),
+            refusals: AtomicU32::new(0),
+            state: Mutex::default(),
+            sent: figures.sent.with_label_values(&[name]),
+            lag_seconds: figures.lag_seconds.with_label_values(&[name]),
+            name: name.to_owned(),
+            figures,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn stored(&self) -> Position {
+        Position(self.stored.load(Relaxed))
+    }
+
+    pub(super) fn set_stored(&self, position: Position) {
+        self.stored.store(position.0, Relaxed);
+    }
+
+    pub fn health(&self) -> Health {
+        self.state().health.clone()
+    }
+
+    /// The age of the oldest samples that wait.
+    pub fn lag_seconds(&self) -> i64 {
+        self.lag_seconds.get()
+    }
+
+    pub(super) fn note_lag(&self, seconds: i64, bytes: u64) {
+        self.lag_seconds.set(seconds);
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.figures.lag_bytes.with_label_values(&[&self.name]).set(bytes);
+    }
+
+    pub(super) fn note_lost(&self, records: u64, why: &str) {
+        tracing::error!(target = self.name, records, "records are lost to a target: {why}");
+        self.figures.lost_records.with_label_values(&[&self.name]).inc_by(records);
+    }
+
+    pub(super) fn note_dropped(&self, samples: u64, reason: Dropped) {
+        self.figures.dropped.with_label_values(&[&self.name, reason.name()]).inc_by(samples);
+    }
+
+    /// A request of so many samples was taken.
+    pub(super) fn note_taken(&self, samples: u64, now_ms: Millis) {
+        self.sent.inc_by(samples);
+        self.refusals.store(0, Relaxed);
+        self.figures.good.with_label_values(&[&self.name]).set(1);
+        self.figures.last_success.with_label_values(&[&self.name]).set(now_ms / 1_000);
+        let before = std::mem::take(&mut self.state().health);
+        if let Health::Failing { since_ms, .. } | Health::Refusing { since_ms, .. } = before {
+            let seconds = now_ms.saturating_sub(since_ms) / 1_000;
+            tracing::info!(target = self.name, "takes samples again, after {seconds} s");
+        }
+    }
+
+    /// A request is sent again later.
+    pub(super) fn note_failing(&self, why: String, now_ms: Millis) {
+        self.figures.retries.with_label_values(&[&self.name]).inc();
+        self.figures.good.with_label_values(&[&self.name]).set(0);
+        let mut state = self.state();
+        let since_ms = match &state.health {
+            Health::Failing { since_ms, .. } => *since_ms,
+            _ => {
+                tracing::warn!(target = self.name, "takes no samples, they are kept: {why}");
+                now_ms
+            }
+        };
+        state.health = Health::Failing { since_ms, why };
+    }
+
+    /// Samples were refused for good; how often in a row that was so.
+    pub(super) fn note_refused(&self, samples: u64, why: String, now_ms: Millis) -> u32 {
+        self.note_dropped(samples, Dropped::Refused);
+        self.figures.good.with_label_values(&[&self.name]).set(0);
+        let mut state = self.state();
+        if state.told_ms.is_none_or(|told_ms| now_ms.saturating_sub(told_ms) >= TOLD_INTERVAL_MS) {
+            state.told_ms = Some(now_ms);
+            tracing::warn!(target = self.name, samples, "refuses samples, they are lost: {why}");
+        }
+        let since_ms = match &state.health {
+            Health::Refusing { since_ms, .. } => *since_ms,
+            _ => now_ms,
+        };
+        state.health = Health::Refusing { since_ms, why };
+        self.refusals.fetch_add(1, Relaxed).saturating_add(1)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

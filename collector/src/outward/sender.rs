@@ -1,0 +1,197 @@
+//! The task of one target: reads a batch, has it delivered, stores how far it has come, and begins again.
+//! Promises: the position is stored after the target has taken everything before it, so a crash repeats and never loses;
+//! what waits stays within its bound while a delivery hangs.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use collector_journal::{Journal, JournalError, Position};
+use tokio::sync::watch;
+
+use super::config::Target;
+use super::deliver::Delivery;
+use super::position::PositionFile;
+use super::progress::{Dropped, Health, Progress};
+use super::queue;
+use super::read::{Batch, Reading};
+use super::request::Http;
+use crate::clock;
+use crate::stores::Stores;
+
+/// How often the journal is looked at: what arrives meanwhile is one batch.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the bound of what waits is looked at while a delivery hangs.
+pub(super) const BOUND_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A journal or a position file that cannot be read or written is tried again after this long.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Where free space is looked at, and how much ingest needs.
+#[derive(Clone, Debug)]
+pub(super) struct Disk {
+    pub(super) state_dir: PathBuf,
+    pub(super) reserve_bytes: u64,
+}
+
+impl Disk {
+    /// Near enough to the reserve that nothing is kept for a target that does not take it.
+    fn is_full(&self) -> bool {
+        let free = Stores::free_bytes(&self.state_dir);
+        free.is_some_and(|free| free < self.reserve_bytes.saturating_mul(2))
+    }
+}
+
+/// What the task works with.
+pub(super) struct Sender {
+    pub(super) target: Arc<Target>,
+    pub(super) journal: Journal,
+    pub(super) reading: Arc<Mutex<Reading>>,
+    pub(super) http: Http,
+    pub(super) progress: Arc<Progress>,
+    pub(super) file: PositionFile,
+    pub(super) disk: Disk,
+    pub(super) bound_interval: Duration,
+}
+
+/// How the delivery of a batch ended.
+enum End {
+    Delivered,
+    /// The oldest had to go, up to this position.
+    Overflow(Position, Dropped),
+    Stopping,
+}
+
+impl Sender {
+    /// Runs until `stop` turns true; what is on its way then is sent again by the next start.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let wait = match self.round(&mut stop).await {
+                Ok(wait) => wait,
+                Err(error) => {
+                    let error = crate::describe(error.as_ref());
+                    tracing::error!(target = self.target.name, error, "sending stands still");
+                    RETRY_INTERVAL
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            if *stop.borrow() {
+                return;
+            }
+        }
+    }
+
+    /// One batch; how long to wait before the next.
+    async fn round(
+        &self,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<Duration, Box<dyn std::error::Error + Send + Sync>> {
+        if let Some((position, reason)) = self.overflow() {
+            self.drop_through(position, reason, 0).await?;
+        }
+        let batch = self.blocking(|reading| reading.next_batch(clock::now_ms())).await?;
+        let Batch { through, level, received_ms, samples, shards } = batch;
+        if samples > 0 {
+            let done = Arc::new(AtomicU64::new(0));
+            let delivery = Delivery {
+                target: Arc::clone(&self.target),
+                http: self.http.clone(),
+                progress: Arc::clone(&self.progress),
+                done: Arc::clone(&done),
+            };
+            match self.deliver(delivery.run(shards), received_ms, stop).await {
+                End::Delivered => {}
+                End::Stopping => return Ok(Duration::ZERO),
+                End::Overflow(position, reason) => {
+                    let undone = samples.saturating_sub(done.load(Relaxed));
+                    self.drop_through(position.max(through), reason, undone).await?;
+                    return Ok(Duration::ZERO);
+                }
+            }
+        }
+        self.store(through).await?;
+        self.show_lag(received_ms.filter(|_| !level));
+        Ok(if level { LOOK_INTERVAL } else { Duration::ZERO })
+    }
+
+    async fn deliver(
+        &self,
+        delivery: impl Future<Output = ()>,
+        received_ms: Option<agent_model::Millis>,
+        stop: &mut watch::Receiver<bool>,
+    ) -> End {
+        let mut delivery = std::pin::pin!(delivery);
+        loop {
+            tokio::select! {
+                () = &mut delivery => return End::Delivered,
+                _ = stop.wait_for(|stop| *stop) => return End::Stopping,
+                () = tokio::time::sleep(self.bound_interval) => {
+                    self.show_lag(received_ms);
+                    if let Some((position, reason)) = self.overflow() {
+                        return End::Overflow(position, reason);
+                    }
+                }
+            }
+        }
+    }
+
+    fn overflow(&self) -> Option<(Position, Dropped)> {
+        let full = self.progress.health() != Health::Good && self.disk.is_full();
+        let stored = self.progress.stored();
+        let now_ms = u64::try_from(clock::now_ms()).unwrap_or(0);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms);
+        queue::overflow(&self.journal, stored, &self.target, full, now)
+    }
+
+    /// Gives up everything up to a position; `undone` were in the batch under way.
+    async fn drop_through(
+        &self,
+        position: Position,
+        reason: Dropped,
+        undone: u64,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let skipped = self.blocking(move |reading| reading.skip_through(position)).await?;
+        let samples = skipped + undone;
+        self.progress.note_dropped(samples, reason);
+        let (target, reason) = (&self.target.name, reason.name());
+        tracing::error!(target, samples, reason, "the oldest samples that waited are dropped");
+        self.store(position).await
+    }
+
+    async fn store(
+        &self,
+        position: Position,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        if position <= self.progress.stored() {
+            return Ok(());
+        }
+        let file = self.file.clone();
+        tokio::task::spawn_blocking(move || file.write(position)).await??;
+        self.progress.set_stored(position);
+        Ok(())
+    }
+
+    fn show_lag(&self, received_ms: Option<agent_model::Millis>) {
+        let seconds = received_ms.map(|at_ms| clock::now_ms().saturating_sub(at_ms) / 1_000);
+        let bytes = queue::pending_bytes(&self.journal, self.progress.stored());
+        self.progress.note_lag(seconds.unwrap_or(0).max(0), bytes);
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reading) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let reading = Arc::clone(&self.reading);
+        let done = tokio::task::spawn_blocking(move || {
+            // One task uses it; the lock only lets it move to another thread and back.
+            work(&mut reading.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        done.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
