@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent_model::{Matcher, Millis, Report, Series};
+use agent_model::{Matcher, Millis, Report, RolledSeries, Series};
 use collector_alerting::{Alerting, RuleObservation};
 use rules::{EvaluationError, External, Findings, Rule, RuleGroup, RuleKind, RuleSet};
 use rules_promql::{Limits, MemorySource, SeriesSource, SourceError};
@@ -293,11 +293,22 @@ impl SeriesSource for Fresh<'_> {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError> {
-        let mut series = self.query.select(matchers, from_ms, to_ms)?;
+        let samples = |one: RolledSeries| Series { labels: one.labels, samples: one.samples };
+        let found = self.select_rolled(matchers, from_ms, to_ms)?.into_iter();
+        Ok(found.map(samples).filter(|series| !series.samples.is_empty()).collect())
+    }
+
+    fn select_rolled(
+        &self,
+        matchers: &[Matcher],
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<Vec<RolledSeries>, SourceError> {
+        let mut series = self.query.select_rolled(matchers, from_ms, to_ms)?;
         if self.recorded.is_empty() {
             return Ok(series);
         }
-        for fresh in self.recorded.select(matchers, from_ms, to_ms)? {
+        for fresh in self.recorded.select_rolled(matchers, from_ms, to_ms)? {
             // The store answers in order of the labels.
             match series.binary_search_by(|one| one.labels.cmp(&fresh.labels)) {
                 Err(place) => series.insert(place, fresh),

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use agent_model::{Labels, MatchOp, Matcher, Millis, Series};
+use agent_model::{Labels, MatchOp, Matcher, Millis, RolledSeries, Series};
 use collector_metric_store::{MetricStore, MetricStoreStats};
 use rules_promql::{SeriesSource, SourceError};
 
@@ -84,10 +84,22 @@ impl SeriesSource for Query {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError> {
+        let samples = |one: RolledSeries| Series { labels: one.labels, samples: one.samples };
+        let found = self.select_rolled(matchers, from_ms, to_ms)?.into_iter();
+        Ok(found.map(samples).filter(|series| !series.samples.is_empty()).collect())
+    }
+
+    fn select_rolled(
+        &self,
+        matchers: &[Matcher],
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<Vec<RolledSeries>, SourceError> {
         let (hosts, selections) = self.resolve(matchers)?;
         let mut series = Vec::new();
         for stored in &selections {
-            series.extend(self.store.select(stored, from_ms, to_ms).map_err(SourceError::new)?);
+            let found = self.store.select_rolled(stored, from_ms, to_ms);
+            series.extend(found.map_err(SourceError::new)?);
         }
         for one in &mut series {
             one.labels = with_facts(std::mem::take(&mut one.labels), &hosts);

@@ -8,7 +8,8 @@ use crate::{Labels, Millis, Sample, is_stale, stale_marker};
 /// Length of a window. Windows are open on the left, as PromQL's ranges are: `(k · 5 min, (k + 1) · 5 min]`.
 pub const ROLLUP_WINDOW_MS: Millis = 300_000;
 
-/// The samples of one window. Stale markers are no samples; the last one is told by `ended_ms`.
+/// The samples of one window, or a stale marker that comes before any of them. Markers are no samples otherwise; the
+/// one behind the last sample is told by `ended_ms`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rollup {
     /// Times of the first and the last sample; both are `ended_ms` when there is none.

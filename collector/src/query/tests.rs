@@ -3,9 +3,12 @@
 use agent_model::{Sample, stale_marker};
 use collector_metric_store::MetricStoreConfig;
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use rules_promql::{Limits, MemorySource, answer_instant, answer_range, parse};
 
 use super::*;
+
+mod rolled;
 
 const EXPRESSIONS: &[&str] = &[
     "a",

@@ -70,6 +70,36 @@ impl Annotations {
         self.inform(&text, place);
     }
 
+    /// A window holds a roll-up in part: it was taken whole, or left out, and the window moved to its bounds.
+    pub(crate) fn rolled_up_edges(&self, place: Option<Place>) {
+        let text = "some samples are kept as 5-minute roll-ups only: windows that would cut one begin \
+             and end at full 5 minutes";
+        self.inform(text, place);
+    }
+
+    /// An instant within a roll-up.
+    pub(crate) fn rolled_up_instant(&self) {
+        let text = "some samples are kept as 5-minute roll-ups only: between full 5 minutes a value \
+             may be up to 5 minutes old";
+        self.inform(text, None);
+    }
+
+    /// The samples themselves were asked for.
+    pub(crate) fn rolled_up_samples(&self) {
+        let text = "some samples are kept as 5-minute roll-ups only: of each 5 minutes there the first and \
+             the last are shown";
+        self.warn(text, None);
+    }
+
+    /// What roll-ups do not tell.
+    pub(crate) fn rolled_up_values(&self, what: &str, place: Option<Place>) {
+        let text = format!(
+            "some samples are kept as 5-minute roll-ups only: {what} is computed from the last sample \
+             of each 5 minutes there"
+        );
+        self.warn(&text, place);
+    }
+
     pub(crate) fn forced_monotonicity(&self, metric_name: &str, place: Option<Place>) {
         let text = format!(
             "input to histogram_quantile needed to be fixed for monotonicity (see \

@@ -8,6 +8,7 @@ mod over_time;
 mod range_function;
 mod rate;
 mod regression;
+mod rolled_up;
 mod sort;
 
 pub(crate) use dates::DatePart;
@@ -101,9 +102,8 @@ impl Evaluation<'_> {
         steps: Steps,
     ) -> Result<Vec<Track>, PromqlError> {
         let ranges = self.ranges(range, steps)?;
-        let column = |samples: &[_]| ranges.column(samples, |_| Some(1.0));
         let columns: Vec<Vec<f64>> =
-            ranges.series.iter().map(|series| column(&series.samples)).collect();
+            ranges.series.iter().map(|series| ranges.presence(series, self)).collect();
         let columns: Vec<&[f64]> = columns.iter().map(|column| &column[..]).collect();
         Ok(missing(labels, &columns, steps))
     }

@@ -19,6 +19,7 @@ mod number;
 mod parse;
 mod plan;
 mod range;
+mod rolled;
 mod selector;
 mod source;
 mod steps;

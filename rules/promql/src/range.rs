@@ -1,10 +1,12 @@
 //! Range vectors: windows over the samples of a selector or of a subquery, which move forward with the steps.
 
-use agent_model::{Labels, Millis, Sample, Series, is_stale};
+use agent_model::{Labels, Millis, RolledSeries, Sample, Series, is_stale};
 
 use crate::PromqlError;
+use crate::annotations::Annotations;
 use crate::evaluate::Evaluation;
 use crate::plan::{Moment, RangePlan, VectorPlan};
+use crate::rolled;
 use crate::steps::Steps;
 use crate::track::{Track, absent, is_present, without_dropped_names};
 
@@ -24,10 +26,10 @@ pub(crate) struct Window<'a> {
 
 /// The series of a range vector for all steps.
 pub(crate) struct Ranges {
-    pub(crate) series: Vec<Series>,
-    references: Vec<Millis>,
-    range_ms: Millis,
-    steps: Steps,
+    pub(crate) series: Vec<RolledSeries>,
+    pub(crate) references: Vec<Millis>,
+    pub(crate) range_ms: Millis,
+    pub(crate) steps: Steps,
 }
 
 impl Evaluation<'_> {
@@ -38,6 +40,7 @@ impl Evaluation<'_> {
                 let mut series = self.fetch(selector, &references, *range_ms)?;
                 for one in &mut series {
                     one.samples.retain(|sample| !is_stale(sample.value));
+                    one.rollups.retain(|rollup| rollup.count > 0);
                 }
                 Ok(Ranges { series, references, range_ms: *range_ms, steps })
             }
@@ -66,7 +69,11 @@ impl Evaluation<'_> {
         // A subquery of seconds over years would otherwise build its list of instants first and fail later.
         self.spend(inner_steps.count)?;
         let tracks = without_dropped_names(self.vector(inner, inner_steps)?)?;
-        let series = tracks.into_iter().map(|track| to_series(track, inner_steps)).collect();
+        let series = tracks.into_iter().map(|track| {
+            let Series { labels, samples } = to_series(track, inner_steps);
+            RolledSeries { labels, rollups: Vec::new(), samples }
+        });
+        let series = series.collect();
         Ok(Ranges { series, references, range_ms, steps })
     }
 }
@@ -100,15 +107,25 @@ impl Ranges {
         values
     }
 
-    /// The samples themselves at the only step of an instant query.
-    pub(crate) fn into_matrix(self) -> Vec<Series> {
+    /// The samples themselves at the only step of an instant query, as far as they are known.
+    pub(crate) fn into_matrix(self, annotations: &Annotations) -> Vec<Series> {
         let Some(end_ms) = self.references.first().copied() else { return Vec::new() };
         let start_ms = end_ms.saturating_sub(self.range_ms);
-        let mut series = self.series;
-        for one in &mut series {
-            one.samples.retain(|s| s.timestamp_ms > start_ms && s.timestamp_ms <= end_ms);
+        let mut series = Vec::with_capacity(self.series.len());
+        for mut one in self.series {
+            if !one.rollups.is_empty() {
+                annotations.rolled_up_samples();
+                one.samples = rolled::known_samples(&one);
+            }
+            let RolledSeries { labels, mut samples, .. } = one;
+            samples.retain(|sample| {
+                let inside = sample.timestamp_ms > start_ms && sample.timestamp_ms <= end_ms;
+                inside && !is_stale(sample.value)
+            });
+            if !samples.is_empty() {
+                series.push(Series { labels, samples });
+            }
         }
-        series.retain(|one| !one.samples.is_empty());
         series
     }
 

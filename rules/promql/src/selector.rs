@@ -1,11 +1,12 @@
 //! Instant selectors: the newest sample within the lookback, unless the series has ended.
 
-use agent_model::{Millis, Sample, Series, is_stale};
+use agent_model::{Millis, RolledSeries, Sample, is_stale};
 
 use crate::PromqlError;
 use crate::evaluate::Evaluation;
 use crate::number::seconds;
 use crate::plan::{At, Moment, Selector};
+use crate::rolled;
 use crate::steps::{QuerySpan, Steps};
 use crate::track::{Track, absent};
 
@@ -44,7 +45,14 @@ impl Evaluation<'_> {
         let mut tracks = Vec::with_capacity(fetched.len());
         for series in fetched {
             self.spend(steps.count)?;
-            let values = column(&series.samples, &references, picked);
+            let values = if series.rollups.is_empty() {
+                column(&series.samples, &references, picked)
+            } else {
+                if rolled::are_cut(&series.rollups, &references) {
+                    self.annotations.rolled_up_instant();
+                }
+                column(&rolled::known_samples(&series), &references, picked)
+            };
             let track = Track::new(series.labels, values);
             if !track.is_empty() {
                 tracks.push(track);
@@ -64,19 +72,19 @@ impl Evaluation<'_> {
         selector: &Selector,
         references: &[Millis],
         back_ms: Millis,
-    ) -> Result<Vec<Series>, PromqlError> {
+    ) -> Result<Vec<RolledSeries>, PromqlError> {
         let (Some(first), Some(last)) = (references.first(), references.last()) else {
             return Ok(Vec::new());
         };
         self.limits.check_cancelled()?;
         // Windows are open on the left, so a sample exactly `back_ms` before is never wanted.
         let from_ms = first.saturating_sub(back_ms).saturating_add(1);
-        let fetched = self.source.select(&selector.matchers, from_ms, *last)?;
+        let fetched = self.source.select_rolled(&selector.matchers, from_ms, *last)?;
         if fetched.len() > self.limits.series_max {
             let (series, max) = (fetched.len(), self.limits.series_max);
             return Err(PromqlError::TooManySeries { series, max });
         }
-        self.spend(fetched.iter().map(|series| series.samples.len()).sum())?;
+        self.spend(fetched.iter().map(rolled::cost).sum())?;
         Ok(fetched)
     }
 }

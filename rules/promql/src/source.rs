@@ -1,6 +1,6 @@
 //! The one way series come in.
 
-use agent_model::{Matcher, Millis, Series};
+use agent_model::{Matcher, Millis, RolledSeries, Series};
 
 /// Reads series for the evaluator; stores and test scripts implement it.
 pub trait SeriesSource {
@@ -13,6 +13,21 @@ pub trait SeriesSource {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError>;
+
+    /// As [`SeriesSource::select`], with roll-ups of five minutes where samples are gone; one that only reaches into
+    /// the span is among them. A source that keeps every sample has none.
+    fn select_rolled(
+        &self,
+        matchers: &[Matcher],
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<Vec<RolledSeries>, SourceError> {
+        let whole = |series: Series| {
+            let Series { labels, samples } = series;
+            RolledSeries { labels, rollups: Vec::new(), samples }
+        };
+        Ok(self.select(matchers, from_ms, to_ms)?.into_iter().map(whole).collect())
+    }
 }
 
 /// Why a source could not answer; its own error is kept as the source.

@@ -3,6 +3,8 @@
 use agent_model::{Rollup, Sample, is_stale};
 
 /// Adds a roll-up for every window that holds a sample or a stale marker; `samples` in order of time, no time twice.
+/// Where a marker comes before the first sample of a window it has a roll-up of its own, so that an instant between
+/// the two finds the series ended.
 pub(crate) fn fold(samples: &[Sample], out: &mut Vec<Rollup>) {
     let mut rest = samples;
     while let Some(first) = rest.first() {
@@ -10,10 +12,14 @@ pub(crate) fn fold(samples: &[Sample], out: &mut Vec<Rollup>) {
         let inside = rest.iter().take_while(|sample| sample.timestamp_ms <= end_ms).count();
         let (window, later) = rest.split_at(inside);
         rest = later;
+        let some = window.iter().position(|sample| !is_stale(sample.value));
+        let (before, window) = window.split_at(some.unwrap_or(window.len()));
+        out.extend(before.first().map(|marker| Rollup::of(*marker)));
         out.extend(of_window(window));
     }
 }
 
+/// Of samples of which the first is no stale marker.
 fn of_window(samples: &[Sample]) -> Option<Rollup> {
     let mut rows = samples.iter();
     let mut row = Rollup::of(*rows.next()?);
@@ -22,9 +28,6 @@ fn of_window(samples: &[Sample]) -> Option<Rollup> {
         if is_stale(sample.value) {
             // The first behind a sample is where the series ended.
             row.ended_ms = row.ended_ms.or(Some(sample.timestamp_ms));
-        } else if row.count == 0 {
-            row = Rollup::of(*sample);
-            sum = Sum { total: row.sum, lost: 0.0 };
         } else {
             append(&mut row, *sample);
             sum.add(sample.value);
@@ -101,7 +104,8 @@ mod tests {
     fn only_a_marker_behind_the_last_sample_ends_the_series() {
         let stale = stale_marker();
         let found = rows(&[(1, stale), (2, 1.0), (3, stale), (4, 1.0), (5, stale), (6, stale)]);
-        let [row] = found.as_slice() else { panic!("{found:?}") };
+        let [before, row] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((before.count, before.ended_ms), (0, Some(1)));
         assert_eq!((row.first_ms, row.last_ms, row.count, row.changes), (2, 4, 2, 0));
         assert_eq!((row.sum, row.ended_ms), (2.0, Some(5)));
         let alone = rows(&[(7, stale), (8, stale)]);

@@ -1,11 +1,13 @@
 //! Functions over range vectors: names, and how each turns a window into a value.
 
-use super::{over_time, rate, regression};
+use agent_model::Sample;
+
+use super::{over_time, rate, regression, rolled_up};
 use crate::PromqlError;
 use crate::evaluate::Evaluation;
 use crate::number::{quantile, seconds};
 use crate::plan::OverRange;
-use crate::range::Window;
+use crate::range::{Ranges, Window};
 use crate::steps::Steps;
 use crate::track::{Track, drop_names, join_alike};
 
@@ -39,37 +41,43 @@ pub(crate) enum RangeFunction {
     TimeOfMaximum,
 }
 
+/// Every name of PromQL.
+const NAMES: [(&str, RangeFunction); 26] = [
+    ("rate", RangeFunction::Rate),
+    ("increase", RangeFunction::Increase),
+    ("delta", RangeFunction::Delta),
+    ("irate", RangeFunction::InstantRate),
+    ("idelta", RangeFunction::InstantDelta),
+    ("changes", RangeFunction::Changes),
+    ("resets", RangeFunction::Resets),
+    ("deriv", RangeFunction::Derivative),
+    ("predict_linear", RangeFunction::PredictLinear),
+    ("double_exponential_smoothing", RangeFunction::DoubleExponentialSmoothing),
+    ("avg_over_time", RangeFunction::AverageOverTime),
+    ("min_over_time", RangeFunction::MinimumOverTime),
+    ("max_over_time", RangeFunction::MaximumOverTime),
+    ("sum_over_time", RangeFunction::SumOverTime),
+    ("count_over_time", RangeFunction::CountOverTime),
+    ("last_over_time", RangeFunction::LastOverTime),
+    ("first_over_time", RangeFunction::FirstOverTime),
+    ("present_over_time", RangeFunction::PresentOverTime),
+    ("stddev_over_time", RangeFunction::StddevOverTime),
+    ("stdvar_over_time", RangeFunction::StdvarOverTime),
+    ("mad_over_time", RangeFunction::MadOverTime),
+    ("quantile_over_time", RangeFunction::QuantileOverTime),
+    ("ts_of_first_over_time", RangeFunction::TimeOfFirst),
+    ("ts_of_last_over_time", RangeFunction::TimeOfLast),
+    ("ts_of_min_over_time", RangeFunction::TimeOfMinimum),
+    ("ts_of_max_over_time", RangeFunction::TimeOfMaximum),
+];
+
 impl RangeFunction {
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "rate" => Self::Rate,
-            "increase" => Self::Increase,
-            "delta" => Self::Delta,
-            "irate" => Self::InstantRate,
-            "idelta" => Self::InstantDelta,
-            "changes" => Self::Changes,
-            "resets" => Self::Resets,
-            "deriv" => Self::Derivative,
-            "predict_linear" => Self::PredictLinear,
-            "double_exponential_smoothing" => Self::DoubleExponentialSmoothing,
-            "avg_over_time" => Self::AverageOverTime,
-            "min_over_time" => Self::MinimumOverTime,
-            "max_over_time" => Self::MaximumOverTime,
-            "sum_over_time" => Self::SumOverTime,
-            "count_over_time" => Self::CountOverTime,
-            "last_over_time" => Self::LastOverTime,
-            "first_over_time" => Self::FirstOverTime,
-            "present_over_time" => Self::PresentOverTime,
-            "stddev_over_time" => Self::StddevOverTime,
-            "stdvar_over_time" => Self::StdvarOverTime,
-            "mad_over_time" => Self::MadOverTime,
-            "quantile_over_time" => Self::QuantileOverTime,
-            "ts_of_first_over_time" => Self::TimeOfFirst,
-            "ts_of_last_over_time" => Self::TimeOfLast,
-            "ts_of_min_over_time" => Self::TimeOfMinimum,
-            "ts_of_max_over_time" => Self::TimeOfMaximum,
-            _ => return None,
-        })
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
     }
 
     /// The first and the last sample are still samples of the metric.
@@ -79,7 +87,7 @@ impl RangeFunction {
 
     /// A window here always holds a sample. `parameter(0)` is the first scalar argument at this step.
     /// `resets` are the places at which a counter started anew, for those functions that need them.
-    fn of(
+    pub(super) fn of(
         self,
         window: &Window,
         resets: &[usize],
@@ -137,13 +145,11 @@ pub(super) fn evaluate(
     let mut tracks = Vec::with_capacity(ranges.series.len());
     for series in &ranges.series {
         evaluation.spend(ranges.steps())?;
-        let resets = match function {
-            RangeFunction::Rate | RangeFunction::Increase => rate::reset_places(&series.samples),
-            _ => Vec::new(),
+        let values = if series.rollups.is_empty() {
+            plain(function, &ranges, &series.samples, &parameters)
+        } else {
+            rolled_up::column(evaluation, (function, plan.place), &ranges, series, &parameters)
         };
-        let values = ranges.column(&series.samples, |window| {
-            function.of(window, &resets, &|index| parameters[index][window.step])
-        });
         let track = Track::new(series.labels.clone(), values);
         if !track.is_empty() {
             annotate(evaluation, plan, &track, &parameters);
@@ -151,6 +157,22 @@ pub(super) fn evaluate(
         }
     }
     if function.keeps_name() { join_alike(tracks) } else { Ok(drop_names(tracks)) }
+}
+
+/// One value per step of a series that has all its samples.
+fn plain(
+    function: RangeFunction,
+    ranges: &Ranges,
+    samples: &[Sample],
+    parameters: &[Vec<f64>],
+) -> Vec<f64> {
+    let resets = match function {
+        RangeFunction::Rate | RangeFunction::Increase => rate::reset_places(samples),
+        _ => Vec::new(),
+    };
+    ranges.column(samples, |window| {
+        function.of(window, &resets, &|index| parameters[index][window.step])
+    })
 }
 
 /// What is to be said of a series that has a result.
