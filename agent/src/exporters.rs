@@ -10,7 +10,6 @@ mod health;
 mod layout;
 mod lines;
 mod parts;
-mod relabel;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -35,6 +34,9 @@ use crate::probe::certificate::Terms;
 use crate::source::{SourceGroup, Stopping};
 use crate::spool::MetricsReading;
 use crate::text_format::Value;
+
+/// Set by the collector on every series; rules may read and not change them.
+const TARGET_LABELS: [&str; 3] = ["host", "job", "instance"];
 
 /// Scrapes at once: each may hold a body in memory.
 const SCRAPES_MAX: usize = 16;

@@ -33,6 +33,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_collectors_example_only_shows_is_taken_too() {
+        let text = std::fs::read_to_string(example("collector.yml")).unwrap();
+        let lines = text.lines().skip_while(|line| *line != "  # targets:");
+        let targets: Vec<_> = lines.map_while(|line| line.strip_prefix("  # ")).collect();
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("collector.yml");
+        let text = format!("remote_write:\n  {}\n", targets.join("\n  "));
+        std::fs::write(&file, text).unwrap();
+        let config = Config::open(&file).unwrap_or_else(|problems| panic!("{problems}"));
+        let target = &config.remote_write.targets[0];
+        assert!(target.client_files.is_some() && target.write_relabel.len() == 1);
+    }
+
+    #[test]
     fn the_alerting_example_is_taken() {
         Routing::open(&example("alerting.yml")).unwrap_or_else(|problems| panic!("{problems}"));
     }

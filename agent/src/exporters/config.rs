@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::Problem;
+use agent_relabel as relabel;
+use agent_relabel::is_label_name;
 use agent_wire::limits;
 use agent_yaml::{At, Bytes, Document, Duration as Length, Text};
 use deserr::Deserr;
@@ -16,9 +18,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
 
+use super::TARGET_LABELS;
 use super::fetch::{Credentials, secret};
 use super::layout::Limits;
-use super::relabel::{self, TARGET_LABELS, is_label_name};
 use crate::probe::certificate::{Terms, roots};
 
 /// Exporters of one agent: each has a task, a connection and the layout of its series.
@@ -205,7 +207,7 @@ impl Config {
         }
         self.check_secrets(&mut wrong);
         for rule in &self.metric_relabel {
-            relabel::Config::check(rule, document, problems);
+            relabel::Config::check(rule, &TARGET_LABELS, document, problems);
         }
     }
 

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use agent_model::{Labels, is_stale, stale_marker};
+use agent_relabel::{self as relabel, LabelList, Rule};
 
+use super::TARGET_LABELS;
 use super::exposition::{self, Format, Line, LineError, Sample};
 use super::lines::{Lines, Place};
 use super::parts::{Column, Parts};
-use super::relabel::{self, LabelList, Rule, TARGET_LABELS};
 use crate::source::Texts;
 
 /// Samples in a body for each that may be kept: rules may drop most of a large exporter, not read without end.

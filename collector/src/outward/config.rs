@@ -56,6 +56,9 @@ pub struct Raw {
     bearer_token_file: Option<At<FilePath>>,
     #[deserr(default)]
     tls: RawTls,
+    /// Prometheus' `write_relabel_configs`.
+    #[deserr(default)]
+    write_relabel: Vec<At<agent_relabel::Config>>,
     #[deserr(default = 2_000)]
     batch_samples_max: usize,
     #[deserr(default = 4)]
@@ -107,6 +110,8 @@ pub struct Target {
     pub ca_file: Option<PathBuf>,
     /// Certificate chain and key that are shown to the target.
     pub client_files: Option<(PathBuf, PathBuf)>,
+    /// Which series are sent, and under which labels.
+    pub write_relabel: Vec<agent_relabel::Rule>,
     pub batch_samples_max: usize,
     /// Requests under way at once; a series always goes by the same.
     pub shards: usize,
@@ -134,7 +139,11 @@ pub fn ready(raw: Vec<At<Raw>>, document: &Document, problems: &mut Vec<Problem>
             let message = format!("two targets are named {:?}", value.name.value);
             wrong(&value.name.place, message);
         }
+        let rules = value.write_relabel.clone();
         targets.extend(value.ready(&place, &mut wrong));
+        for rule in &rules {
+            agent_relabel::Config::check(rule, &[], document, problems);
+        }
     }
     targets
 }
@@ -178,6 +187,8 @@ impl Raw {
             credentials,
             ca_file: self.tls.ca_file.map(|file| file.0),
             client_files,
+            // What cannot be used is told by `ready`.
+            write_relabel: self.write_relabel.iter().flat_map(|at| at.value.rule()).collect(),
             batch_samples_max: self.batch_samples_max,
             shards: self.shards,
             timeout: self.timeout.0,

@@ -16,6 +16,7 @@ const TOLD_INTERVAL_MS: Millis = 60_000;
 pub(super) struct Figures {
     sent: IntCounterVec,
     dropped: IntCounterVec,
+    kept_back: IntCounterVec,
     lost_records: IntCounterVec,
     retries: IntCounterVec,
     lag_seconds: IntGaugeVec,
@@ -45,6 +46,11 @@ impl Figures {
                 "dropped_samples_total",
                 "Samples that a target will never get, by reason.",
                 &["target", "reason"],
+            )?,
+            kept_back: counters(
+                "kept_back_samples_total",
+                "Samples that write_relabel does not send.",
+                &["target"],
             )?,
             lost_records: counters(
                 "lost_records_total",
@@ -171,6 +177,11 @@ impl Progress {
     pub(super) fn note_lost(&self, records: u64, why: &str) {
         tracing::error!(target = self.name, records, "records are lost to a target: {why}");
         self.figures.lost_records.with_label_values(&[&self.name]).inc_by(records);
+    }
+
+    /// Samples that the configuration does not send.
+    pub(super) fn note_kept_back(&self, samples: u64) {
+        self.figures.kept_back.with_label_values(&[&self.name]).inc_by(samples);
     }
 
     pub(super) fn note_dropped(&self, samples: u64, reason: Dropped) {

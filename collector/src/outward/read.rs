@@ -55,6 +55,8 @@ struct Named {
     /// Of the labels: chooses the shard.
     hash: u64,
     labels: Labels,
+    /// Whether `write_relabel` sends it.
+    sent: bool,
 }
 
 /// Reads the journal for one target.
@@ -140,6 +142,9 @@ impl Reading {
         let clock_ms = if batch.level { now_ms } else { self.received_ms };
         let silent = self.targets.silent(clock_ms, SILENT_AFTER_MS);
         end(silent, &mut samples);
+        let all = samples.len();
+        samples.retain(|(named, _)| named.sent);
+        self.progress.note_kept_back((all - samples.len()) as u64);
         batch.through = self.position();
         batch.samples = samples.len() as u64;
         batch.shards = self.shards(samples);
@@ -223,7 +228,7 @@ impl Reading {
         }
         // What is in the journal was judged before: it can be read.
         let brought = collector_remote_write::labels(run).unwrap_or_default();
-        let named = Arc::new(Named::new(owner.own(&brought)));
+        let named = Arc::new(Named::new(owner.own(&brought), &self.target));
         let known = self.pushed.entry(owner.labels.clone()).or_default();
         known.insert(run.into(), Arc::clone(&named));
         self.known += 1;
@@ -256,7 +261,8 @@ impl Reading {
                         true => series.clone(),
                         false => series.with_all(own.iter()),
                     });
-                    let series: Arc<[_]> = named.map(Named::new).map(Arc::new).collect();
+                    let series: Arc<[_]> =
+                        named.map(|labels| Arc::new(Named::new(labels, &self.target))).collect();
                     self.known += series.len();
                     self.columns.insert(key, Arc::clone(&series));
                     series
@@ -294,9 +300,23 @@ impl Reading {
 }
 
 impl Named {
-    fn new(labels: Labels) -> Self {
-        Self { hash: labels.fingerprint(), labels }
+    fn new(labels: Labels, target: &Target) -> Self {
+        let (labels, sent) = match target.write_relabel.as_slice() {
+            [] => (labels, true),
+            rules => relabelled(&labels, rules),
+        };
+        Self { hash: labels.fingerprint(), labels, sent }
     }
+}
+
+/// The labels after the rules, and whether the series is sent: one that has lost its name is not.
+fn relabelled(labels: &Labels, rules: &[agent_relabel::Rule]) -> (Labels, bool) {
+    let pair = |label: &agent_model::Label| (label.name.to_string(), label.value.to_string());
+    let mut list: agent_relabel::LabelList = labels.iter().map(pair).collect();
+    let kept = agent_relabel::apply(rules, &mut list);
+    let labels = Labels::new(list);
+    let named = !labels.metric_name().is_empty();
+    (labels, kept && named)
 }
 
 /// The requests of one shard while they are filled.

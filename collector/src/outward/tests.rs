@@ -1,19 +1,18 @@
 //! Sending to a small real server that takes, refuses, waits, talks rubbish or says nothing.
 
+mod content;
 mod receiver;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use agent_model::{
-    Column, Epoch, HostId, Labels, Report, ReportKey, Sample, Schema, Stream, is_stale,
-};
+use agent_model::{Labels, Sample};
 use collector_journal::JournalConfig;
 use collector_remote_write::{OutwardSeries, Version, decode, encode};
 
 use super::*;
 use crate::push::Owner;
-use crate::record::{PushRecord, Record};
+use crate::record::PushRecord;
 use receiver::{Receiver, Say};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -44,6 +43,7 @@ impl Bench {
             credentials: config::Credentials::None,
             ca_file: None,
             client_files: None,
+            write_relabel: Vec::new(),
             batch_samples_max: 10,
             shards: 3,
             timeout: Duration::from_millis(500),
@@ -316,73 +316,4 @@ async fn records_that_the_journal_no_longer_has_are_counted() {
     eventually("the rest", || outward.stored() == Some(Position(100))).await;
     assert_eq!(bench.figure("lost_records_total", None), (first - 1) as f64);
     assert_eq!(times(&receiver)[&name(1)].first(), Some(&i64::try_from(first).unwrap()));
-}
-
-#[tokio::test]
-async fn version_2_is_sent_as_such_and_only_a_count_in_the_answer_means_taken() {
-    let receiver = Receiver::new().await;
-    let written = "X-Prometheus-Remote-Write-Samples-Written: 2\r\n";
-    let said = |headers| Say::Status { status: 204, headers, body: "" };
-    receiver.will_say(vec![said(""), said(written)]);
-    let mut bench = Bench::new(&receiver.url());
-    (bench.target.version, bench.target.shards) = (Version::Two, 1);
-    let (outward, _running) = bench.start();
-    bench.push(&[1, 2, 3], 1).await;
-    eventually("an answer", || outward.stored() == Some(Position(1))).await;
-    assert_eq!(receiver.requests(), 2);
-    assert_eq!(bench.figure("sent_samples_total", None), 2.0);
-    assert_eq!(bench.figure("dropped_samples_total", Some("refused")), 1.0);
-    assert_eq!(times(&receiver).len(), 3);
-}
-
-/// A report of a host, in a schema of these series, one second after the other.
-async fn report(bench: &Bench, seconds: i64, names: &[&str]) {
-    let (host, time_ms) = (HostId::new("dc1-srv01").unwrap(), seconds * 1_000);
-    let key = ReportKey { epoch: Epoch(1), stream: Stream::Metrics, sequence: 1 };
-    let mut report = Report::empty(host.clone(), key, time_ms);
-    let series = names.iter().map(|name| Labels::metric(*name, [("instance", "lie")])).collect();
-    let (job, instance) = ("db".to_owned(), "i:1".to_owned());
-    let schema = Schema { job, instance, series, base: vec![1.0; names.len()] };
-    let values = schema.base.clone();
-    report.columns.push(Column { schema: schema.id(), timestamp_ms: time_ms, values });
-    report.schemas.push(schema);
-    let bytes = agent_wire::encode_report(&report, &bench.schemas).unwrap();
-    let record = Record {
-        host,
-        received_ms: crate::clock::now_ms(),
-        clock_offset_ms: 0,
-        agent_version: String::new(),
-        derived: false,
-        report: bytes,
-    };
-    let decoded = agent_wire::RawReport::decode(record.report.clone()).unwrap();
-    bench.schemas.add(&record.host, decoded.schemas(), &decoded.used_schemas());
-    bench.journal.append(vec![record.encode()]).await.unwrap();
-}
-
-#[tokio::test]
-async fn reports_are_sent_with_the_collectors_labels_and_what_a_target_lost_ends() {
-    let receiver = Receiver::new().await;
-    let mut bench = Bench::new(&receiver.url());
-    let (outward, _running) = bench.start();
-    report(&bench, 1, &["a", "b"]).await;
-    report(&bench, 2, &["a"]).await;
-    eventually("both", || outward.stored() == Some(Position(2))).await;
-    let labels = r#"{host="dc1-srv01",instance="i:1",job="db"}"#;
-    let mut taken: Vec<_> = receiver
-        .taken()
-        .into_iter()
-        .map(|(labels, sample)| (labels, sample.timestamp_ms, is_stale(sample.value)))
-        .collect();
-    taken.sort();
-    let named = |name: &str| format!("{name}{labels}");
-    assert_eq!(
-        taken,
-        [
-            (named("a"), 1_000, false),
-            (named("a"), 2_000, false),
-            (named("b"), 1_000, false),
-            (named("b"), 1_001, true),
-        ]
-    );
 }

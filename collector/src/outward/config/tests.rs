@@ -45,6 +45,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_line() {
         "    basic_auth: {username: u, password_file: /p}\n",
         "    bearer_token_file: /t\n",
         "    tls: {cert_file: /c}\n",
+        "    write_relabel: [{action: replace}, {regex: '(', action: labeldrop}]\n",
         "    shards: 0\n",
         "    batch_samples_max: 1000000\n",
         "    timeout: 0s\n",
@@ -67,8 +68,13 @@ fn everything_that_is_wrong_is_told_at_once_with_its_line() {
         collector.yml:7: basic_auth and bearer_token_file exclude each other
         collector.yml:8: cert_file and key_file belong together
         collector.yml:3: "ftp://x/" must begin with http:// or https://
-        collector.yml:14: two targets are named "a b"
-        collector.yml:14: "a b" is no name: 1 to 64 letters, digits, `-` and `_`
-        collector.yml:14: a URL here must not hold a password; use basic_auth"#]]
+        collector.yml:9: this action needs a target_label
+        collector.yml:9: "(" cannot be used: regex parse error:
+            ^(?s:()$
+             ^
+        error: unclosed group
+        collector.yml:15: two targets are named "a b"
+        collector.yml:15: "a b" is no name: 1 to 64 letters, digits, `-` and `_`
+        collector.yml:15: a URL here must not hold a password; use basic_auth"#]]
     .assert_eq(&problems);
 }

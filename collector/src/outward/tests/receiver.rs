@@ -35,6 +35,8 @@ struct State {
     /// Requests with a series that begins so are answered with this status.
     refused: Option<(&'static str, u16)>,
     requests: usize,
+    /// Of the last request, in lower case.
+    head: String,
     taken: Vec<(String, Sample)>,
 }
 
@@ -76,6 +78,11 @@ impl Receiver {
         self.state().requests
     }
 
+    /// The last request's head, in lower case.
+    pub(super) fn head(&self) -> String {
+        self.state().head.clone()
+    }
+
     /// Series and samples in the order in which they were taken.
     pub(super) fn taken(&self) -> Vec<(String, Sample)> {
         self.state().taken.clone()
@@ -98,6 +105,7 @@ impl Receiver {
                 }
             };
             let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+            self.state().head = text.clone();
             let header = |name: &str| {
                 let line = text.lines().find_map(|line| line.strip_prefix(name));
                 line.unwrap_or_default().trim().to_owned()

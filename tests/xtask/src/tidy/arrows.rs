@@ -29,7 +29,12 @@ const ARROWS: &[Arrow] = &[
     arrow("agent-model", &[], VALUES),
     arrow("agent-wire", &["agent-model"], NO_IO),
     arrow("agent-yaml", &["agent-model"], NO_IO),
-    arrow("agent", &["agent-model", "agent-wire", "agent-yaml"], &["axum", "sqlx", "tantivy"]),
+    arrow("agent-relabel", &["agent-model", "agent-yaml"], NO_IO),
+    arrow(
+        "agent",
+        &["agent-model", "agent-relabel", "agent-wire", "agent-yaml"],
+        &["axum", "sqlx", "tantivy"],
+    ),
     arrow("rules-promql", &["agent-model"], NO_IO),
     arrow("rules-sigma", &["agent-model"], NO_IO),
     arrow("rules", &["agent-model", "agent-yaml", "rules-promql", "rules-sigma"], NO_IO),
@@ -51,6 +56,7 @@ const ARROWS: &[Arrow] = &[
         "collector",
         &[
             "agent-model",
+            "agent-relabel",
             "agent-wire",
             "agent-yaml",
             "collector-alerting",

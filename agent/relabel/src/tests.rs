@@ -6,28 +6,42 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
-const CONFIG: &str = "collectors: [{address: 'c:1'}]\nexporters:\n  - job: x\n    url: http://h:1/\n    \
-                      metric_relabel:\n";
+#[derive(Debug, Deserr)]
+#[deserr(deny_unknown_fields)]
+struct File {
+    rules: Vec<At<Config>>,
+}
 
 /// Labels after the rules, or that the series is dropped.
 fn check(rules: &str, labels: &str, expected: Expect) {
-    let text = format!("{CONFIG}{rules}");
-    let shown = match crate::Config::parse(Path::new("agent.yml"), &text) {
+    let text = format!("rules:\n{rules}");
+    let document = Document::parse(Path::new("rules.yml"), &text).unwrap();
+    let mut problems = Vec::new();
+    let read = document.read::<File>().map(|file| file.rules);
+    for rule in read.iter().flatten() {
+        Config::check(rule, &["host"], &document, &mut problems);
+    }
+    let shown = match read {
         Err(problems) => problems.to_string(),
-        Ok(config) => {
-            let rules = &config.exporters[0].metric_relabel;
+        Ok(_) if !problems.is_empty() => agent_model::Problems(problems).to_string(),
+        Ok(rules) => {
             let rules: Vec<Rule> = rules.iter().map(|rule| rule.value.rule().unwrap()).collect();
-            let pairs = super::super::exposition::labels(labels).unwrap();
-            let mut labels: LabelList =
-                pairs.into_iter().map(|(a, b)| (a.into_owned(), b.into_owned())).collect();
-            if apply(&rules, &mut labels) {
-                agent_model::Labels::new(labels).to_string()
-            } else {
-                "dropped".to_owned()
+            let mut labels = series(labels);
+            match apply(&rules, &mut labels) {
+                true => agent_model::Labels::new(labels).to_string(),
+                false => "dropped".to_owned(),
             }
         }
     };
     expected.assert_eq(&shown);
+}
+
+/// `name{a="b",c="d"}`, without anything that would have to be escaped.
+fn series(text: &str) -> LabelList {
+    let (name, labels) = text.trim_end_matches('}').split_once('{').unwrap_or((text, ""));
+    let pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()));
+    std::iter::once(("__name__".to_owned(), name.to_owned())).chain(pairs).collect()
 }
 
 #[test]
@@ -99,8 +113,8 @@ fn what_cannot_work_is_told_by_line() {
          - {source_labels: [a], target_label: 'a b'}\n      - {moduls: 3}\n",
         "x",
         expect![[r#"
-            agent.yml:6: "hashmod" is none of: replace, keep, drop, keepequal, dropequal, labelmap, labelkeep, labeldrop, lowercase, uppercase
-            agent.yml:12: unknown key `moduls`; known here: source_labels, separator, regex, target_label, replacement, action"#]],
+            rules.yml:2: "hashmod" is none of: replace, keep, drop, keepequal, dropequal, labelmap, labelkeep, labeldrop, lowercase, uppercase
+            rules.yml:8: unknown key `moduls`; known here: source_labels, separator, regex, target_label, replacement, action"#]],
     );
     check(
         "      - {action: replace}\n      - {regex: '(', action: labeldrop}\n      \
@@ -108,13 +122,13 @@ fn what_cannot_work_is_told_by_line() {
          - {source_labels: [a], target_label: 'a b'}\n",
         "x",
         expect![[r#"
-            agent.yml:6: this action of metric_relabel needs a target_label
-            agent.yml:7: "(" cannot be used: regex parse error:
+            rules.yml:2: this action needs a target_label
+            rules.yml:3: "(" cannot be used: regex parse error:
                 ^(?s:()$
                  ^
             error: unclosed group
-            agent.yml:8: `host` is set by the collector
-            agent.yml:9: without source_labels, keep or drop looks at nothing
-            agent.yml:10: "a b" is no label name"#]],
+            rules.yml:4: `host` is set by the collector
+            rules.yml:5: without source_labels, keep or drop looks at nothing
+            rules.yml:6: "a b" is no label name"#]],
     );
 }

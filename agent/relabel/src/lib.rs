@@ -1,7 +1,7 @@
-//! Prometheus' `metric_relabel_configs`: which series of an exporter are kept, and how their labels are changed
+//! Prometheus' relabelling: which series are kept, and how their labels are changed
 //! (prometheus.io/docs/prometheus/latest/configuration/configuration, relabel_config).
-//! Promises: the same outcome as Prometheus for every action but `hashmod`, which is refused. Leaves to others: `host`,
-//! `job` and `instance`, which rules may read and not change.
+//! Promises: the same outcome as Prometheus for every action but `hashmod`, which is refused. Leaves to others: which
+//! series, and which labels a rule may not set.
 
 use agent_model::Problem;
 use agent_yaml::{At, Document, Text};
@@ -10,9 +10,6 @@ use regex::{Captures, Regex, RegexBuilder};
 
 /// A compiled expression's memory: thousands of metric names fit, a bomb does not.
 const REGEX_BYTES_MAX: usize = 1 << 20;
-
-/// Set by the collector on every series.
-pub(super) const TARGET_LABELS: [&str; 3] = ["host", "job", "instance"];
 
 /// One rule as people write it.
 #[derive(Clone, Debug, Deserr)]
@@ -50,7 +47,7 @@ enum Action {
 
 /// A rule that is ready to be applied.
 #[derive(Clone, Debug)]
-pub(super) struct Rule {
+pub struct Rule {
     source_labels: Vec<String>,
     separator: String,
     regex: Regex,
@@ -60,11 +57,12 @@ pub(super) struct Rule {
 }
 
 /// Labels of one series while rules are applied to them, with the metric's name.
-pub(super) type LabelList = Vec<(String, String)>;
+pub type LabelList = Vec<(String, String)>;
 
 impl Config {
-    /// Adds what is wrong with rule `at`, whose place stands for it when nothing more precise does.
-    pub(super) fn check(at: &At<Self>, document: &Document, problems: &mut Vec<Problem>) {
+    /// Adds what is wrong with rule `at`, whose place stands for it when nothing more precise does. The labels `own` are
+    /// set by the collector.
+    pub fn check(at: &At<Self>, own: &[&str], document: &Document, problems: &mut Vec<Problem>) {
         let rule = &at.value;
         if let Err(message) = rule.rule() {
             let place = rule.regex.as_ref().map_or(&at.place, |regex| &regex.place);
@@ -76,10 +74,10 @@ impl Config {
         );
         match &rule.target_label {
             None if needs_target => {
-                let message = "this action of metric_relabel needs a target_label";
+                let message = "this action needs a target_label";
                 problems.push(document.problem(&at.place, message));
             }
-            Some(target) if TARGET_LABELS.contains(&target.value.as_str()) => {
+            Some(target) if own.contains(&target.value.as_str()) => {
                 let message = format!("`{}` is set by the collector", target.value);
                 problems.push(document.problem(&target.place, message));
             }
@@ -95,7 +93,8 @@ impl Config {
         }
     }
 
-    pub(super) fn rule(&self) -> Result<Rule, String> {
+    /// The rule, or what is wrong with its expression.
+    pub fn rule(&self) -> Result<Rule, String> {
         let pattern = self.regex.as_ref().map_or("(.*)", |regex| regex.value.0.as_str());
         let anchored = format!("^(?s:{pattern})$");
         let built = RegexBuilder::new(&anchored).size_limit(REGEX_BYTES_MAX).build();
@@ -111,7 +110,7 @@ impl Config {
 }
 
 /// Applies rules in their order; whether the series is kept.
-pub(super) fn apply(rules: &[Rule], labels: &mut LabelList) -> bool {
+pub fn apply(rules: &[Rule], labels: &mut LabelList) -> bool {
     rules.iter().all(|rule| rule.apply(labels))
 }
 
@@ -159,12 +158,12 @@ fn expand(captures: &Captures, template: &str) -> String {
 }
 
 /// The value of a label; an absent one is empty.
-pub(super) fn get<'a>(labels: &'a LabelList, name: &str) -> &'a str {
+pub fn get<'a>(labels: &'a LabelList, name: &str) -> &'a str {
     labels.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
 }
 
 /// Sets a label, or with an empty value removes it.
-pub(super) fn set(labels: &mut LabelList, name: &str, value: String) {
+pub fn set(labels: &mut LabelList, name: &str, value: String) {
     let at = labels.iter().position(|(own, _)| own == name);
     match at {
         Some(at) if value.is_empty() => drop(labels.remove(at)),
@@ -174,7 +173,8 @@ pub(super) fn set(labels: &mut LabelList, name: &str, value: String) {
     }
 }
 
-pub(super) fn is_label_name(text: &str) -> bool {
+/// `[a-zA-Z_][a-zA-Z0-9_]*` (prometheus.io/docs/concepts/data_model).
+pub fn is_label_name(text: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(part)
 }
