@@ -15,7 +15,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use reader::{Part, ReadBudget, TimesCache};
+pub(crate) use reader::{CACHED_TIMES_MAX, Part, ReadBudget, TimesCache};
 pub(crate) use rows::Row;
 pub(crate) use writer::{PartWriter, TEMPORARY_EXTENSION, sync_directory};
 

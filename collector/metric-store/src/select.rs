@@ -2,18 +2,23 @@
 //! whose samples are gone, what is rolled up.
 //! A reader holds locks only to match labels, copy pointers and copy head samples; never across a read of the disk.
 
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::{Arc, RwLock};
 
-use agent_model::{Labels, Matcher, RolledSeries, Rollup, Sample};
+use agent_model::{Labels, Matcher, RolledSeries, Sample};
 use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
-use crate::head::{Frozen, Head, settle};
+use crate::head::{Frozen, Head};
 use crate::index::Index;
 use crate::part::{Part, ReadBudget};
 use crate::rollup::RollupPart;
 use crate::store::read;
+
+mod assemble;
+mod placed;
+
+use assemble::{Wanted, assemble};
 
 /// Series whose head samples are copied under one lock: keeps each stop of the writer below a millisecond.
 const HEAD_BATCH: usize = 128;
@@ -34,7 +39,7 @@ struct View {
     rollups: Vec<Arc<RollupPart>>,
     frozen: Option<Arc<Frozen>>,
     freezes: u64,
-    /// Matching series that have samples near the range, in order.
+    /// Matching series that have samples near the range, in the order in which parts hold them.
     slots: Vec<u32>,
 }
 
@@ -57,13 +62,16 @@ pub(crate) fn with_samples(
     in_parts
 }
 
-pub(crate) fn select(
+/// Gives `take` every matching series that has something in the range, until it breaks off. Parts come in order, then
+/// the frozen, then the open head: of equal times the later wins.
+pub(crate) fn for_each(
     index: &RwLock<Index>,
     head: &RwLock<Head>,
     matchers: &[Matcher],
     range: &TimeRange,
     limits: &Limits,
-) -> Result<Vec<RolledSeries>, MetricStoreError> {
+    take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+) -> Result<(), MetricStoreError> {
     for attempt in 0.. {
         let mut budget = ReadBudget::new(limits.samples_max);
         // Index before head, as everywhere, and held on: no slot changes its meaning in between. Appends need only
@@ -71,7 +79,7 @@ pub(crate) fn select(
         let locked_index = read(index);
         let matching = locked_index.matching(matchers);
         let locked_head = read(head);
-        let view = view(&matching, &locked_head, range, limits)?;
+        let view = view(&matching, &locked_index, &locked_head, range, limits)?;
         let mut open = Vec::new();
         if attempt == RESTARTS_MAX {
             copy_some(&locked_head, &view.slots, range, &mut budget, &mut open)?;
@@ -81,14 +89,17 @@ pub(crate) fn select(
             view.slots.iter().map(|slot| locked_index.labels(*slot)).collect();
         drop(locked_index);
         if attempt == RESTARTS_MAX || copy_head(head, &view, range, &mut budget, &mut open)? {
-            return assemble(&view, labels, open, range, &mut budget);
+            let wanted = labels.into_iter().zip(open);
+            let wanted = wanted.map(|(labels, open)| Wanted { labels, open }).collect();
+            return assemble(&view, wanted, range, &mut budget, take);
         }
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 fn view(
     matching: &RoaringBitmap,
+    index: &Index,
     head: &Head,
     range: &TimeRange,
     limits: &Limits,
@@ -105,7 +116,7 @@ fn view(
         rollups: rollups.filter(|rollups| reach(&rollups.name.range())).cloned().collect(),
         frozen: head.frozen.clone(),
         freezes: head.freezes,
-        slots: slots.iter().collect(),
+        slots: index.in_order(&slots),
     })
 }
 
@@ -141,69 +152,4 @@ fn copy_some(
         out.push(samples);
     }
     Ok(())
-}
-
-/// Parts in order, then the frozen, then the open head: of equal times the later wins.
-fn assemble(
-    view: &View,
-    labels: Vec<Labels>,
-    open: Vec<Vec<Sample>>,
-    range: &TimeRange,
-    budget: &mut ReadBudget,
-) -> Result<Vec<RolledSeries>, MetricStoreError> {
-    let wanted: RoaringBitmap = view.slots.iter().copied().collect();
-    let mut found: Vec<Vec<Sample>> = Vec::new();
-    found.resize_with(view.slots.len(), Vec::new);
-    for part in &view.parts {
-        part.read(&wanted, range, budget, |slot, times, values| {
-            if let Ok(at) = view.slots.binary_search(&slot) {
-                let samples = times.iter().zip(values);
-                found[at].extend(
-                    samples.map(|(time, value)| Sample { timestamp_ms: *time, value: *value }),
-                );
-            }
-        })?;
-    }
-    let mut rolled = rolled(view, &wanted, range, budget)?;
-    let mut series = Vec::with_capacity(labels.len());
-    for (at, (((slot, mut samples), labels), open)) in
-        view.slots.iter().zip(found).zip(labels).zip(open).enumerate()
-    {
-        let in_parts = samples.len();
-        if let Some(frozen) = &view.frozen {
-            frozen.memory.read(*slot, range, &mut samples);
-        }
-        budget.spend(samples.len() - in_parts)?;
-        samples.extend(open);
-        settle(&mut samples);
-        for rollups in &view.rollups {
-            samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
-        }
-        let rollups = rolled.get_mut(at).map(std::mem::take).unwrap_or_default();
-        if !samples.is_empty() || !rollups.is_empty() {
-            series.push(RolledSeries { labels, rollups, samples });
-        }
-    }
-    Ok(series)
-}
-
-/// The roll-ups of each slot of the view, in order of time; nothing at all when none are to be read.
-fn rolled(
-    view: &View,
-    wanted: &RoaringBitmap,
-    range: &TimeRange,
-    budget: &mut ReadBudget,
-) -> Result<Vec<Vec<Rollup>>, MetricStoreError> {
-    let mut rolled: Vec<Vec<Rollup>> = Vec::new();
-    if !view.rollups.is_empty() {
-        rolled.resize_with(view.slots.len(), Vec::new);
-    }
-    for rollups in &view.rollups {
-        rollups.read(wanted, range, budget, |slot, rows| {
-            if let Ok(at) = view.slots.binary_search(&slot) {
-                rolled[at].extend_from_slice(rows);
-            }
-        })?;
-    }
-    Ok(rolled)
 }

@@ -4,6 +4,7 @@
 //! short).
 
 use std::fs::{File, TryLockError};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -241,8 +242,26 @@ impl MetricStore {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<Vec<RolledSeries>, MetricStoreError> {
+        let mut found = Vec::new();
+        self.for_each(matchers, from_ms, to_ms, &mut |series| {
+            found.push(series);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// As [`MetricStore::select_rolled`], series by series, until `take` breaks off: what is in memory at a time is a
+    /// batch of them, and their newest samples.
+    pub fn for_each(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), MetricStoreError> {
+        let range = from_ms..=to_ms;
         self.counted(|limits| {
-            select::select(&self.index, &self.head, matchers, &(from_ms..=to_ms), limits)
+            select::for_each(&self.index, &self.head, matchers, &range, limits, take)
         })
     }
 

@@ -25,8 +25,8 @@ const READ_GAP_BYTES: u64 = 16 << 10;
 /// One read at most, whatever lies together.
 pub(super) const READ_BYTES_MAX: u64 = 1 << 20;
 
-/// Times kept of one part while it is read, 8 bytes each; beyond it they are read again.
-const CACHED_TIMES_MAX: usize = 1 << 20;
+/// Times kept while parts are read, 8 bytes each; beyond it they are read again.
+pub(crate) const CACHED_TIMES_MAX: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -52,16 +52,27 @@ pub(crate) struct ReadBudget {
 }
 
 /// Times of one part that were read already: series sampled together share them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct TimesCache {
     known: HashMap<u64, Rc<Vec<i64>>>,
     times: usize,
+    max: usize,
+}
+
+impl Default for TimesCache {
+    fn default() -> Self {
+        Self::new(CACHED_TIMES_MAX)
+    }
 }
 
 impl TimesCache {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { known: HashMap::new(), times: 0, max }
+    }
+
     fn insert(&mut self, offset: u64, times: &Rc<Vec<i64>>) {
-        if self.times > CACHED_TIMES_MAX {
-            *self = Self::default();
+        if self.times > self.max {
+            *self = Self::new(self.max);
         }
         self.times += times.len();
         self.known.insert(offset, Rc::clone(times));
@@ -126,47 +137,26 @@ impl Part {
         self.damaged_blocks.load(Relaxed)
     }
 
-    /// Gives `sink` the samples of the wanted series within the range, chunk by chunk, each series' in order of time.
-    /// A damaged block is counted, logged and stepped over.
-    pub(crate) fn read(
-        &self,
-        wanted: &RoaringBitmap,
-        range: &TimeRange,
-        budget: &mut ReadBudget,
-        mut sink: impl FnMut(u32, &[i64], &[f64]),
-    ) -> Result<(), MetricStoreError> {
-        let mut times = TimesCache::default();
-        self.read_blocks(wanted, |slot, block| {
-            self.read_block(block, range, &mut times, &mut |times: &[i64], values: &[f64]| {
-                budget.spend(times.len())?;
-                sink(slot, times, values);
-                Ok(())
-            })
-        })
-    }
-
-    /// Gives `sink` the block of every wanted series as it lies in the file; what it finds damaged is counted, logged
-    /// and stepped over.
+    /// Gives `sink` these blocks as they lie in the file, with the number of each; what it finds damaged is counted,
+    /// logged and stepped over. `blocks` in order of offset.
     pub(crate) fn read_blocks(
         &self,
-        wanted: &RoaringBitmap,
+        blocks: &[(u32, Place)],
         mut sink: impl FnMut(u32, &[u8]) -> Result<(), MetricStoreError>,
     ) -> Result<(), MetricStoreError> {
-        let mut rows = self.sound_rows(wanted)?;
-        rows.sort_unstable_by_key(|row| row.place.offset);
-        let mut rest = rows.as_slice();
-        while let Some(first) = rest.first() {
+        let mut rest = blocks;
+        while let Some((_, first)) = rest.first() {
             let (run, later) = rest.split_at(run_length(rest));
             rest = later;
-            let end = run.last().map_or(0, |row| end_of(row.place));
-            let bytes = self.bytes_at(first.place.offset, end - first.place.offset)?;
-            for row in run {
-                let start = usize::try_from(row.place.offset - first.place.offset);
+            let end = run.last().map_or(0, |(_, place)| end_of(*place));
+            let bytes = self.bytes_at(first.offset, end - first.offset)?;
+            for (number, place) in run {
+                let start = usize::try_from(place.offset - first.offset);
                 let block = start.ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
-                let block = block.get(..row.place.bytes as usize).unwrap_or(block);
-                match sink(row.slot, block) {
+                let block = block.get(..place.bytes as usize).unwrap_or(block);
+                match sink(*number, block) {
                     Err(MetricStoreError::Damaged { reason, .. }) => {
-                        self.count_damage(row.place.offset, reason);
+                        self.count_damage(place.offset, reason);
                     }
                     done => done?,
                 }
@@ -221,7 +211,8 @@ impl Part {
         read
     }
 
-    fn read_block(
+    /// Gives `give` the samples of a block within the range, chunk by chunk, in order of time.
+    pub(crate) fn read_block(
         &self,
         block: &[u8],
         range: &TimeRange,
@@ -293,12 +284,13 @@ fn end_of(place: Place) -> u64 {
     place.offset + u64::from(place.bytes)
 }
 
-/// How many of these rows, in order of offset, are read together.
-fn run_length(rows: &[Row]) -> usize {
-    let Some(first) = rows.first() else { return 0 };
-    let together = rows.windows(2).take_while(|pair| {
-        pair[1].place.offset <= end_of(pair[0].place) + READ_GAP_BYTES
-            && end_of(pair[1].place) - first.place.offset <= READ_BYTES_MAX
+/// How many of these blocks, in order of offset, are read together.
+fn run_length(blocks: &[(u32, Place)]) -> usize {
+    let Some((_, first)) = blocks.first() else { return 0 };
+    let together = blocks.windows(2).take_while(|pair| {
+        let [(_, one), (_, next)] = pair else { return false };
+        next.offset <= end_of(*one) + READ_GAP_BYTES
+            && end_of(*next) - first.offset <= READ_BYTES_MAX
     });
     1 + together.count()
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use agent_model::Rollup;
-use roaring::RoaringBitmap;
 
 use super::{Cuts, columns, day_range};
 use crate::MetricStoreError;
@@ -94,23 +93,20 @@ impl RollupPart {
         parts.iter().all(|part| self.includes(part)) || !self.has_all_samples(parts)
     }
 
-    /// Gives `sink` the roll-ups of the wanted series that reach into the range; damage is counted and stepped over.
+    /// Adds the roll-ups of a block that reach into the range; nothing of a damaged one.
     pub(crate) fn read(
         &self,
-        wanted: &RoaringBitmap,
+        block: &[u8],
         range: &TimeRange,
+        times: &mut TimesCache,
         budget: &mut ReadBudget,
-        mut sink: impl FnMut(u32, &[Rollup]),
+        out: &mut Vec<Rollup>,
     ) -> Result<(), MetricStoreError> {
-        let mut times = TimesCache::default();
         let mut rows = Vec::new();
-        self.part.read_blocks(wanted, |slot, block| {
-            rows.clear();
-            self.read_block(block, range, &mut times, &mut rows)?;
-            budget.spend(rows.len().saturating_mul(ROLLUP_SAMPLES))?;
-            sink(slot, &rows);
-            Ok(())
-        })
+        self.read_block(block, range, times, &mut rows)?;
+        budget.spend(rows.len().saturating_mul(ROLLUP_SAMPLES))?;
+        out.append(&mut rows);
+        Ok(())
     }
 
     /// Adds every roll-up of one series; damage is an error. `times` is for this file alone.

@@ -1,0 +1,120 @@
+//! Puts each selected series together, a batch of them at a time: what a query holds of samples is a batch.
+
+use std::ops::ControlFlow;
+
+use agent_model::{Labels, RolledSeries, Rollup, Sample};
+use roaring::RoaringBitmap;
+
+use super::placed::Placed;
+use super::{TimeRange, View};
+use crate::MetricStoreError;
+use crate::head::settle;
+use crate::part::{CACHED_TIMES_MAX, ReadBudget};
+
+/// Series read in one go: enough that neighbours in a file are read together, few enough that a day of each is small.
+const BATCH: usize = 256;
+
+/// A selected series, before its samples on disk are read.
+pub(super) struct Wanted {
+    pub(super) labels: Labels,
+    /// What the open head has of it.
+    pub(super) open: Vec<Sample>,
+}
+
+#[derive(Default)]
+struct Found {
+    samples: Vec<Sample>,
+    rollups: Vec<Rollup>,
+}
+
+/// Gives `take` the series in the order of the view, until it breaks off.
+pub(super) fn assemble(
+    view: &View,
+    wanted: Vec<Wanted>,
+    range: &TimeRange,
+    budget: &mut ReadBudget,
+    take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+) -> Result<(), MetricStoreError> {
+    let mut reading = Reading::new(view, range)?;
+    let mut wanted = wanted.into_iter();
+    for slots in view.slots.chunks(BATCH) {
+        let found = reading.batch(slots.len(), budget)?;
+        for ((slot, found), wanted) in slots.iter().zip(found).zip(wanted.by_ref()) {
+            let Found { mut samples, rollups } = found;
+            let in_parts = samples.len();
+            if let Some(frozen) = &view.frozen {
+                frozen.memory.read(*slot, range, &mut samples);
+            }
+            budget.spend(samples.len() - in_parts)?;
+            samples.extend(wanted.open);
+            settle(&mut samples);
+            for rollups in &view.rollups {
+                samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
+            }
+            let some = !samples.is_empty() || !rollups.is_empty();
+            let series = RolledSeries { labels: wanted.labels, rollups, samples };
+            if some && take(series).is_break() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All files that hold something of the selection, read in step.
+struct Reading<'a> {
+    view: &'a View,
+    range: &'a TimeRange,
+    /// In the order of the view's parts, and of its roll-ups.
+    parts: Vec<Placed<'a>>,
+    rollups: Vec<Placed<'a>>,
+    /// The next series, by its place in the selection.
+    next: u32,
+}
+
+impl<'a> Reading<'a> {
+    fn new(view: &'a View, range: &'a TimeRange) -> Result<Self, MetricStoreError> {
+        let wanted: RoaringBitmap = view.slots.iter().copied().collect();
+        let mut by_slot: Vec<(u32, u32)> = view.slots.iter().copied().zip(0..).collect();
+        by_slot.sort_unstable();
+        let files = view.parts.len() + view.rollups.len();
+        let times_max = CACHED_TIMES_MAX / files.max(1);
+        let find = |part: &'a _| Placed::find(part, &wanted, &by_slot, times_max);
+        let parts = view.parts.iter().map(|part| find(part)).collect::<Result<_, _>>()?;
+        let rollups = view.rollups.iter().map(|rollups| find(&rollups.part));
+        Ok(Self { view, range, parts, rollups: rollups.collect::<Result<_, _>>()?, next: 0 })
+    }
+
+    /// What the files have of the next so many series.
+    fn batch(
+        &mut self,
+        series: usize,
+        budget: &mut ReadBudget,
+    ) -> Result<Vec<Found>, MetricStoreError> {
+        let (first, range) = (self.next, self.range);
+        self.next += u32::try_from(series).unwrap_or(u32::MAX);
+        let end = self.next;
+        let mut found: Vec<Found> = Vec::new();
+        found.resize_with(series, Found::default);
+        for (part, placed) in self.view.parts.iter().zip(&mut self.parts) {
+            placed.read(end, |at, block, cache| {
+                let samples = &mut found[(at - first) as usize].samples;
+                part.read_block(block, range, cache, &mut |times: &[i64], values: &[f64]| {
+                    budget.spend(times.len())?;
+                    let pairs = times.iter().zip(values);
+                    samples.extend(
+                        pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value }),
+                    );
+                    Ok(())
+                })
+            })?;
+        }
+        for (rollups, placed) in self.view.rollups.iter().zip(&mut self.rollups) {
+            placed.read(end, |at, block, cache| {
+                let rows = &mut found[(at - first) as usize].rollups;
+                rollups.read(block, range, cache, budget, rows)
+            })?;
+        }
+        Ok(found)
+    }
+}
