@@ -4,12 +4,13 @@
 //! when that takes more than its share of a core), and at least at the configured interval; a rule that fails is counted and
 //! changes nothing; the others go on; a group that came too late is counted. Rules of a group see what those before recorded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agent_model::{Matcher, Millis, Report, RolledSeries, Series};
+use agent_model::{Labels, Matcher, Millis, Report, RolledSeries, Sample, Series};
 use collector_alerting::{Alerting, RuleObservation};
 use rules::{EvaluationError, External, Findings, Rule, RuleGroup, RuleKind, RuleSet};
 use rules_promql::{Limits, MemorySource, SeriesSource, SourceError};
@@ -293,33 +294,48 @@ impl SeriesSource for Fresh<'_> {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError> {
-        let samples = |one: RolledSeries| Series { labels: one.labels, samples: one.samples };
-        let found = self.select_rolled(matchers, from_ms, to_ms)?.into_iter();
-        Ok(found.map(samples).filter(|series| !series.samples.is_empty()).collect())
+        let mut found = Vec::new();
+        self.for_each(
+            matchers,
+            from_ms,
+            to_ms,
+            &mut |RolledSeries { labels, samples, .. }| {
+                if !samples.is_empty() {
+                    found.push(Series { labels, samples });
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
+        Ok(found)
     }
 
-    fn select_rolled(
+    fn for_each(
         &self,
         matchers: &[Matcher],
         from_ms: Millis,
         to_ms: Millis,
-    ) -> Result<Vec<RolledSeries>, SourceError> {
-        let mut series = self.query.select_rolled(matchers, from_ms, to_ms)?;
-        if self.recorded.is_empty() {
-            return Ok(series);
-        }
-        for fresh in self.recorded.select_rolled(matchers, from_ms, to_ms)? {
-            // The store answers in order of the labels.
-            match series.binary_search_by(|one| one.labels.cmp(&fresh.labels)) {
-                Err(place) => series.insert(place, fresh),
-                Ok(place) => {
-                    let known = &mut series[place].samples;
-                    let last_ms = known.last().map_or(Millis::MIN, |sample| sample.timestamp_ms);
-                    known.extend(fresh.samples.iter().filter(|one| one.timestamp_ms > last_ms));
-                }
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        let fresh = self.recorded.select(matchers, from_ms, to_ms)?.into_iter();
+        let mut fresh: HashMap<Labels, Vec<Sample>> =
+            fresh.map(|Series { labels, samples }| (labels, samples)).collect();
+        let mut flow = ControlFlow::Continue(());
+        self.query.for_each(matchers, from_ms, to_ms, &mut |mut series| {
+            if let Some(samples) = fresh.remove(&series.labels) {
+                let last_ms = series.samples.last().map_or(Millis::MIN, |last| last.timestamp_ms);
+                let newer = samples.into_iter().filter(|sample| sample.timestamp_ms > last_ms);
+                series.samples.extend(newer);
             }
+            flow = take(series);
+            flow
+        })?;
+        for (labels, samples) in fresh {
+            if flow.is_break() {
+                break;
+            }
+            flow = take(RolledSeries { labels, rollups: Vec::new(), samples });
         }
-        Ok(series)
+        Ok(())
     }
 }
 

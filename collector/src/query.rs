@@ -3,6 +3,7 @@
 //! Promises: a matcher on `site`, `unit` or another inventory label is resolved to the hosts it stands for when the series
 //! are selected, so a merger of districts changes no stored series; the facts are added to the result's labels.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use agent_model::{Labels, MatchOp, Matcher, Millis, RolledSeries, Series};
@@ -84,29 +85,43 @@ impl SeriesSource for Query {
         from_ms: Millis,
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError> {
-        let samples = |one: RolledSeries| Series { labels: one.labels, samples: one.samples };
-        let found = self.select_rolled(matchers, from_ms, to_ms)?.into_iter();
-        Ok(found.map(samples).filter(|series| !series.samples.is_empty()).collect())
+        let mut found = Vec::new();
+        self.for_each(
+            matchers,
+            from_ms,
+            to_ms,
+            &mut |RolledSeries { labels, samples, .. }| {
+                if !samples.is_empty() {
+                    found.push(Series { labels, samples });
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
+        found.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
+        Ok(found)
     }
 
-    fn select_rolled(
+    fn for_each(
         &self,
         matchers: &[Matcher],
         from_ms: Millis,
         to_ms: Millis,
-    ) -> Result<Vec<RolledSeries>, SourceError> {
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
         let (hosts, selections) = self.resolve(matchers)?;
-        let mut series = Vec::new();
+        let mut flow = ControlFlow::Continue(());
         for stored in &selections {
-            let found = self.store.select_rolled(stored, from_ms, to_ms);
-            series.extend(found.map_err(SourceError::new)?);
+            let read = self.store.for_each(stored, from_ms, to_ms, &mut |mut series| {
+                series.labels = with_facts(std::mem::take(&mut series.labels), &hosts);
+                flow = take(series);
+                flow
+            });
+            read.map_err(SourceError::new)?;
+            if flow.is_break() {
+                break;
+            }
         }
-        for one in &mut series {
-            one.labels = with_facts(std::mem::take(&mut one.labels), &hosts);
-        }
-        // Ties of `topk` and the order of unsorted results follow the labels, as in Prometheus.
-        series.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
-        Ok(series)
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ mod limits;
 mod model;
 mod rollup_damage;
 mod rollups;
+mod streaming;
 mod upkeep;
 
 use std::path::Path;

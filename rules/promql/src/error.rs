@@ -23,8 +23,8 @@ pub enum PromqlError {
         "the query has {steps} steps; at most {max} are evaluated: widen the step or narrow the range"
     )]
     TooManySteps { steps: u64, max: usize },
-    #[error("a selector yields {series} series; at most {max} are read: add matchers")]
-    TooManySeries { series: usize, max: usize },
+    #[error("a selector yields more than {max} series, which are too many: add matchers")]
+    TooManySeries { max: usize },
     #[error(
         "the query needs more than {max} samples: narrow the range, widen the step or add matchers"
     )]

@@ -49,9 +49,7 @@ pub fn answer_instant(
             let sample = |value| Sample { timestamp_ms: at_ms, value };
             Value::Vector(present.map(|track| (track.labels, sample(track.values[0]))).collect())
         }
-        Plan::Range(plan) => {
-            Value::Matrix(evaluation.ranges(plan, steps)?.into_matrix(&evaluation.annotations))
-        }
+        Plan::Range(plan) => Value::Matrix(evaluation.matrix(plan, steps)?),
         Plan::Text(text) => Value::Text(text.clone()),
     };
     Ok(evaluation.annotations.answer(value))

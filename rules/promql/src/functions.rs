@@ -101,9 +101,11 @@ impl Evaluation<'_> {
         range: &RangePlan,
         steps: Steps,
     ) -> Result<Vec<Track>, PromqlError> {
-        let ranges = self.ranges(range, steps)?;
-        let columns: Vec<Vec<f64>> =
-            ranges.series.iter().map(|series| ranges.presence(series, self)).collect();
+        let mut columns: Vec<Vec<f64>> = Vec::new();
+        self.each_range(range, steps, |windows, series| {
+            columns.push(windows.presence(&series, self));
+            Ok(())
+        })?;
         let columns: Vec<&[f64]> = columns.iter().map(|column| &column[..]).collect();
         Ok(missing(labels, &columns, steps))
     }

@@ -24,46 +24,56 @@ pub(crate) struct Window<'a> {
     pub(crate) step: usize,
 }
 
-/// The series of a range vector for all steps.
-pub(crate) struct Ranges {
-    pub(crate) series: Vec<RolledSeries>,
+/// The windows of a range vector, one per step, which are the same for all of its series.
+pub(crate) struct Windows {
     pub(crate) references: Vec<Millis>,
     pub(crate) range_ms: Millis,
     pub(crate) steps: Steps,
 }
 
 impl Evaluation<'_> {
-    pub(crate) fn ranges(&self, plan: &RangePlan, steps: Steps) -> Result<Ranges, PromqlError> {
+    /// Gives `take` the series of a range vector one by one, in no order, each with all that any window holds of it.
+    pub(crate) fn each_range(
+        &self,
+        plan: &RangePlan,
+        steps: Steps,
+        mut take: impl FnMut(&Windows, RolledSeries) -> Result<(), PromqlError>,
+    ) -> Result<(), PromqlError> {
         match plan {
             RangePlan::Window { selector, range_ms } => {
-                let references = self.references(selector.moment, steps);
-                let mut series = self.fetch(selector, &references, *range_ms)?;
-                for one in &mut series {
-                    one.samples.retain(|sample| !is_stale(sample.value));
-                    one.rollups.retain(|rollup| rollup.count > 0);
-                }
-                Ok(Ranges { series, references, range_ms: *range_ms, steps })
+                let windows = self.windows(selector.moment, *range_ms, steps);
+                self.fetch(selector, &windows.references, *range_ms, |mut series| {
+                    series.samples.retain(|sample| !is_stale(sample.value));
+                    series.rollups.retain(|rollup| rollup.count > 0);
+                    take(&windows, series)
+                })
             }
             RangePlan::Subquery { inner, moment, range_ms, step_ms } => {
-                self.subquery(inner, *moment, *range_ms, *step_ms, steps)
+                let windows = self.windows(*moment, *range_ms, steps);
+                for series in self.subquery(inner, &windows, *step_ms)? {
+                    take(&windows, series)?;
+                }
+                Ok(())
             }
         }
+    }
+
+    fn windows(&self, moment: Moment, range_ms: Millis, steps: Steps) -> Windows {
+        Windows { references: self.references(moment, steps), range_ms, steps }
     }
 
     /// The inner expression at every multiple of the step that any window holds.
     fn subquery(
         &self,
         inner: &VectorPlan,
-        moment: Moment,
-        range_ms: Millis,
+        windows: &Windows,
         step_ms: Millis,
-        steps: Steps,
-    ) -> Result<Ranges, PromqlError> {
-        let references = self.references(moment, steps);
+    ) -> Result<Vec<RolledSeries>, PromqlError> {
+        let references = &windows.references;
         let (Some(first), Some(last)) = (references.first(), references.last()) else {
-            return Ok(Ranges { series: Vec::new(), references, range_ms, steps });
+            return Ok(Vec::new());
         };
-        let open_start = first.saturating_sub(range_ms);
+        let open_start = first.saturating_sub(windows.range_ms);
         let start = (open_start.div_euclid(step_ms) + 1).saturating_mul(step_ms);
         let inner_steps = Steps::spanning(start, *last, step_ms);
         // A subquery of seconds over years would otherwise build its list of instants first and fail later.
@@ -73,12 +83,29 @@ impl Evaluation<'_> {
             let Series { labels, samples } = to_series(track, inner_steps);
             RolledSeries { labels, rollups: Vec::new(), samples }
         });
-        let series = series.collect();
-        Ok(Ranges { series, references, range_ms, steps })
+        Ok(series.collect())
+    }
+
+    /// The samples of a range vector at the only step of an instant query, as far as they are known.
+    pub(crate) fn matrix(
+        &self,
+        plan: &RangePlan,
+        steps: Steps,
+    ) -> Result<Vec<Series>, PromqlError> {
+        let mut matrix = Vec::new();
+        self.each_range(plan, steps, |windows, series| {
+            let samples = windows.known_samples(&series, &self.annotations);
+            if !samples.is_empty() {
+                matrix.push(Series { labels: series.labels, samples });
+            }
+            Ok(())
+        })?;
+        matrix.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
+        Ok(matrix)
     }
 }
 
-impl Ranges {
+impl Windows {
     /// One value per step of one series; the windows' ends only move forward.
     pub(crate) fn column(
         &self,
@@ -107,26 +134,21 @@ impl Ranges {
         values
     }
 
-    /// The samples themselves at the only step of an instant query, as far as they are known.
-    pub(crate) fn into_matrix(self, annotations: &Annotations) -> Vec<Series> {
+    /// What the only window holds of a series.
+    fn known_samples(&self, series: &RolledSeries, annotations: &Annotations) -> Vec<Sample> {
         let Some(end_ms) = self.references.first().copied() else { return Vec::new() };
         let start_ms = end_ms.saturating_sub(self.range_ms);
-        let mut series = Vec::with_capacity(self.series.len());
-        for mut one in self.series {
-            if !one.rollups.is_empty() {
-                annotations.rolled_up_samples();
-                one.samples = rolled::known_samples(&one);
-            }
-            let RolledSeries { labels, mut samples, .. } = one;
-            samples.retain(|sample| {
-                let inside = sample.timestamp_ms > start_ms && sample.timestamp_ms <= end_ms;
-                inside && !is_stale(sample.value)
-            });
-            if !samples.is_empty() {
-                series.push(Series { labels, samples });
-            }
-        }
-        series
+        let mut samples = if series.rollups.is_empty() {
+            series.samples.clone()
+        } else {
+            annotations.rolled_up_samples();
+            rolled::known_samples(series)
+        };
+        samples.retain(|sample| {
+            let inside = sample.timestamp_ms > start_ms && sample.timestamp_ms <= end_ms;
+            inside && !is_stale(sample.value)
+        });
+        samples
     }
 
     pub(crate) fn steps(&self) -> usize {

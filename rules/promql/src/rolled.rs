@@ -6,7 +6,7 @@
 use agent_model::{Millis, RolledSeries, Rollup, Sample};
 
 use crate::evaluate::Evaluation;
-use crate::range::Ranges;
+use crate::range::Windows;
 use crate::track::absent;
 
 /// What a query is charged for a roll-up, which is as large as so many samples.
@@ -53,7 +53,7 @@ pub(crate) fn are_cut(rollups: &[Rollup], instants: &[Millis]) -> bool {
     })
 }
 
-impl Ranges {
+impl Windows {
     /// Gives `compute` the window of every step that holds something of the series.
     pub(crate) fn rolled_windows(
         &self,

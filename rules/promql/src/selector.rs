@@ -1,5 +1,7 @@
 //! Instant selectors: the newest sample within the lookback, unless the series has ended.
 
+use std::ops::ControlFlow;
+
 use agent_model::{Millis, RolledSeries, Sample, is_stale};
 
 use crate::PromqlError;
@@ -8,7 +10,7 @@ use crate::number::seconds;
 use crate::plan::{At, Moment, Selector};
 use crate::rolled;
 use crate::steps::{QuerySpan, Steps};
-use crate::track::{Track, absent};
+use crate::track::{Track, absent, sort};
 
 /// How far an instant selector looks back; Prometheus' default.
 pub(crate) const LOOKBACK_MS: Millis = 5 * 60_000;
@@ -41,9 +43,8 @@ impl Evaluation<'_> {
         picked: Picked,
     ) -> Result<Vec<Track>, PromqlError> {
         let references = self.references(selector.moment, steps);
-        let fetched = self.fetch(selector, &references, LOOKBACK_MS)?;
-        let mut tracks = Vec::with_capacity(fetched.len());
-        for series in fetched {
+        let mut tracks = Vec::new();
+        self.fetch(selector, &references, LOOKBACK_MS, |series| {
             self.spend(steps.count)?;
             let values = if series.rollups.is_empty() {
                 column(&series.samples, &references, picked)
@@ -57,7 +58,9 @@ impl Evaluation<'_> {
             if !track.is_empty() {
                 tracks.push(track);
             }
-        }
+            Ok(())
+        })?;
+        sort(&mut tracks);
         Ok(tracks)
     }
 
@@ -66,26 +69,40 @@ impl Evaluation<'_> {
         steps.iter().map(|step| moment.reference_ms(step, &self.query)).collect()
     }
 
-    /// Everything a selector needs for all its steps, in one read.
+    /// Everything a selector needs for all its steps, in one read, series by series and in no order.
     pub(crate) fn fetch(
         &self,
         selector: &Selector,
         references: &[Millis],
         back_ms: Millis,
-    ) -> Result<Vec<RolledSeries>, PromqlError> {
+        mut take: impl FnMut(RolledSeries) -> Result<(), PromqlError>,
+    ) -> Result<(), PromqlError> {
         let (Some(first), Some(last)) = (references.first(), references.last()) else {
-            return Ok(Vec::new());
+            return Ok(());
         };
         self.limits.check_cancelled()?;
         // Windows are open on the left, so a sample exactly `back_ms` before is never wanted.
         let from_ms = first.saturating_sub(back_ms).saturating_add(1);
-        let fetched = self.source.select_rolled(&selector.matchers, from_ms, *last)?;
-        if fetched.len() > self.limits.series_max {
-            let (series, max) = (fetched.len(), self.limits.series_max);
-            return Err(PromqlError::TooManySeries { series, max });
+        let (mut fetched, mut failed) = (0, None);
+        self.source.for_each(&selector.matchers, from_ms, *last, &mut |series| {
+            fetched += 1;
+            match self.admit(fetched, &series).and_then(|()| take(series)) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn admit(&self, fetched: usize, series: &RolledSeries) -> Result<(), PromqlError> {
+        let max = self.limits.series_max;
+        if fetched > max {
+            return Err(PromqlError::TooManySeries { max });
         }
-        self.spend(fetched.iter().map(rolled::cost).sum())?;
-        Ok(fetched)
+        self.spend(rolled::cost(series))
     }
 }
 

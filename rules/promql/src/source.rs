@@ -1,12 +1,14 @@
 //! The one way series come in.
 
+use std::ops::ControlFlow;
+
 use agent_model::{Matcher, Millis, RolledSeries, Series};
 
 /// Reads series for the evaluator; stores and test scripts implement it.
 pub trait SeriesSource {
     /// Every series that all matchers pick, with its samples in `[from_ms, to_ms]` (both ends included), in order
     /// of time. Stale markers are samples like any other here. A series without samples in the span may be left
-    /// out. The order of series is the order of unsorted results, so it should not change from call to call.
+    /// out; their order does not matter.
     fn select(
         &self,
         matchers: &[Matcher],
@@ -14,19 +16,21 @@ pub trait SeriesSource {
         to_ms: Millis,
     ) -> Result<Vec<Series>, SourceError>;
 
-    /// As [`SeriesSource::select`], with roll-ups of five minutes where samples are gone; one that only reaches into
-    /// the span is among them. A source that keeps every sample has none.
-    fn select_rolled(
+    /// As [`SeriesSource::select`], series by series, until `take` breaks off; a large source holds few at a time. Where
+    /// samples are gone there are roll-ups of five minutes; one that only reaches into the span is among them.
+    fn for_each(
         &self,
         matchers: &[Matcher],
         from_ms: Millis,
         to_ms: Millis,
-    ) -> Result<Vec<RolledSeries>, SourceError> {
-        let whole = |series: Series| {
-            let Series { labels, samples } = series;
-            RolledSeries { labels, rollups: Vec::new(), samples }
-        };
-        Ok(self.select(matchers, from_ms, to_ms)?.into_iter().map(whole).collect())
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        for Series { labels, samples } in self.select(matchers, from_ms, to_ms)? {
+            if take(RolledSeries { labels, rollups: Vec::new(), samples }).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -49,6 +49,11 @@ impl Track {
     }
 }
 
+/// In the order of their labels, which a source does not promise: that of unsorted results, and of ties of `topk`.
+pub(crate) fn sort(tracks: &mut [Track]) {
+    tracks.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
+}
+
 /// What a function or operator made of these is no longer the metric that they name.
 pub(crate) fn drop_names(mut tracks: Vec<Track>) -> Vec<Track> {
     for track in &mut tracks {

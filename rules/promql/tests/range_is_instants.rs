@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "an error fails the test")]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use agent_model::{Labels, Sample, stale_marker};
+use agent_model::{Labels, Matcher, Millis, RolledSeries, Sample, Series, stale_marker};
 use proptest::prelude::*;
 use rules_promql::{
-    Limits, MemorySource, PromqlError, Value, evaluate_instant, evaluate_range, parse,
+    Limits, MemorySource, PromqlError, SeriesSource, SourceError, Value, evaluate_instant,
+    evaluate_range, parse,
 };
 
 /// By labels and instant; the bits, so that NaN equals itself.
@@ -145,7 +148,7 @@ fn each_limit_is_an_error_that_names_it() {
     let limits = Limits { steps_max: 99, ..Limits::default() };
     assert!(matches!(refused("a", &limits), PromqlError::TooManySteps { steps: 100, max: 99 }));
     let limits = Limits { series_max: 1, ..Limits::default() };
-    assert!(matches!(refused("a", &limits), PromqlError::TooManySeries { series: 2, max: 1 }));
+    assert!(matches!(refused("a", &limits), PromqlError::TooManySeries { max: 1 }));
     let limits = Limits { samples_max: 350, ..Limits::default() };
     assert!(matches!(refused("a", &limits), PromqlError::TooManySamples { max: 350 }));
     let limits = Limits { cancel: Some(Arc::new(AtomicBool::new(true))), ..Limits::default() };
@@ -160,4 +163,54 @@ fn each_limit_is_an_error_that_names_it() {
 fn a_subquery_of_a_millisecond_over_years_is_refused_before_it_fills_the_memory() {
     let error = refused("sum_over_time(a[10y:1ms])", &Limits::default());
     assert!(matches!(error, PromqlError::TooManySamples { .. }), "{error}");
+}
+
+/// A source that offers series without end, and counts them; the flag is set while it gives the hundredth.
+struct Endless {
+    offered: Cell<usize>,
+    cancel: Arc<AtomicBool>,
+}
+
+impl SeriesSource for Endless {
+    fn select(&self, _: &[Matcher], _: Millis, _: Millis) -> Result<Vec<Series>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    fn for_each(
+        &self,
+        _: &[Matcher],
+        from_ms: Millis,
+        _: Millis,
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        for number in 0.. {
+            self.offered.set(number + 1);
+            if number == 99 {
+                self.cancel.store(true, Ordering::Relaxed);
+            }
+            let labels = Labels::metric("a", [("number", number.to_string())]);
+            let samples = vec![Sample { timestamp_ms: from_ms, value: 1.0 }];
+            if take(RolledSeries { labels, rollups: Vec::new(), samples }).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_query_that_is_refused_or_left_reads_no_further() {
+    for text in ["a", "rate(a[5m])", "absent_over_time(a[5m])", "sum by (number) (a)"] {
+        let cancel = Arc::new(AtomicBool::new(false));
+        let source = Endless { offered: Cell::new(0), cancel: Arc::clone(&cancel) };
+        let limits = Limits { cancel: Some(cancel), ..Limits::default() };
+        let expr = parse(text).unwrap();
+        let left = evaluate_range(&expr, 0, 60_000, 10_000, &source, &limits).unwrap_err();
+        assert!(matches!(left, PromqlError::Cancelled), "{text}: {left}");
+        assert_eq!(source.offered.get(), 100, "{text}");
+        let limits = Limits { series_max: 7, ..Limits::default() };
+        let refused = evaluate_range(&expr, 0, 60_000, 10_000, &source, &limits).unwrap_err();
+        assert!(matches!(refused, PromqlError::TooManySeries { max: 7 }), "{text}: {refused}");
+        assert_eq!(source.offered.get(), 8, "{text}");
+    }
 }

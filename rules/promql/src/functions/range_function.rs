@@ -7,9 +7,9 @@ use crate::PromqlError;
 use crate::evaluate::Evaluation;
 use crate::number::{quantile, seconds};
 use crate::plan::OverRange;
-use crate::range::{Ranges, Window};
+use crate::range::{Window, Windows};
 use crate::steps::Steps;
-use crate::track::{Track, drop_names, join_alike};
+use crate::track::{Track, drop_names, join_alike, sort};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RangeFunction {
@@ -141,28 +141,29 @@ pub(super) fn evaluate(
     if function == RangeFunction::DoubleExponentialSmoothing {
         regression::check_factors(&parameters)?;
     }
-    let ranges = evaluation.ranges(&plan.range, steps)?;
-    let mut tracks = Vec::with_capacity(ranges.series.len());
-    for series in &ranges.series {
-        evaluation.spend(ranges.steps())?;
+    let mut tracks = Vec::new();
+    evaluation.each_range(&plan.range, steps, |windows, series| {
+        evaluation.spend(windows.steps())?;
         let values = if series.rollups.is_empty() {
-            plain(function, &ranges, &series.samples, &parameters)
+            plain(function, windows, &series.samples, &parameters)
         } else {
-            rolled_up::column(evaluation, (function, plan.place), &ranges, series, &parameters)
+            rolled_up::column(evaluation, (function, plan.place), windows, &series, &parameters)
         };
-        let track = Track::new(series.labels.clone(), values);
+        let track = Track::new(series.labels, values);
         if !track.is_empty() {
             annotate(evaluation, plan, &track, &parameters);
             tracks.push(track);
         }
-    }
+        Ok(())
+    })?;
+    sort(&mut tracks);
     if function.keeps_name() { join_alike(tracks) } else { Ok(drop_names(tracks)) }
 }
 
 /// One value per step of a series that has all its samples.
 fn plain(
     function: RangeFunction,
-    ranges: &Ranges,
+    windows: &Windows,
     samples: &[Sample],
     parameters: &[Vec<f64>],
 ) -> Vec<f64> {
@@ -170,7 +171,7 @@ fn plain(
         RangeFunction::Rate | RangeFunction::Increase => rate::reset_places(samples),
         _ => Vec::new(),
     };
-    ranges.column(samples, |window| {
+    windows.column(samples, |window| {
         function.of(window, &resets, &|index| parameters[index][window.step])
     })
 }

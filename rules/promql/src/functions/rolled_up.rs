@@ -8,19 +8,19 @@ use super::rate::{self, Kind, Stretch};
 use crate::evaluate::Evaluation;
 use crate::number::{Sum, seconds};
 use crate::parse::places::Place;
-use crate::range::{Ranges, Window};
+use crate::range::{Window, Windows};
 use crate::rolled::RolledWindow;
 
 /// One value per step of a series with roll-ups.
 pub(super) fn column(
     evaluation: &Evaluation,
     (function, place): (RangeFunction, Option<Place>),
-    ranges: &Ranges,
+    windows: &Windows,
     series: &RolledSeries,
     parameters: &[Vec<f64>],
 ) -> Vec<f64> {
     let annotations = &evaluation.annotations;
-    ranges.rolled_windows(series, |window| {
+    windows.rolled_windows(series, |window| {
         if !window.exact {
             annotations.rolled_up_edges(place);
         }
