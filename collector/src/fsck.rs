@@ -2,9 +2,13 @@
 //! Leaves to others: reading and repairing (the store).
 
 use std::fmt::Write;
+use std::path::Path;
 
+use agent_model::Labels;
 use collector_metric_store::MetricStoreError;
-use collector_metric_store::fsck::{Checked, CheckedPart, PartState, check};
+use collector_metric_store::fsck::{
+    Checked, CheckedPart, CheckedRollups, PartState, RollupState, check,
+};
 
 use crate::config::Config;
 
@@ -29,6 +33,7 @@ fn text(checked: &Checked, repair: bool) -> String {
         ));
     }
     checked.parts.iter().for_each(|part| describe(part, &mut line));
+    checked.rollups.iter().for_each(|rollups| describe_rollups(rollups, &mut line));
     for aside in &checked.aside {
         line(format_args!(
             "{}: set aside before; delete it when nothing of it is missed",
@@ -42,7 +47,16 @@ fn text(checked: &Checked, repair: bool) -> String {
         "{} parts, {samples} samples can be read, {damaged} parts damaged",
         checked.parts.len()
     ));
-    if damaged > 0 && !repair {
+    if !checked.rollups.is_empty() {
+        let sound = |one: &&CheckedRollups| matches!(one.state, RollupState::Sound);
+        let (files, sound) = (checked.rollups.len(), checked.rollups.iter().filter(sound).count());
+        let rows: u64 = checked.rollups.iter().map(|one| one.rollups).sum();
+        line(format_args!(
+            "{files} files of roll-ups, {rows} roll-ups can be read, {} files damaged",
+            files - sound
+        ));
+    }
+    if !checked.is_sound() && !repair {
         line(format_args!("run it again with --repair to keep what can be read of them"));
     }
     text
@@ -58,19 +72,39 @@ fn describe(part: &CheckedPart, line: &mut impl FnMut(std::fmt::Arguments<'_>)) 
             from_position + 1
         )),
         PartState::Damaged { series, repaired } => {
-            let outcome =
-                if *repaired { "the other series are saved" } else { "the others can be saved" };
-            line(format_args!(
-                "{path}: {} of {} series damaged; {outcome}",
-                series.len(),
-                part.series
-            ));
-            for (labels, reason) in series.iter().take(NAMED_SERIES_MAX) {
-                line(format_args!("  {labels}: {reason}"));
-            }
-            if let Some(more @ 1..) = series.len().checked_sub(NAMED_SERIES_MAX) {
-                line(format_args!("  and {more} more"));
-            }
+            describe_series(&part.path, part.series, (series, *repaired), line);
         }
+    }
+}
+
+fn describe_rollups(rollups: &CheckedRollups, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
+    let CheckedRollups { path, from_ms, to_ms, .. } = rollups;
+    match &rollups.state {
+        RollupState::Sound => {}
+        RollupState::Unreadable { reason } => line(format_args!(
+            "{}: {reason}; nothing of it can be read. It held roll-ups of {from_ms} to {to_ms} (milliseconds since \
+             1970); the next start sets it aside, and days of which the samples are still there are rolled up again",
+            path.display()
+        )),
+        RollupState::Damaged { series, repaired } => {
+            describe_series(path, rollups.series, (series, *repaired), line);
+        }
+    }
+}
+
+fn describe_series(
+    path: &Path,
+    all: u64,
+    (series, repaired): (&[(Labels, &'static str)], bool),
+    line: &mut impl FnMut(std::fmt::Arguments<'_>),
+) {
+    let outcome = if repaired { "the other series are saved" } else { "the others can be saved" };
+    let (path, damaged) = (path.display(), series.len());
+    line(format_args!("{path}: {damaged} of {all} series damaged; {outcome}"));
+    for (labels, reason) in series.iter().take(NAMED_SERIES_MAX) {
+        line(format_args!("  {labels}: {reason}"));
+    }
+    if let Some(more @ 1..) = series.len().checked_sub(NAMED_SERIES_MAX) {
+        line(format_args!("  and {more} more"));
     }
 }

@@ -14,8 +14,13 @@ use crate::cardinality::Limiter;
 use crate::catalogue::Catalogue;
 use crate::index::Index;
 use crate::part::{DAMAGED_EXTENSION, Part, PartName, PartWriter, TimesCache};
+use crate::rollup::{RollupName, RollupPart};
 use crate::store::{lock, read};
 use crate::{MetricStoreError, part};
+
+mod rollups;
+
+pub use rollups::{CheckedRollups, RollupState};
 
 /// Series that are looked at together: their rows are in memory.
 const BATCH_SERIES_MAX: usize = 16_384;
@@ -25,6 +30,8 @@ const BATCH_SERIES_MAX: usize = 16_384;
 pub struct Checked {
     /// In order of their cuts.
     pub parts: Vec<CheckedPart>,
+    /// In order of time.
+    pub rollups: Vec<CheckedRollups>,
     /// Whether the catalogue of series is sound; a start makes it anew from the parts when it is not.
     pub catalogue: bool,
     /// Files of earlier damage, kept aside.
@@ -58,6 +65,7 @@ pub enum PartState {
 impl Checked {
     pub fn is_sound(&self) -> bool {
         self.parts.iter().all(|part| matches!(part.state, PartState::Sound))
+            && self.rollups.iter().all(|rollups| matches!(rollups.state, RollupState::Sound))
     }
 }
 
@@ -65,19 +73,15 @@ impl Checked {
 pub fn check(directory: &Path, repair: bool) -> Result<Checked, MetricStoreError> {
     let _lock = lock(directory)?;
     let mut checked = Checked::default();
-    let mut opened = Vec::new();
+    let (mut opened, mut rollups) = (Vec::new(), Vec::new());
     for path in files(directory)? {
         if path.extension().is_some_and(|extension| extension == DAMAGED_EXTENSION) {
             checked.aside.push(path);
-            continue;
+        } else if let Some(name) = PartName::parse(&path) {
+            opened.push((name, path.clone(), or_reason(Part::open(&path))?));
+        } else if let Some(name) = RollupName::parse(&path) {
+            rollups.push(((name, path.clone()), or_reason(RollupPart::open(&path, name))?));
         }
-        let Some(name) = PartName::parse(&path) else { continue };
-        let part = match Part::open(&path) {
-            Ok(part) => Ok(part),
-            Err(MetricStoreError::Damaged { reason, .. }) => Err(reason),
-            Err(error) => return Err(error),
-        };
-        opened.push((name, path, part));
     }
     let mut index = empty();
     checked.catalogue = Catalogue::load(directory, &mut index)?.is_some();
@@ -86,6 +90,9 @@ pub fn check(directory: &Path, repair: bool) -> Result<Checked, MetricStoreError
         for part in opened.iter().filter_map(|(_, _, part)| part.as_ref().ok()) {
             // A part whose names are damaged as well is told below, without them.
             drop(part.restore_names(&mut index));
+        }
+        for rollups in rollups.iter().filter_map(|(_, rollups)| rollups.as_ref().ok()) {
+            drop(rollups.part.restore_names(&mut index));
         }
     }
     let index = RwLock::new(index);
@@ -99,7 +106,21 @@ pub fn check(directory: &Path, repair: bool) -> Result<Checked, MetricStoreError
             }
         });
     }
+    for (named, opened) in rollups {
+        checked.rollups.push(rollups::check(directory, named, opened, &index, repair)?);
+    }
     Ok(checked)
+}
+
+/// What was opened, or why it is damaged.
+fn or_reason<T>(
+    opened: Result<T, MetricStoreError>,
+) -> Result<Result<T, &'static str>, MetricStoreError> {
+    match opened {
+        Ok(opened) => Ok(Ok(opened)),
+        Err(MetricStoreError::Damaged { reason, .. }) => Ok(Err(reason)),
+        Err(error) => Err(error),
+    }
 }
 
 fn empty() -> Index {
@@ -173,15 +194,19 @@ fn read_all(
 
 /// Keeps the damaged file under another name and puts a part of what can be read in its place.
 fn replace(directory: &Path, part: &Part, index: &RwLock<Index>) -> Result<(), MetricStoreError> {
-    let aside = part.path.with_extension(DAMAGED_EXTENSION);
-    match std::fs::hard_link(&part.path, &aside) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        linked => linked.map_err(MetricStoreError::io("keep the damaged metric part", &aside))?,
-    }
+    keep_aside(&part.path)?;
     let mut meta = part.meta;
     (meta.min_ms, meta.max_ms, meta.samples) = (i64::MAX, i64::MIN, 0);
     let mut writer = PartWriter::create(directory, meta)?;
     read_all(part, index, |slot, found| found.map_or(Ok(()), |found| writer.add(slot, found)))?;
     writer.finish(index)?;
     part::sync_directory(directory)
+}
+
+fn keep_aside(path: &Path) -> Result<(), MetricStoreError> {
+    let aside = path.with_extension(DAMAGED_EXTENSION);
+    match std::fs::hard_link(path, &aside) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked.map_err(MetricStoreError::io("keep the damaged metric part", &aside)),
+    }
 }

@@ -1,0 +1,119 @@
+//! Checking files of roll-ups, by the same rules as parts of samples.
+
+use std::path::{Path, PathBuf};
+use std::sync::RwLock;
+
+use agent_model::{Labels, Rollup};
+use roaring::RoaringBitmap;
+
+use super::{BATCH_SERIES_MAX, keep_aside};
+use crate::MetricStoreError;
+use crate::index::Index;
+use crate::part::{self, TimesCache};
+use crate::rollup::{self, RollupName, RollupPart};
+use crate::store::read;
+
+#[derive(Debug)]
+pub struct CheckedRollups {
+    pub path: PathBuf,
+    /// What it tells of: from the first to the second, both included.
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub series: u64,
+    pub rollups: u64,
+    pub state: RollupState,
+}
+
+#[derive(Debug)]
+pub enum RollupState {
+    Sound,
+    /// These series of it cannot be read; after a repair they are what is lost.
+    Damaged {
+        series: Vec<(Labels, &'static str)>,
+        repaired: bool,
+    },
+    /// Nothing of it can be read. Days of which the samples are still there are rolled up again.
+    Unreadable {
+        reason: &'static str,
+    },
+}
+
+pub(super) fn check(
+    directory: &Path,
+    (name, path): (RollupName, PathBuf),
+    opened: Result<RollupPart, &'static str>,
+    index: &RwLock<Index>,
+    repair: bool,
+) -> Result<CheckedRollups, MetricStoreError> {
+    let (from_ms, to_ms) = name.range().into_inner();
+    let mut checked =
+        CheckedRollups { path, from_ms, to_ms, series: 0, rollups: 0, state: RollupState::Sound };
+    let file = match opened {
+        Ok(file) => file,
+        Err(reason) => {
+            checked.state = RollupState::Unreadable { reason };
+            return Ok(checked);
+        }
+    };
+    checked.series = file.part.series.len();
+    let mut damaged = Vec::new();
+    read_all(&file, index, |slot, found| {
+        match found {
+            Ok(found) => checked.rollups += found.len() as u64,
+            Err(reason) => damaged.push((slot, reason)),
+        }
+        Ok(())
+    })?;
+    if !damaged.is_empty() {
+        if repair {
+            replace(directory, &file, index)?;
+        }
+        let index = read(index);
+        let named = damaged.into_iter().map(|(slot, reason)| (index.labels(slot), reason));
+        checked.state = RollupState::Damaged { series: named.collect(), repaired: repair };
+    }
+    Ok(checked)
+}
+
+/// Gives `sink` every series of the file: its roll-ups, or why they cannot be read.
+fn read_all(
+    file: &RollupPart,
+    index: &RwLock<Index>,
+    mut sink: impl FnMut(u32, Result<&[Rollup], &'static str>) -> Result<(), MetricStoreError>,
+) -> Result<(), MetricStoreError> {
+    let mut times = TimesCache::default();
+    let mut rows = Vec::new();
+    let order = read(index).in_order(&file.part.series);
+    for batch in order.chunks(BATCH_SERIES_MAX) {
+        let wanted: RoaringBitmap = batch.iter().copied().collect();
+        let places = file.part.sound_rows(&wanted)?;
+        for slot in batch {
+            rows.clear();
+            let Ok(at) = places.binary_search_by_key(slot, |row| row.slot) else {
+                sink(*slot, Err("where it lies is damaged"))?;
+                continue;
+            };
+            match file.read_series(&places[at], &mut times, &mut rows) {
+                Ok(()) => sink(*slot, Ok(&rows))?,
+                Err(MetricStoreError::Damaged { reason, .. }) => sink(*slot, Err(reason))?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the damaged file under another name and puts one of what can be read in its place.
+fn replace(
+    directory: &Path,
+    file: &RollupPart,
+    index: &RwLock<Index>,
+) -> Result<(), MetricStoreError> {
+    keep_aside(&file.part.path)?;
+    let mut writer = rollup::begin(directory, file.name, file.part.meta.level)?;
+    read_all(file, index, |slot, found| {
+        found.map_or(Ok(()), |found| rollup::add(&mut writer, slot, found))
+    })?;
+    rollup::finish(writer, file.name, file.inputs.clone(), index)?;
+    part::sync_directory(directory)
+}
