@@ -2,6 +2,7 @@
 
 mod content;
 mod receiver;
+mod secured;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

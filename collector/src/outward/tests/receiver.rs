@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use agent_model::Sample;
 use collector_remote_write::{Push, Version, decode, labels};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// An answer.
 #[derive(Clone, Copy, Debug)]
@@ -48,17 +49,35 @@ pub(super) struct Receiver {
 
 impl Receiver {
     pub(super) async fn new() -> Self {
+        Self::behind(None).await
+    }
+
+    /// The same behind TLS, where that is given.
+    pub(super) async fn behind(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let receiver = Self { address, state: Arc::default() };
         let server = receiver.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let server = server.clone();
-                tokio::spawn(async move { server.serve(stream).await });
+                let (server, tls) = (server.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => server.serve(stream).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                server.serve(stream).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         receiver
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(super) fn url(&self) -> String {
@@ -93,7 +112,7 @@ impl Receiver {
     }
 
     /// Requests of one connection, until it ends.
-    async fn serve(&self, mut stream: TcpStream) {
+    async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut bytes = Vec::new();
         loop {
             let head = loop {
