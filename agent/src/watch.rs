@@ -2,7 +2,9 @@
 //! Promises: a wake-up may be one too many, never relied upon: every source looks by itself as well, more slowly.
 //! An overflow of the kernel's queue wakes too.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::inotify::{Changed, Directories};
@@ -21,11 +23,7 @@ pub(crate) struct Watch<F> {
 impl<F: Fn(&Path) -> bool> Watch<F> {
     /// Wakes for changes of entries that `wanted` picks by path, and at this interval.
     pub(crate) fn directory(directory: &Path, look_interval: Duration, wanted: F) -> Self {
-        let directories = Directories::new().and_then(|mut directories| {
-            directories.watch(directory)?;
-            Ok(directories)
-        });
-        let directories = directories.inspect_err(|error| {
+        let directories = watched([directory]).inspect_err(|error| {
             let directory = directory.display();
             tracing::warn!(%error, %directory, "cannot be watched; it is looked at more often instead");
         });
@@ -53,4 +51,28 @@ impl<F: Fn(&Path) -> bool> Watch<F> {
         // Running into the interval is as good as a change.
         let _changed = tokio::time::timeout(self.look_interval, changed).await;
     }
+}
+
+/// Wakes for changes of these files, also where they are links to now, and at this interval.
+pub(crate) fn files(
+    files: &[PathBuf],
+    look_interval: Duration,
+) -> Watch<impl Fn(&Path) -> bool + use<>> {
+    let links = files.iter().filter_map(|file| std::fs::canonicalize(file).ok());
+    let paths: HashSet<PathBuf> = files.iter().cloned().chain(links).collect();
+    let parents: HashSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();
+    let directories = watched(parents).inspect_err(|error| {
+        tracing::warn!(%error, ?files, "cannot be watched; they are looked at more often instead");
+    });
+    Watch {
+        directories: directories.ok(),
+        look_interval,
+        wanted: move |path: &Path| paths.contains(path),
+    }
+}
+
+fn watched<'a>(paths: impl IntoIterator<Item = &'a Path>) -> io::Result<Directories> {
+    let mut directories = Directories::new()?;
+    paths.into_iter().try_for_each(|directory| directories.watch(directory))?;
+    Ok(directories)
 }

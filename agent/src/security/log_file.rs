@@ -17,10 +17,10 @@ use crate::clock::Clock;
 use crate::source::{
     Bookmark, Evidence, MetricSource, Reading, SourceContext, SourceError, Stopping,
 };
-use crate::watch::Watch;
+use crate::watch;
 
-/// How often a log is looked at although the kernel reported nothing: it may be a link to another directory.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often a log is looked at although the kernel reported nothing: others may write it over a network.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long to wait before a file that could not be read is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
@@ -93,11 +93,7 @@ async fn follow_until_stopping(
     clock: Clock,
     status: &Status,
 ) -> Stopping {
-    let directory = log.parent().unwrap_or(Path::new("/")).to_owned();
-    let name = log.file_name().map(std::ffi::OsStr::to_owned);
-    let watch = Watch::directory(&directory, LOOK_INTERVAL, move |path| {
-        path.file_name() == name.as_deref()
-    });
+    let watch = watch::files(&[log.to_owned()], LOOK_INTERVAL);
     let earlier = context.state_dir.join(cursor_name(log));
     let bookmark = context.bookmarks.take(&format!("log {}", log.display()));
     let started = clock.instant();

@@ -16,11 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::{Journal, SOURCE, follow_until_stopping, since};
 use crate::security::log_file::Status;
 use crate::source::{Bookmark, SourceContext, Stopping};
+use crate::watch;
 
 /// How long a log must be gone: a rotation leaves a hole until the daemon writes its next line.
 const GONE_AFTER: Duration = Duration::from_secs(600);
-/// How often is looked.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often is looked although the kernel reported nothing.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the journal is still read when a log appears: it may be behind by this much.
 const LINGER: Duration = Duration::from_secs(1);
 /// The bookmark while a log is read instead.
@@ -103,13 +104,15 @@ fn last_written(logs: &[PathBuf]) -> Option<i64> {
 }
 
 async fn wait_until_there(logs: &[PathBuf]) {
+    let watch = watch::files(logs, LOOK_INTERVAL);
     while last_written(logs).is_none() {
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        watch.wait().await;
     }
 }
 
 /// Returns when the logs were last written.
 async fn wait_until_gone(logs: &[PathBuf], seen: i64, gone_after: Duration) -> i64 {
+    let watch = watch::files(logs, LOOK_INTERVAL.min(gone_after));
     let (mut gone_since, mut written) = (tokio::time::Instant::now(), seen);
     loop {
         if let Some(newest) = last_written(logs) {
@@ -118,7 +121,7 @@ async fn wait_until_gone(logs: &[PathBuf], seen: i64, gone_after: Duration) -> i
         } else if gone_since.elapsed() >= gone_after {
             return written;
         }
-        tokio::time::sleep(LOOK_INTERVAL.min(gone_after)).await;
+        watch.wait().await;
     }
 }
 
