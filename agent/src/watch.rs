@@ -76,3 +76,27 @@ fn watched<'a>(paths: impl IntoIterator<Item = &'a Path>) -> io::Result<Director
     paths.into_iter().try_for_each(|directory| directories.watch(directory))?;
     Ok(directories)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_behind_a_link_wakes_although_its_directory_is_another() {
+        let here = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let (link, file) = (here.path().join("log"), elsewhere.path().join("real.log"));
+        fs::write(&file, "one\n").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let watch = files(&[link], Duration::from_secs(3_600));
+        fs::write(elsewhere.path().join("other.log"), "not it\n").unwrap();
+        fs::write(&file, "two\n").unwrap();
+        tokio::time::timeout(Duration::from_secs(30), watch.wait()).await.unwrap();
+        // Woken once for what was written once; the other file's change wakes nobody.
+        let again = Duration::from_millis(200);
+        fs::write(elsewhere.path().join("other.log"), "nor now\n").unwrap();
+        assert!(tokio::time::timeout(again, watch.wait()).await.is_err());
+    }
+}
