@@ -38,6 +38,10 @@ pub(crate) struct Burst {
 }
 
 impl Burst {
+    pub(crate) const fn new(requests: u32, reports: u32) -> Self {
+        Self { requests, reports }
+    }
+
     pub(crate) fn ticks(self) -> u32 {
         self.requests * self.reports
     }

@@ -13,7 +13,7 @@ use tests::deadline::{eventually, now};
 use tests::fleet::{SERIES, Shared, value};
 use tests::house::{House, free_address};
 
-use crate::ingest::{HOURS, HOURS_HOSTS, Taken, bytes_below};
+use crate::ingest::{Burst, HOURS, HOURS_HOSTS, Taken, bytes_below};
 use crate::process::{Daemon, peak_memory, processor};
 use crate::ranges;
 use crate::table::{present, row};
@@ -53,33 +53,56 @@ struct Sample {
     timestamp: i64,
 }
 
-/// The figures of each peer that is installed, on the data of [`crate::ingest::hours`].
+/// What all take: so many series of so many hosts, by time.
+struct Load {
+    hosts: u32,
+    ticks: Burst,
+    /// Whether range queries are asked of it as well.
+    asked: bool,
+    /// For each connection the requests in order of time.
+    bodies: Vec<Vec<Vec<u8>>>,
+}
+
+impl Load {
+    fn samples(&self) -> f64 {
+        f64::from(self.hosts * self.ticks.ticks() * SERIES)
+    }
+}
+
+/// Four hours of few series, the data of [`crate::ingest::hours`], and half an hour of many.
+const LOADS: [(u32, Burst, bool); 2] =
+    [(HOURS_HOSTS, HOURS, true), (200, Burst::new(6, TICKS), false)];
+
+/// The figures of each peer that is installed.
 pub(crate) async fn compare() -> anyhow::Result<()> {
-    let bodies = bodies()?;
-    for (name, measured) in [
-        ("Hải Đăng, until queryable", here(&bodies).await),
-        ("Prometheus", prometheus(&bodies).await),
-        ("VictoriaMetrics", victoria_metrics(&bodies).await),
-    ] {
-        let figure =
-            measured.map_or_else(|error| format!("not measured: {error:#}"), |it| it.to_string());
-        row(&format!("the same by remote write, {CONNECTIONS} connections: {name}"), figure, "–");
+    for (hosts, ticks, asked) in LOADS {
+        let load = Load { hosts, ticks, asked, bodies: bodies(hosts, ticks)? };
+        let (series, ticks) = (hosts * SERIES, ticks.ticks());
+        for (name, measured) in [
+            ("Hải Đăng, until queryable", here(&load).await),
+            ("Prometheus", prometheus(&load).await),
+            ("VictoriaMetrics", victoria_metrics(&load).await),
+        ] {
+            let figure = measured
+                .map_or_else(|error| format!("not measured: {error:#}"), |it| it.to_string());
+            let what = format!("{series} series x {ticks} samples by remote write");
+            row(&format!("{what}, {CONNECTIONS} connections: {name}"), figure, "–");
+        }
     }
     Ok(())
 }
 
-/// For each connection the requests in order of time.
-fn bodies() -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
+fn bodies(hosts: u32, load: Burst) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
     let series = Shared::new(SERIES).series().to_vec();
     let now_ms = present().as_millisecond();
     let mut connections = vec![Vec::new(); usize::try_from(CONNECTIONS)?];
-    let ticks = HOURS.ticks();
+    let ticks = load.ticks();
     for first in (0..ticks).step_by(usize::try_from(TICKS)?) {
-        for host in 0..HOURS_HOSTS {
+        for host in 0..hosts {
             let ticks = first..(first + TICKS).min(ticks);
             let values = |tick| (0..SERIES).map(|at| value(host, at, tick)).collect();
             let columns: Vec<_> =
-                ticks.map(|tick| (HOURS.timestamp(now_ms, tick), values(tick))).collect();
+                ticks.map(|tick| (load.timestamp(now_ms, tick), values(tick))).collect();
             let message = request(&series, host, &columns).encode_to_vec();
             let packed = snap::raw::Encoder::new().compress_vec(&message)?;
             connections[usize::try_from(host % CONNECTIONS)?].push(packed);
@@ -105,7 +128,7 @@ fn request(series: &[Labels], host: u32, columns: &[(Millis, Vec<f64>)]) -> Writ
 }
 
 /// The collector of a house, which watches this machine meanwhile; measured until a query sees the last samples.
-async fn here(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
+async fn here(load: &Load) -> anyhow::Result<Taken> {
     let mut house = House::new()?;
     house.start().await?;
     let asked = serde_json::json!({
@@ -116,11 +139,11 @@ async fn here(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
     let pid = house.daemon("collector")?;
     let url = format!("http://{}", house.web_address());
     let (before, started) = (processor(pid)?, now());
-    post(&url, Some(token), bodies).await?;
+    post(&url, Some(token), &load.bodies).await?;
     let acknowledged = now().duration_since(started);
     // The view takes records in their order: when it has the last ones of all, it has all.
     let series = Shared::new(SERIES).series()[0].clone();
-    let last = (1..=CONNECTIONS).map(|back| format!("bench-{:05}", HOURS_HOSTS - back));
+    let last = (1..=CONNECTIONS).map(|back| format!("bench-{:05}", load.hosts - back));
     let last = last.collect::<Vec<_>>().join("|");
     let at = present().as_millisecond() / 1_000 - 60;
     let name = series.metric_name();
@@ -131,19 +154,20 @@ async fn here(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
     println!("acknowledged after {acknowledged:.2?}, all queryable after {took:.2?}");
     let used = processor(pid)?.saturating_sub(before);
     let peak = peak_memory(pid)?;
-    let asked = serde_json::json!({
-        "name": "reader", "role": "viewer", "lifetime_seconds": 86_400,
-    });
-    let made = house.post("/api/api-tokens", &asked).await?;
-    ranges::ask("Hải Đăng", &url, Some(made["token"].as_str().context("no token")?)).await?;
+    if load.asked {
+        let asked = serde_json::json!({
+            "name": "reader", "role": "viewer", "lifetime_seconds": 86_400,
+        });
+        let made = house.post("/api/api-tokens", &asked).await?;
+        ranges::ask("Hải Đăng", &url, Some(made["token"].as_str().context("no token")?)).await?;
+    }
     // Stopping writes what is still in memory.
     house.stop()?;
     let disk_bytes = bytes_below(&house.state_dir.join("collector").join("metrics"))?;
-    let samples = f64::from(HOURS_HOSTS * HOURS.ticks() * SERIES);
-    Ok(Taken { samples, took, used, peak, disk_bytes })
+    Ok(Taken { samples: load.samples(), took, used, peak, disk_bytes })
 }
 
-async fn prometheus(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
+async fn prometheus(load: &Load) -> anyhow::Result<Taken> {
     let directory = tempfile::tempdir()?;
     let (listen, path) = (free_address()?, directory.path().display().to_string());
     fs::write(directory.path().join("prometheus.yml"), "")?;
@@ -155,8 +179,10 @@ async fn prometheus(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
         .args(["--web.enable-remote-write-receiver", "--web.enable-admin-api"]);
     let peer = Daemon::start(&mut command).context("`prometheus` is not installed")?;
     let url = format!("http://{listen}");
-    let mut taken = send(&peer, &url, "/-/ready", bodies).await?;
-    ranges::ask("Prometheus", &url, None).await?;
+    let mut taken = send(&peer, &url, "/-/ready", load).await?;
+    if load.asked {
+        ranges::ask("Prometheus", &url, None).await?;
+    }
     // What it would have on disk after its next compaction: a block with its index.
     let snapshot = format!("{url}/api/v1/admin/tsdb/snapshot");
     reqwest::Client::new().post(snapshot).send().await?.error_for_status()?;
@@ -164,18 +190,20 @@ async fn prometheus(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
     Ok(taken)
 }
 
-async fn victoria_metrics(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
+async fn victoria_metrics(load: &Load) -> anyhow::Result<Taken> {
     let directory = tempfile::tempdir()?;
     let (listen, path) = (free_address()?, directory.path().display().to_string());
     let mut command = Command::new("victoria-metrics");
     command.arg(format!("-storageDataPath={path}")).arg(format!("-httpListenAddr={listen}"));
     let peer = Daemon::start(&mut command).context("`victoria-metrics` is not installed")?;
     let url = format!("http://{listen}");
-    let mut taken = send(&peer, &url, "/health", bodies).await?;
+    let mut taken = send(&peer, &url, "/health", load).await?;
     for task in ["force_flush", "force_merge"] {
         reqwest::get(format!("{url}/internal/{task}")).await?.error_for_status()?;
     }
-    ranges::ask("VictoriaMetrics", &url, None).await?;
+    if load.asked {
+        ranges::ask("VictoriaMetrics", &url, None).await?;
+    }
     // The merge goes on after its answer.
     let mut before = 0;
     taken.disk_bytes = eventually("the merge to end", || {
@@ -193,22 +221,22 @@ async fn victoria_metrics(bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<Taken> {
 }
 
 /// Each connection sends its next request when the last was answered.
-async fn send(
-    peer: &Daemon,
-    url: &str,
-    health: &str,
-    bodies: &[Vec<Vec<u8>>],
-) -> anyhow::Result<Taken> {
+async fn send(peer: &Daemon, url: &str, health: &str, load: &Load) -> anyhow::Result<Taken> {
     let http = reqwest::Client::new();
     let health = format!("{url}{health}");
     let ready = || async { anyhow::Ok(http.get(&health).send().await?.error_for_status()?) };
     eventually("the peer to be ready", ready).await?;
     let (before, started) = (processor(peer.pid()?)?, now());
-    post(url, None, bodies).await?;
+    post(url, None, &load.bodies).await?;
     let took = now().duration_since(started);
-    let samples = f64::from(HOURS_HOSTS * HOURS.ticks() * SERIES);
     let used = processor(peer.pid()?)?.saturating_sub(before);
-    Ok(Taken { samples, took, used, peak: peak_memory(peer.pid()?)?, disk_bytes: 0 })
+    Ok(Taken {
+        samples: load.samples(),
+        took,
+        used,
+        peak: peak_memory(peer.pid()?)?,
+        disk_bytes: 0,
+    })
 }
 
 async fn post(url: &str, token: Option<&str>, bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
