@@ -78,6 +78,7 @@ pub async fn run(
     let certificate = files.certificate().map_err(AppError::Config)?;
     let metrics = SelfMetrics::new()?;
     let stores = Stores::open(&config, routing).await?;
+    crate::snapshot::restored::tell(&config.state_dir, &stores.inventory, now_ms).await?;
     for range in stores.journal_damage() {
         tracing::error!("acknowledged data is lost to the views that had not stored it: {range}");
         metrics.journal_damaged.inc();

@@ -33,6 +33,7 @@ pub mod rulebook;
 pub mod schemas;
 pub mod self_metrics;
 pub mod serve;
+pub mod snapshot;
 pub mod stores;
 pub mod tls;
 pub mod token;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use collector::app;
 use collector::config::Config;
-use collector::fsck;
+use collector::{clock, fsck, snapshot};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -42,6 +42,21 @@ enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// Copy the whole state into a directory, also while the collector runs; or check such a copy.
+    #[command(group(clap::ArgGroup::new("task").required(true).args(["to", "verify"])))]
+    Snapshot {
+        /// The directory to make; it may be there if it is empty. It holds the key of the hosts' authority: keep it safe.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// Check that a snapshot is whole, file by file.
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "state_dir"])]
+        verify: Option<PathBuf>,
+        #[arg(long, default_value = "/etc/haidang/collector.yml")]
+        config: PathBuf,
+        /// The collector's state, instead of asking the configuration for it (`haidang up` has it in `collector`).
+        #[arg(long, value_name = "DIR", conflicts_with = "config")]
+        state_dir: Option<PathBuf>,
+    },
 }
 
 /// Wrong flags or configuration (as clap itself exits for flags).
@@ -58,6 +73,12 @@ fn main() -> ExitCode {
             Ok(config) => check_store(&config, repair),
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
+        Command::Snapshot { to: _, verify: Some(directory), .. } => verify(&directory),
+        Command::Snapshot { to, state_dir: Some(state_dir), .. } => take(&state_dir, to),
+        Command::Snapshot { to, config, .. } => match Config::open(&config) {
+            Ok(config) => take(&config.state_dir, to),
+            Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
+        },
         Command::Run { config, admin_token_file } => match Config::open(&config) {
             Ok(config) => run(config, app::Options { admin_token_file, files_dir: None }),
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
@@ -72,6 +93,36 @@ fn check_store(config: &Config, repair: bool) -> ExitCode {
             print!("{text}");
             if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
+        Err(error) => complain(&format!("haidang-collector: {}", collector::describe(&error)), 1),
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "what was made is the output")]
+fn take(state_dir: &std::path::Path, to: Option<PathBuf>) -> ExitCode {
+    app::start_log();
+    let to = to.unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let taken = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        Ok(runtime.block_on(snapshot::take(state_dir, &to, clock::now_ms()))?)
+    });
+    match taken {
+        Ok(manifest) => {
+            let (files, bytes) = (manifest.files.len(), manifest.bytes());
+            println!("{}: {files} files, {bytes} bytes", to.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(&format!("haidang-collector: {error:#}"), 1),
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "what was found is the output")]
+fn verify(directory: &std::path::Path) -> ExitCode {
+    match snapshot::verify(directory) {
+        Ok(problems) if problems.is_empty() => {
+            println!("{}: whole", directory.display());
+            ExitCode::SUCCESS
+        }
+        Ok(problems) => complain(&problems.join("\n"), 1),
         Err(error) => complain(&format!("haidang-collector: {}", collector::describe(&error)), 1),
     }
 }

@@ -26,4 +26,5 @@ mod stories {
     mod remote_write;
     mod rules;
     mod security;
+    mod snapshot;
 }

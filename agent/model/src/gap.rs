@@ -31,22 +31,25 @@ pub enum GapReason {
     Unexplained = 4,
     /// A view fell beyond what the journal keeps.
     ViewSetAside = 5,
+    /// The collector began again from a snapshot: what came after that is not there.
+    Restored = 6,
 }
 
 impl Gap {
-    /// How many reports are missing.
+    /// How many reports are missing; 0 when nobody knows, and the first comes after the last.
     pub fn reports(&self) -> u64 {
-        self.last_sequence.saturating_sub(self.first_sequence).saturating_add(1)
+        self.last_sequence.saturating_add(1).saturating_sub(self.first_sequence)
     }
 }
 
 impl GapReason {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::SpoolOverflow,
         Self::SpoolDamaged,
         Self::Refused,
         Self::Unexplained,
         Self::ViewSetAside,
+        Self::Restored,
     ];
 
     pub fn name(self) -> &'static str {
@@ -56,6 +59,7 @@ impl GapReason {
             Self::Refused => "refused",
             Self::Unexplained => "unexplained",
             Self::ViewSetAside => "view_set_aside",
+            Self::Restored => "restored",
         }
     }
 }

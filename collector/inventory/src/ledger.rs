@@ -155,7 +155,7 @@ impl HostLedger {
     pub(crate) fn explain(&mut self, gap: &Gap, now_ms: Millis) {
         let agent_said = match gap.reason {
             GapReason::SpoolOverflow | GapReason::SpoolDamaged | GapReason::Refused => true,
-            GapReason::Unexplained | GapReason::ViewSetAside => false,
+            GapReason::Unexplained | GapReason::ViewSetAside | GapReason::Restored => false,
         };
         let last = ReportKey { epoch: gap.epoch, stream: gap.stream, sequence: gap.last_sequence };
         let ordered = gap.first_sequence >= 1 && gap.first_sequence <= gap.last_sequence;

@@ -19,7 +19,8 @@ use crate::store::read;
 
 const MAGIC: [u8; 8] = *b"hdseries";
 const HEADER_BYTES: usize = 16;
-const FILE_NAME: &str = "series.catalogue";
+/// Its name in the store's directory; a store without it makes it anew.
+pub const FILE_NAME: &str = "series.catalogue";
 
 /// Names of forgotten series beyond as many as are known, and beyond this many: the file is written anew.
 const STALE_SERIES_MIN: u64 = 10_000;

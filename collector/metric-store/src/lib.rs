@@ -32,9 +32,11 @@ mod symbols;
 mod tests;
 
 pub use cardinality::{Cardinality, HostCardinality};
+pub use catalogue::FILE_NAME as CATALOGUE_FILE;
 pub use config::MetricStoreConfig;
 pub use error::MetricStoreError;
 pub use index::SeriesRef;
+pub use part::TEMPORARY_EXTENSION;
 pub use recover::{DamagedPart, DamagedRollups, Recovery};
 pub use stats::MetricStoreStats;
 pub use store::{Maintained, MetricStore};

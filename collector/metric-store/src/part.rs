@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use reader::{CACHED_TIMES_MAX, Part, ReadBudget, TimesCache};
 pub(crate) use rows::Row;
-pub(crate) use writer::{PartWriter, TEMPORARY_EXTENSION, sync_directory};
+pub use writer::TEMPORARY_EXTENSION;
+pub(crate) use writer::{PartWriter, sync_directory};
 
 pub(crate) const FORMAT_VERSION: u32 = 2;
 const ROLLUP_FORMAT_VERSION: u32 = 1;

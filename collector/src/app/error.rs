@@ -6,6 +6,7 @@ use agent_model::Problems;
 use crate::authority::AuthorityError;
 use crate::feed::FeedError;
 use crate::outward::OutwardError;
+use crate::snapshot::SnapshotError;
 use crate::stores::StoresError;
 use crate::tls::TlsError;
 use crate::token;
@@ -20,6 +21,8 @@ pub enum AppError {
     Stores(#[from] StoresError),
     #[error(transparent)]
     Outward(#[from] OutwardError),
+    #[error(transparent)]
+    Restored(#[from] SnapshotError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]

@@ -21,7 +21,7 @@ use crate::index::Index;
 use crate::names;
 
 /// What is unfinished at a start is thrown away.
-pub(crate) const TEMPORARY_EXTENSION: &str = "tmp";
+pub const TEMPORARY_EXTENSION: &str = "tmp";
 
 #[derive(Debug)]
 pub(crate) struct PartWriter {

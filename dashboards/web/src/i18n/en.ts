@@ -187,6 +187,7 @@ export const en: Record<Key, string> = {
   "gap_reason.refused": "The collector refused it",
   "gap_reason.unexplained": "Unexplained",
   "gap_reason.view_set_aside": "The collector could not keep up",
+  "gap_reason.restored": "The collector was restored from a snapshot",
   "stream.evidence": "evidence",
   "stream.metrics": "metrics",
   "alerts.title": "Alerts",

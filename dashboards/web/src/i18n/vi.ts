@@ -185,6 +185,7 @@ export const vi = {
   "gap_reason.refused": "Máy thu thập từ chối",
   "gap_reason.unexplained": "Không rõ lý do",
   "gap_reason.view_set_aside": "Máy thu thập xử lý không kịp",
+  "gap_reason.restored": "Máy thu thập được khôi phục từ bản sao lưu",
   "stream.evidence": "sự kiện, sao lưu",
   "stream.metrics": "số đo",
   "alerts.title": "Cảnh báo",

@@ -66,6 +66,7 @@ const ARROWS: &[Arrow] = &[
             "collector-metric-store",
             "collector-otlp",
             "collector-remote-write",
+            "collector-sqlite",
             "dashboards",
             "rules",
             "rules-promql",
