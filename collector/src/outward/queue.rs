@@ -56,3 +56,64 @@ fn age(segment: &SegmentInfo, now: SystemTime) -> Duration {
     let written = std::fs::metadata(&segment.path).and_then(|metadata| metadata.modified());
     written.ok().and_then(|at| now.duration_since(at).ok()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use collector_journal::JournalConfig;
+
+    use super::*;
+
+    /// Segments of one record each.
+    async fn journal(directory: &Path, records: usize) -> Journal {
+        let config = JournalConfig {
+            free_reserve_bytes: 0,
+            segment_bytes_max: 64,
+            ..JournalConfig::new(directory, || Duration::ZERO)
+        };
+        let journal = Journal::open(config).unwrap();
+        for _ in 0..records {
+            journal.append(vec![vec![0; 100].into()]).await.unwrap();
+        }
+        journal
+    }
+
+    fn target(queue_bytes_max: u64, queue_age_max_ms: i64) -> Target {
+        let text = "remote_write: {targets: [{name: a, url: 'http://x/'}]}\n";
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let config = crate::config::Config::open(file.path()).unwrap();
+        let target = config.remote_write.targets[0].clone();
+        Target { queue_bytes_max, queue_age_max_ms, ..target }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_goes_by_bytes_age_and_disk_and_never_the_newest() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = journal(directory.path(), 4).await;
+        let segments = journal.segments();
+        assert_eq!(segments.len(), 4);
+        let bytes = |from: usize| segments[from..].iter().map(|one| one.bytes).sum::<u64>();
+        let now = segments[3].path.metadata().unwrap().modified().unwrap();
+        let cut = |from, bytes_max, age_ms, full, now| {
+            let target = target(bytes_max, age_ms);
+            let cut = overflow(&journal, Position(from), &target, full, now);
+            cut.map(|(position, why)| (position.0, why.name()))
+        };
+        let hour = 3_600_000;
+        // At the bound everything stays, a byte below it one segment goes.
+        assert_eq!(cut(0, bytes(0), hour, false, now), None);
+        assert_eq!(cut(0, bytes(0) - 1, hour, false, now), Some((1, "queue_full")));
+        assert_eq!(cut(0, bytes(2), hour, false, now), Some((2, "queue_full")));
+        assert_eq!(cut(2, bytes(2), hour, false, now), None);
+        assert_eq!(cut(0, 1, hour, false, now), Some((3, "queue_full")));
+        assert_eq!(cut(0, bytes(0), hour, true, now), Some((3, "disk_full")));
+        let later = now + Duration::from_secs(3_601);
+        assert_eq!(cut(1, bytes(0), hour, false, later), Some((3, "too_old")));
+        assert_eq!(cut(4, 0, hour, true, later), None, "nothing waits");
+        assert_eq!(pending_bytes(&journal, Position(0)), bytes(0));
+        assert_eq!(pending_bytes(&journal, Position(3)), bytes(3));
+        assert_eq!(pending_bytes(&journal, Position(9)), 0);
+    }
+}
