@@ -140,6 +140,23 @@ fn queries(store: &MetricStore, columns: i64) {
     figure("select all 10,000 series over 5 min", select(&[], end - 300_000), "ms");
 }
 
+/// All of it is old enough to be rolled up.
+fn rolling_up(store: &MetricStore) {
+    let samples = store.stats().part_samples as f64;
+    let started = Instant::now();
+    let done = store.maintain(START_MS + 20 * 86_400_000).unwrap();
+    let took = started.elapsed().as_secs_f64();
+    assert!(done.rolled_up_days > 0 && done.merges == 0);
+    let stats = store.stats();
+    figure("rolling up to 5 minutes", samples / took / 1e6, "M samples/s");
+    figure("rolled up", stats.rollup_bytes as f64 / stats.rollups as f64, "bytes/roll-up");
+    figure(
+        "rolled up, of the samples' bytes",
+        stats.rollup_bytes as f64 / stats.part_bytes as f64,
+        "×",
+    );
+}
+
 /// A million series that a start has to know again, and what they cost.
 fn many_series() {
     const MANY_HOSTS: usize = 2_000;
@@ -204,6 +221,7 @@ fn main() {
     fill(&store, columns);
     queries(&store, columns);
     figure("resident", resident_bytes(), "MiB");
+    rolling_up(&store);
     drop(store);
     let started = Instant::now();
     let store = MetricStore::open(MetricStoreConfig::new(directory.path())).unwrap();

@@ -56,6 +56,8 @@ pub(crate) struct Index {
     fresh: RoaringBitmap,
     /// Not in the catalogue yet.
     unnamed: RoaringBitmap,
+    /// Known by roll-ups alone: the limits do not count them, so that what came and went in a year keeps nobody out.
+    resting: RoaringBitmap,
     pub(crate) limiter: Limiter,
 }
 
@@ -78,6 +80,7 @@ impl Index {
             all: RoaringBitmap::new(),
             fresh: RoaringBitmap::new(),
             unnamed: RoaringBitmap::new(),
+            resting: RoaringBitmap::new(),
             limiter,
         }
     }
@@ -119,14 +122,19 @@ impl Index {
         order.into_iter().map(|(_, slot)| slot).collect()
     }
 
-    /// The known series of these labels. `pairs` is only room to work in.
+    /// The known series of these labels, unless it rests: then it is to be registered. `pairs` is only room to work in.
     pub(crate) fn get(&self, labels: &Labels, pairs: &mut Vec<Pair>) -> Option<SeriesRef> {
+        let known = self.known(labels, pairs).filter(|slot| !self.resting.contains(*slot));
+        known.map(|slot| self.reference(slot))
+    }
+
+    fn known(&self, labels: &Labels, pairs: &mut Vec<Pair>) -> Option<u32> {
         pairs.clear();
         for label in labels.iter() {
             let (name, value) = (self.symbols.get(&label.name)?, self.symbols.get(&label.value)?);
             pairs.push(Pair { name, value });
         }
-        self.find(pairs).map(|slot| self.reference(slot))
+        self.find(pairs)
     }
 
     fn reference(&self, slot: u32) -> SeriesRef {
@@ -140,11 +148,18 @@ impl Index {
 
     /// The known or a new series; [`SeriesRef::REFUSED`] when it is new and over a limit.
     pub(crate) fn register(&mut self, labels: &Labels, pairs: &mut Vec<Pair>) -> SeriesRef {
-        if let Some(known) = self.get(labels, pairs) {
-            return known;
+        let known = self.known(labels, pairs);
+        if let Some(known) = known.filter(|slot| !self.resting.contains(*slot)) {
+            return self.reference(known);
         }
         if !self.limiter.admits(labels.get(Limiter::HOST).unwrap_or("")) {
             return SeriesRef::REFUSED;
+        }
+        if let Some(resting) = known {
+            self.resting.remove(resting);
+            self.fresh.insert(resting);
+            self.count(resting, Limiter::added);
+            return self.reference(resting);
         }
         let slot = self.free.pop().or_else(|| u32::try_from(self.slots.len()).ok());
         let Some(slot) = slot.filter(|slot| *slot < SLOTS_MAX) else { return SeriesRef::REFUSED };
@@ -235,15 +250,38 @@ impl Index {
         self.unnamed |= slots;
     }
 
-    /// Forgets every series that is not in `live` and was known at the last sweep already. Returns their slots.
-    pub(crate) fn sweep(&mut self, live: &RoaringBitmap) -> RoaringBitmap {
-        let fresh = std::mem::take(&mut self.fresh);
-        let dead = &self.all - &(live | &fresh);
+    /// Forgets every series that has neither samples nor roll-ups and was known at the last sweep already. Returns
+    /// their slots.
+    pub(crate) fn sweep(
+        &mut self,
+        with_samples: &RoaringBitmap,
+        with_rollups: &RoaringBitmap,
+    ) -> RoaringBitmap {
+        let active = with_samples | std::mem::take(&mut self.fresh);
+        let dead = &self.all - &(&active | with_rollups);
         for slot in &dead {
             self.remove(slot);
             self.free.push(slot);
         }
+        self.rest(&active);
         dead
+    }
+
+    /// Lets the limits count these and no others.
+    pub(crate) fn rest(&mut self, active: &RoaringBitmap) {
+        let resting = &self.all - active;
+        for slot in &resting - &self.resting {
+            self.count(slot, Limiter::removed);
+        }
+        for slot in &self.resting - &resting {
+            self.count(slot, Limiter::added);
+        }
+        self.resting = resting;
+    }
+
+    fn count(&mut self, slot: u32, change: fn(&mut Limiter, Option<&Arc<str>>)) {
+        let host = self.host(self.pairs(slot)).cloned();
+        change(&mut self.limiter, host.as_ref());
     }
 
     fn remove(&mut self, slot: u32) {
@@ -266,8 +304,10 @@ impl Index {
                 self.postings.remove(&pair.name);
             }
         }
-        let host = self.host(&pairs).cloned();
-        self.limiter.removed(host.as_ref());
+        if !self.resting.remove(slot) {
+            let host = self.host(&pairs).cloned();
+            self.limiter.removed(host.as_ref());
+        }
         self.all.remove(slot);
         self.fresh.remove(slot);
         self.unnamed.remove(slot);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use roaring::RoaringBitmap;
+
 use crate::catalogue::Catalogue;
 use crate::index::Index;
 use crate::part::{Part, PartName};
@@ -67,6 +69,7 @@ pub(crate) fn recover(
             && recovered.rollups.iter().all(|rollups| named(&rollups.part))
         {
             index.restored();
+            index.rest(&with_samples(&recovered.parts));
             return Ok((recovered, index, catalogue));
         }
         tracing::warn!(
@@ -99,6 +102,7 @@ pub(crate) fn recover(
     }
     recovered.rollups = named;
     index.restored();
+    index.rest(&with_samples(&recovered.parts));
     let index = RwLock::new(index);
     let mut catalogue = Catalogue::empty(directory);
     let known = read(&index).all().clone();
@@ -107,6 +111,10 @@ pub(crate) fn recover(
     }
     let index = index.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok((recovered, index, catalogue))
+}
+
+fn with_samples(parts: &[Arc<Part>]) -> RoaringBitmap {
+    parts.iter().fold(RoaringBitmap::new(), |slots, part| slots | &part.series)
 }
 
 fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {

@@ -4,6 +4,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 
+use roaring::RoaringBitmap;
+
 use super::{MetricStore, read, write};
 use crate::part::Part;
 use crate::rollup::{Needs, RollupName, RollupPart, Rollups};
@@ -173,14 +175,14 @@ impl MetricStore {
         let mut index = write(&self.index);
         // Both at once: a sample that comes in between would belong to nobody.
         let mut head = write(&self.head);
-        let mut live = head.slots();
+        let mut with_samples = head.slots();
         for part in head.parts.iter() {
-            live |= &part.series;
+            with_samples |= &part.series;
         }
-        for rollups in &head.rollups.all {
-            live |= &rollups.part.series;
-        }
-        let forgotten = index.sweep(&live);
+        let rollups = head.rollups.all.iter();
+        let with_rollups =
+            rollups.fold(RoaringBitmap::new(), |slots, one| slots | &one.part.series);
+        let forgotten = index.sweep(&with_samples, &with_rollups);
         forgotten.iter().for_each(|slot| head.retire(slot));
         forgotten.len()
     }

@@ -390,3 +390,35 @@ fn a_roll_up_counts_as_six_samples_of_a_query() {
     assert!(bounded(288 * 6));
     assert!(!bounded(288 * 6 - 1));
 }
+
+#[test]
+fn series_that_only_roll_ups_know_keep_no_new_ones_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let bounded = || {
+        let config = MetricStoreConfig { host_series_max: 2, ..config(directory.path()) };
+        MetricStore::open(config).unwrap()
+    };
+    let store = bounded();
+    filled(&store, 2);
+    let of_no_limit = refs(&store, &[labels("other", "b")]);
+    let refused =
+        |store: &MetricStore, name: &str| refs(store, &[labels(name, "a")])[0].is_refused();
+    assert!(refused(&store, "new"));
+    for day in 6..9 {
+        store.append(&of_no_limit, START_MS + day * DAY_MS, &[1.0]).unwrap();
+        store.cut().unwrap();
+        store.maintain(START_MS + day * DAY_MS).unwrap();
+    }
+    // The host with a refusal comes first.
+    let host = &store.cardinality(1).hosts[0];
+    assert_eq!((rolled(&store).len(), &*host.host, host.series), (3, "a", 0));
+    drop(store);
+    let store = bounded();
+    assert!(!refused(&store, "new"));
+    // One that comes back counts again, under the number that its roll-ups know it by.
+    let back = refs(&store, &[labels("load", "a")]);
+    store.append(&back, START_MS + 9 * DAY_MS, &[7.0]).unwrap();
+    assert!(refused(&store, "requests_total") && !refused(&store, "load"));
+    let load = &rolled(&store)["load"];
+    assert_eq!((load.rollups.len(), load.samples.len()), (2 * 288, 1));
+}
