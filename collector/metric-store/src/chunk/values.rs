@@ -18,6 +18,11 @@ const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// At least one value.
 pub(crate) fn encode(values: &[f64]) -> Result<Vec<u8>, MetricStoreError> {
+    encode_lasting(values, PCO_SAMPLES_MIN)
+}
+
+/// As [`encode`]; from `pco_min` values on the dearer code.
+pub(crate) fn encode_lasting(values: &[f64], pco_min: usize) -> Result<Vec<u8>, MetricStoreError> {
     let Some(first) = values.first() else { return Ok(Vec::new()) };
     if values.iter().all(|value| value.to_bits() == first.to_bits()) {
         let mut out = vec![CONSTANT];
@@ -25,9 +30,9 @@ pub(crate) fn encode(values: &[f64]) -> Result<Vec<u8>, MetricStoreError> {
         return Ok(out);
     }
     match whole_numbers(values) {
-        Some(whole) if values.len() < PCO_SAMPLES_MIN => Ok(encode_steps(&whole)),
+        Some(whole) if values.len() < pco_min => Ok(encode_steps(&whole)),
         Some(whole) => pack(WHOLE_PCO, &whole),
-        None if values.len() < PCO_SAMPLES_MIN => Ok(encode_xor(values)),
+        None if values.len() < pco_min => Ok(encode_xor(values)),
         None => pack(FLOAT_PCO, values),
     }
 }

@@ -12,6 +12,9 @@ use crate::part::block::Place;
 
 const COLUMNS: usize = 10;
 
+/// From here on pco pays: a day of roll-ups is written once and stays for a month at least.
+const PCO_ROLLUPS_MIN: usize = 128;
+
 type Columns = [Vec<f64>; COLUMNS];
 
 pub(crate) fn encode(rows: &[Rollup], first_times: Place) -> Result<Vec<u8>, MetricStoreError> {
@@ -25,7 +28,7 @@ pub(crate) fn encode(rows: &[Rollup], first_times: Place) -> Result<Vec<u8>, Met
             varint::put(&mut out, earlier as u64 + 1);
             continue;
         }
-        let bytes = values::encode(column)?;
+        let bytes = values::encode_lasting(column, PCO_ROLLUPS_MIN)?;
         varint::put(&mut out, 0);
         varint::put(&mut out, bytes.len() as u64);
         out.extend_from_slice(&bytes);
