@@ -6,6 +6,7 @@ mod fsck;
 mod full_disk;
 mod limits;
 mod model;
+mod rollup_bounds;
 mod rollup_damage;
 mod rollups;
 mod streaming;

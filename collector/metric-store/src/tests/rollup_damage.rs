@@ -6,7 +6,8 @@ use std::fs;
 
 use agent_model::RolledSeries;
 
-use super::rollups::{DAY_MS, START_MS, config, filled, rolled};
+use super::rollup_bounds::{filled, rolled};
+use super::rollups::{DAY_MS, START_MS, config};
 use super::*;
 use crate::fsck::{RollupState, check};
 
