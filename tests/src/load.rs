@@ -2,6 +2,7 @@
 //! remember what was. Afterwards the collector must hold exactly that: each sample, each event and each detection once.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use agent_model::{Epoch, Event, EventClass, Millis, Severity};
@@ -62,11 +63,16 @@ impl Load {
 
     /// Enrols so many agents at a running house and lets them go.
     pub async fn start(house: &House, agents: u32) -> anyhow::Result<Self> {
+        Self::of(house, 0..agents).await
+    }
+
+    /// The same with agents of these numbers, beside those of another load.
+    pub async fn of(house: &House, numbers: Range<u32>) -> anyhow::Result<Self> {
         let stop = watch::Sender::new(false);
         let schema = Shared::new(SERIES);
         let epoch = Epoch(u64::try_from(now_ms())?);
         let mut tasks = Vec::new();
-        for number in 0..agents {
+        for number in numbers {
             let agent = Agent::enrol(house, number, epoch, schema.clone()).await?;
             tasks.push(tokio::spawn(push(agent, number, stop.subscribe())));
         }
@@ -171,6 +177,20 @@ impl Remembered {
 
     pub fn readings(&self) -> usize {
         self.readings.len()
+    }
+
+    /// Fails unless the metric store has each reading that was acknowledged from a time on; how many that were.
+    pub async fn held_since(&self, house: &House, since_ms: Millis) -> anyhow::Result<usize> {
+        let first =
+            format!("bench_00{{job=\"bench\",host=\"{}\",device=\"device0\"}}[1h]", self.host);
+        let found = house.query(&first).await?;
+        let samples = found[0]["values"].as_array().context("no values")?;
+        let held: Vec<(Millis, f64)> = samples.iter().map(sample).collect::<anyhow::Result<_>>()?;
+        let since = self.readings.iter().filter(|at_ms| **at_ms >= since_ms);
+        let missing: Vec<_> =
+            since.clone().filter(|at_ms| !held.iter().any(|(held, _)| held == *at_ms)).collect();
+        ensure!(missing.is_empty(), "{}: {missing:?} are missing", self.host);
+        Ok(since.count())
     }
 
     /// Fails unless the metric store has each acknowledged sample, with its value, and no other.

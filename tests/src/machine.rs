@@ -31,7 +31,7 @@ impl Machine {
     /// Boots and waits until systemd says that it runs.
     pub async fn boot(programs: &Path) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let memory = Mounted::tmpfs(&directory.path().join("memory"), 1024)?;
+        let memory = Mounted::tmpfs(&directory.path().join("memory"), 2048)?;
         let overlay = Mounted::overlay_of_this_machine(&directory.path().join("memory"))?;
         let root = directory.path().join("memory/root");
         let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").canonicalize()?;

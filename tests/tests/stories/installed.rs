@@ -62,9 +62,18 @@ async fn both_services_do_their_work_within_the_restrictions_of_their_units() ->
     let failing = machine.run(&["haidang", "query", "node_scrape_collector_success == 0"])?;
     ensure!(!failing.contains("dc1-srv01"), "{failing}");
 
+    log_in(&machine).await
+}
+
+/// Writes a log-in into the log that the agent follows, and waits until it is the only one that is found.
+async fn log_in(machine: &Machine) -> anyhow::Result<()> {
     let line =
         "Nov 22 10:00:00 dc1 sshd[7]: Accepted publickey for story from 203.0.113.9 port 22 ssh2\n";
     machine.write("/var/log/auth.log", line)?;
+    one_log_in(machine).await
+}
+
+async fn one_log_in(machine: &Machine) -> anyhow::Result<()> {
     let seen = eventually("the event", || async {
         let ask = "curl -sS -H \"Authorization: Bearer $(cat /run/haidang-collector/admin.token)\" \
                    'http://127.0.0.1:8080/api/events?text=Accepted'";
@@ -73,6 +82,35 @@ async fn both_services_do_their_work_within_the_restrictions_of_their_units() ->
         Ok(())
     });
     seen.await.with_context(|| machine.journal("haidang-agent"))
+}
+
+/// The lines of the README's first block of commands below a heading, without their remarks.
+fn readme_commands(heading: &str) -> anyhow::Result<Vec<&'static str>> {
+    let readme = include_str!("../../../README.md");
+    let below = readme.split_once(heading).context("the README has no such heading")?.1;
+    let block = below.split("```").nth(1).context("no commands")?;
+    let commands = block.lines().map(|line| line.split_once(" #").map_or(line, |(line, _)| line));
+    Ok(commands.map(str::trim).filter(|line| !line.is_empty()).collect())
+}
+
+#[tokio::test]
+async fn a_lost_state_is_restored_by_the_lines_of_the_readme() -> anyhow::Result<()> {
+    let machine = installed().await?;
+    eventually_sees(&machine, "up{job=\"node\"} == 1").await?;
+    log_in(&machine).await?;
+    // To another file system, where nothing can be linked.
+    let elsewhere = "haidang-collector snapshot --to /dev/shm/copy && \
+                     haidang-collector snapshot --verify /dev/shm/copy";
+    machine.run(&["sh", "-c", elsewhere])?;
+    let commands = readme_commands("### Keep a copy")?;
+    ensure!(commands.len() >= 8, "{commands:?}");
+    for command in commands {
+        machine.run(&["sh", "-c", command]).with_context(|| command.to_owned())?;
+    }
+    eventually_sees(&machine, "up{job=\"node\"} == 1").await?;
+    one_log_in(&machine).await?;
+    let secrets = "! grep -rqs -f /run/haidang-collector/admin.token /srv/copies";
+    machine.run(&["sh", "-c", secrets]).map(drop)
 }
 
 #[tokio::test]

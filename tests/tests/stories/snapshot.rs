@@ -139,6 +139,8 @@ async fn what_was_acknowledged_before_a_snapshot_outlives_the_loss_of_the_state(
     house.log_in_auth(&(50..60).map(line).collect::<Vec<_>>())?;
     writer.reaches(600).await?;
 
+    // Hosts that know nothing of the collector's loss and report on and on.
+    let unaware = Load::of(&house, 2..4).await?;
     let (before, lines_before) = (writer.acknowledged(), held(&house).await?.len());
     let place = tempfile::tempdir()?;
     let (snapshot, state) = (place.path().join("snapshot"), house.state_dir.join("collector"));
@@ -166,6 +168,14 @@ async fn what_was_acknowledged_before_a_snapshot_outlives_the_loss_of_the_state(
         Ok(())
     });
     logged.await.map_err(|error| error.context(house.last_log_lines()))?;
+    let since_ms = now_ms();
+    // Long enough for some readings of each; nothing is measured by it.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for host in unaware.stop().await? {
+        let goes_on = eventually("a host's later readings", || host.held_since(&house, since_ms));
+        let readings = goes_on.await?;
+        ensure!(readings > 10, "{readings} readings since");
+    }
     // What came between is told, once.
     ensure!(restored_gaps(&house).await?.len() == 2, "{:?}", restored_gaps(&house).await?);
     let audit = house.get("/api/audit").await?.to_string();
