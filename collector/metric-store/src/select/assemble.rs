@@ -11,8 +11,9 @@ use crate::MetricStoreError;
 use crate::head::settle;
 use crate::part::{CACHED_TIMES_MAX, ReadBudget};
 
-/// Series read in one go: enough that neighbours in a file are read together, few enough that a day of each is small.
-const BATCH: usize = 256;
+/// Series read in one go: enough that neighbours in a file are read together, few enough that the memory of hours of
+/// them goes from one batch to the next, and not back to the system in between.
+const BATCH: usize = 64;
 
 /// A selected series, before its samples on disk are read.
 pub(super) struct Wanted {
