@@ -11,6 +11,9 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 /// Refusals of one target are in the log at most this often; the counters have them all.
 const TOLD_INTERVAL_MS: Millis = 60_000;
 
+/// A target that has refused nothing for so long refuses no more.
+const REFUSING_TIME_MS: Millis = 60_000;
+
 /// The counters of all targets.
 #[derive(Clone, Debug)]
 pub(super) struct Figures {
@@ -64,7 +67,7 @@ impl Figures {
                 "last_success_timestamp_seconds",
                 "When a target last took a request.",
             )?,
-            good: gauges("good", "Whether the last request to a target was taken.")?,
+            good: gauges("good", "Whether a target takes what it is sent.")?,
         })
     }
 }
@@ -124,6 +127,8 @@ pub struct Progress {
 #[derive(Debug, Default)]
 struct State {
     health: Health,
+    /// When samples were refused for the last time.
+    refused_ms: Millis,
     told_ms: Option<Millis>,
 }
 
@@ -192,13 +197,24 @@ impl Progress {
     pub(super) fn note_taken(&self, samples: u64, now_ms: Millis) {
         self.sent.inc_by(samples);
         self.refusals.store(0, Relaxed);
-        self.figures.good.with_label_values(&[&self.name]).set(1);
         self.figures.last_success.with_label_values(&[&self.name]).set(now_ms / 1_000);
-        let before = std::mem::take(&mut self.state().health);
-        if let Health::Failing { since_ms, .. } | Health::Refusing { since_ms, .. } = before {
-            let seconds = now_ms.saturating_sub(since_ms) / 1_000;
-            tracing::info!(target = self.name, "takes samples again, after {seconds} s");
-        }
+        let mut state = self.state();
+        let since_ms = match state.health {
+            Health::Good => return,
+            Health::Failing { since_ms, .. } => since_ms,
+            // Most of a request may be taken and a part refused, again and again.
+            Health::Refusing { since_ms, .. } => {
+                let quiet_ms = now_ms.saturating_sub(state.refused_ms);
+                if quiet_ms < REFUSING_TIME_MS {
+                    return;
+                }
+                since_ms
+            }
+        };
+        state.health = Health::Good;
+        self.figures.good.with_label_values(&[&self.name]).set(1);
+        let seconds = now_ms.saturating_sub(since_ms) / 1_000;
+        tracing::info!(target = self.name, "takes samples again, after {seconds} s");
     }
 
     /// A request is sent again later.
@@ -229,11 +245,39 @@ impl Progress {
             Health::Refusing { since_ms, .. } => *since_ms,
             _ => now_ms,
         };
+        state.refused_ms = now_ms;
         state.health = Health::Refusing { since_ms, why };
         self.refusals.fetch_add(1, Relaxed).saturating_add(1)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_takes_most_and_refuses_some_refuses_until_it_has_been_quiet() {
+        let figures = Figures::new(&Registry::new()).unwrap();
+        let progress = Progress::new("vm", Position(0), figures);
+        let refusing = || matches!(progress.health(), Health::Refusing { since_ms: 1_000, .. });
+        progress.note_refused(1, "400".to_owned(), 1_000);
+        progress.note_taken(9, 1_100);
+        assert!(refusing(), "it would be told and taken back with each request");
+        progress.note_refused(1, "400".to_owned(), 50_000);
+        progress.note_taken(9, 109_999);
+        assert!(refusing());
+        progress.note_taken(9, 110_000);
+        assert_eq!(progress.health(), Health::Good);
+        // What was only to be sent again is over when it was taken.
+        progress.note_failing("503".to_owned(), 120_000);
+        progress.note_failing("504".to_owned(), 121_000);
+        let failing = Health::Failing { since_ms: 120_000, why: "504".to_owned() };
+        assert_eq!(progress.health(), failing);
+        progress.note_taken(9, 122_000);
+        assert_eq!(progress.health(), Health::Good);
     }
 }

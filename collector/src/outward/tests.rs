@@ -230,7 +230,6 @@ async fn who_refuses_us_and_not_the_samples_loses_one_batch_at_a_time() {
     receiver.refuse("none", 401);
     bench.push(&[1], 2).await;
     eventually("the next sample", || times(&receiver).contains_key(&name(1))).await;
-    assert!(outward.targets().all(|target| target.health() == Health::Good));
 }
 
 #[tokio::test]

@@ -167,3 +167,45 @@ async fn a_prometheus_and_a_victoria_metrics_get_every_sample_although_all_of_th
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_sends_to_another_by_version_2_what_it_may_write_there() -> anyhow::Result<()> {
+    let mut province = House::new()?;
+    province.start().await?;
+    let asked = json!({
+        "name": "unit", "write_labels": [["origin", "unit"]], "lifetime_seconds": 86_400,
+    });
+    let made = province.post("/api/api-tokens", &asked).await?;
+    let mut unit = House::new()?;
+    unit.write("province.token", made["token"].as_str().context("no token")?)?;
+    // Both watch this machine: the province has an agent of its own here, for which nobody else speaks.
+    let renamed = |label: &str| {
+        format!(
+            "{{source_labels: [{label}], regex: (.+), target_label: {label}, replacement: unit-$1}}"
+        )
+    };
+    let config = format!(
+        "remote_write:\n  targets:\n    - name: province\n      url: http://{}/api/v1/write\n      \
+         version: 2\n      bearer_token_file: {}\n      write_relabel:\n        \
+         - {{source_labels: [job], regex: collector, action: drop}}\n        \
+         - {{source_labels: [__name__], regex: haidang_.+, action: drop}}\n        - {}\n        - {}\n",
+        province.web_address(),
+        unit.state_dir.join("province.token").display(),
+        renamed("host"),
+        renamed("instance"),
+    );
+    unit.write("collector.yml", &config)?;
+    unit.start().await?;
+    province.eventually_sees("up{job=\"node\",host=~\"unit-.+\",origin=\"unit\"} == 1").await?;
+    let names = "count(count by (__name__) ({job=\"node\",host=~\"unit-.+\"})) > 100";
+    province.eventually_sees(names).await?;
+    let dropped =
+        "haidang_collector_outward_dropped_samples_total{reason=\"refused\",target=\"province\"}";
+    let dropped = unit.own_metric(dropped).await?;
+    ensure!(dropped.abs() < 0.1, "{dropped} samples refused\n{}", unit.last_log_lines());
+    let sent = unit.own_metric("haidang_collector_outward_sent_samples_total{target=\"province\"}");
+    let taken = province.own_metric("haidang_collector_remote_write_samples_total");
+    let (sent, taken) = (sent.await?, taken.await?);
+    ensure!(sent > 500.0 && taken >= sent, "{sent} sent, {taken} taken");
+    Ok(())
+}
