@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{SnapshotError, file, make_directory};
@@ -65,7 +66,12 @@ impl Journal {
             return Err(SnapshotError::Restless { path: from.to_owned() });
         }
         for name in &names {
-            link(&from.join(name), &to.join(name))?;
+            let (from, to) = (from.join(name), to.join(name));
+            // Where links are not possible, what was the newest has been copied while it was written.
+            if self.newest.as_ref() == Some(name) && !is_same_file(&from, &to)? {
+                fs::remove_file(&to).map_err(file("removed", &to))?;
+            }
+            link(&from, &to)?;
         }
         self.newest = names.pop_last();
         Ok(())
@@ -80,6 +86,14 @@ impl Journal {
         fs::copy(&from, &to).map_err(file("copied", &from))?;
         Ok(())
     }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> Result<bool, SnapshotError> {
+    let number = |path: &Path| -> Result<(u64, u64), SnapshotError> {
+        let found = fs::metadata(path).map_err(file("looked at", path))?;
+        Ok((found.dev(), found.ino()))
+    };
+    Ok(number(one)? == number(other)?)
 }
 
 /// Parts and roll-ups are written once, under a temporary name; the catalogue is made anew from them.
@@ -235,6 +249,22 @@ mod tests {
         put(&from, "9.journal", "nine");
         let hole = journal.end(&from, &to);
         assert!(matches!(hole, Err(SnapshotError::Restless { .. })));
+    }
+
+    #[test]
+    fn a_segment_that_was_copied_while_it_was_written_is_copied_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        put(&from, "1.journal", "o");
+        let mut journal = Journal::default();
+        journal.follow(&from, &to).unwrap();
+        // As if no link had been possible.
+        fs::remove_file(to.join("1.journal")).unwrap();
+        put(&to, "1.journal", "o");
+        put(&from, "1.journal", "one");
+        put(&from, "2.journal", "two");
+        journal.end(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("1.journal")).unwrap(), "one");
     }
 
     #[test]
