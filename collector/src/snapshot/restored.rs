@@ -2,6 +2,7 @@
 //!
 //! The manifest that was copied back with the state tells that it is one; afterwards it has another name, so it is told once.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -12,6 +13,9 @@ use super::{MANIFEST, Manifest, SnapshotError, file};
 
 /// The manifest's name once the gaps are recorded.
 const TOLD: &str = "restored-from.json";
+
+/// The newest gaps are looked at: two of each host, and some more.
+const GAPS_READ_MAX: u32 = 50_000;
 
 /// Records the gaps if the state was restored. Hosts had their reports acknowledged and hold them no longer.
 pub async fn tell(
@@ -30,9 +34,17 @@ pub async fn tell(
         "this state was restored from the snapshot of {taken}: what was acknowledged after it is not here; \
          who and what was revoked since then must be revoked again"
     );
+    // A start that broke off may have told some of them.
+    let gaps = inventory.gaps(GAPS_READ_MAX).await?.into_iter();
+    let told: HashSet<(String, Stream)> = gaps
+        .filter(|known| known.gap.reason == GapReason::Restored && known.gap.from_ms == taken_ms)
+        .map(|known| (known.host.to_string(), known.gap.stream))
+        .collect();
     for name in inventory.host_names().await? {
         let Ok(host) = HostId::new(&name) else { continue };
-        for stream in [Stream::Evidence, Stream::Metrics] {
+        let streams = [Stream::Evidence, Stream::Metrics];
+        for stream in streams.into_iter().filter(|stream| !told.contains(&(name.clone(), *stream)))
+        {
             // Nobody knows how much it was.
             let gap = Gap {
                 stream,
