@@ -101,8 +101,13 @@ impl World {
         self.store().advance(position as u64);
     }
 
+    /// Every other time without the catalogue, as from a snapshot.
     fn reopen(&mut self) {
         self.store = None;
+        let catalogue = self.directory.path().join("series.catalogue");
+        if self.journal.len().is_multiple_of(2) && catalogue.exists() {
+            std::fs::remove_file(catalogue).unwrap();
+        }
         self.store = Some(MetricStore::open(config(self.directory.path())).unwrap());
         let position = usize::try_from(self.store().position()).unwrap();
         (position + 1..=self.journal.len()).for_each(|position| self.append(position));
