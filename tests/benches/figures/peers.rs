@@ -59,6 +59,8 @@ struct Load {
     ticks: Burst,
     /// Whether range queries are asked of it as well.
     asked: bool,
+    /// The tick after the last.
+    now_ms: Millis,
     /// For each connection the requests in order of time.
     bodies: Vec<Vec<Vec<u8>>>,
 }
@@ -76,7 +78,8 @@ const LOADS: [(u32, Burst, bool); 2] =
 /// The figures of each peer that is installed.
 pub(crate) async fn compare() -> anyhow::Result<()> {
     for (hosts, ticks, asked) in LOADS {
-        let load = Load { hosts, ticks, asked, bodies: bodies(hosts, ticks)? };
+        let now_ms = present().as_millisecond();
+        let load = Load { hosts, ticks, asked, now_ms, bodies: bodies(hosts, ticks, now_ms)? };
         let (series, ticks) = (hosts * SERIES, ticks.ticks());
         for (name, measured) in [
             ("Hải Đăng, until queryable", here(&load).await),
@@ -92,9 +95,8 @@ pub(crate) async fn compare() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bodies(hosts: u32, load: Burst) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
+fn bodies(hosts: u32, load: Burst, now_ms: Millis) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
     let series = Shared::new(SERIES).series().to_vec();
-    let now_ms = present().as_millisecond();
     let mut connections = vec![Vec::new(); usize::try_from(CONNECTIONS)?];
     let ticks = load.ticks();
     for first in (0..ticks).step_by(usize::try_from(TICKS)?) {
@@ -145,7 +147,7 @@ async fn here(load: &Load) -> anyhow::Result<Taken> {
     let series = Shared::new(SERIES).series()[0].clone();
     let last = (1..=CONNECTIONS).map(|back| format!("bench-{:05}", load.hosts - back));
     let last = last.collect::<Vec<_>>().join("|");
-    let at = present().as_millisecond() / 1_000 - 60;
+    let at = load.now_ms / 1_000 - 60;
     let name = series.metric_name();
     let expression =
         format!("count(timestamp({name}{{host=~\"{last}\"}}) > {at}) >= {CONNECTIONS}");
