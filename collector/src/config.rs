@@ -107,10 +107,14 @@ pub struct Web {
     pub session_lifetime_ms: i64,
 }
 
+/// Four segments of the journal: only whole ones are released.
+const JOURNAL_BYTES_MIN: u64 = 256 << 20;
+
 /// How much of what was acknowledged is kept for views to catch up from.
 #[derive(Clone, Debug, Deserr)]
 #[deserr(deny_unknown_fields)]
 pub struct Journal {
+    /// Beyond it reports are refused, and wait at the agents.
     #[deserr(default = Journal::default().bytes_max)]
     pub bytes_max: Bytes,
     /// Free space that ingest leaves to alerts, the outbox and retention.
@@ -237,6 +241,7 @@ impl Config {
         let mut problems = Vec::new();
         let web = ready_web(document, raw.web, &mut problems);
         let targets = outward::config::ready(raw.remote_write.targets, document, &mut problems);
+        check_journal(document, raw.journal.bytes_max, &targets, &mut problems);
         let series_per_token_max = raw.remote_write.series_per_token_max;
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -254,6 +259,28 @@ impl Config {
             backup_policy_file: raw.backup_policy_file.map(|file| file.0),
             drills_dir: raw.drills_dir.map(|dir| dir.0),
         })
+    }
+}
+
+/// The journal is the queue of the targets too: what one that is away may hold leaves as much to the stores.
+fn check_journal(
+    document: &Document,
+    bytes_max: Bytes,
+    targets: &[outward::config::Target],
+    problems: &mut Vec<Problem>,
+) {
+    let mut wrong = |message: String| {
+        problems.push(Problem { file: document.file().to_owned(), line: None, message });
+    };
+    if bytes_max.0 < JOURNAL_BYTES_MIN {
+        wrong(format!("journal.bytes_max is at least {}MiB", JOURNAL_BYTES_MIN >> 20));
+    }
+    for target in targets.iter().filter(|target| target.queue_bytes_max > bytes_max.0 / 2) {
+        wrong(format!(
+            "remote_write target {}: queue_bytes_max is at most half of journal.bytes_max, or reports of \
+             agents are refused when it is away",
+            target.name
+        ));
     }
 }
 
@@ -295,6 +322,21 @@ mod tests {
         let config = read("").unwrap();
         assert!(config.web.listen.ip().is_loopback());
         assert_eq!(config.agents.listen.0.port(), 7443);
+    }
+
+    #[test]
+    fn the_queue_of_a_target_leaves_room_in_the_journal() {
+        let text = |queue: &str| {
+            format!(
+                "journal:\n  bytes_max: 300MiB\nremote_write:\n  targets:\n    - name: dc2\n      \
+                 url: http://127.0.0.1:9090/api/v1/write\n      queue_bytes_max: {queue}\n"
+            )
+        };
+        assert!(read(&text("150MiB")).is_ok());
+        let problems = read(&text("151MiB")).unwrap_err().to_string();
+        assert!(problems.contains("target dc2: queue_bytes_max is at most half"), "{problems}");
+        let problems = read("journal:\n  bytes_max: 255MiB\n").unwrap_err().to_string();
+        assert!(problems.contains("journal.bytes_max is at least 256MiB"), "{problems}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use collector_journal::Journal;
 use tokio::sync::watch;
 
 use crate::stores::Stores;
@@ -22,11 +23,12 @@ pub struct Health {
 pub async fn watch(
     state_dir: PathBuf,
     reserve_bytes: u64,
+    journal: Journal,
     health: watch::Sender<Health>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
-        let now = measure(Stores::free_bytes(&state_dir), reserve_bytes);
+        let now = measure(Stores::free_bytes(&state_dir), reserve_bytes, journal.stats().full);
         health.send_if_modified(|before| {
             if before.ready != now.ready {
                 tracing::info!(ready = now.ready, reasons = ?now.reasons, "readiness changed");
@@ -42,7 +44,7 @@ pub async fn watch(
     }
 }
 
-fn measure(free_bytes: Option<u64>, reserve_bytes: u64) -> Health {
+fn measure(free_bytes: Option<u64>, reserve_bytes: u64, journal_is_full: bool) -> Health {
     let mut reasons = Vec::new();
     match free_bytes {
         None => reasons.push("the free space of the state directory is not known".to_owned()),
@@ -51,6 +53,13 @@ fn measure(free_bytes: Option<u64>, reserve_bytes: u64) -> Health {
              (journal.free_reserve); reports wait at the agents"
         )),
         Some(_) => {}
+    }
+    if journal_is_full {
+        reasons.push(
+            "the journal is full (journal.bytes_max): a store is behind (haidang_collector_view_lag_records); \
+             reports wait at the agents"
+                .to_owned(),
+        );
     }
     Health { ready: reasons.is_empty(), reasons, free_bytes: free_bytes.unwrap_or(0) }
 }
@@ -61,9 +70,11 @@ mod tests {
 
     #[test]
     fn at_the_reserve_it_is_not_ready_and_says_why() {
-        assert!(measure(Some(101), 100).ready);
-        let full = measure(Some(100), 100);
+        assert!(measure(Some(101), 100, false).ready);
+        let full = measure(Some(100), 100, false);
         assert!(!full.ready && full.reasons[0].contains("the disk is full"));
-        assert!(!measure(None, 100).ready);
+        assert!(!measure(None, 100, false).ready);
+        let behind = measure(Some(101), 100, true);
+        assert!(!behind.ready && behind.reasons[0].contains("the journal is full"));
     }
 }

@@ -123,6 +123,7 @@ impl Stores {
         let journal = Journal::open(JournalConfig {
             seen: sent.max(Position(seen)),
             free_reserve_bytes: config.journal.free_reserve.0,
+            bytes_max: config.journal.bytes_max.0,
             ..JournalConfig::new(directory("journal")?, monotonic)
         })?;
         Ok(Self { journal, metrics, events, inventory, alerting })

@@ -23,6 +23,12 @@ pub enum JournalError {
         "no space for the journal: {free} bytes are free and {reserve} are reserved; free or add space, ingest goes on by itself"
     )]
     NoSpace { free: u64, reserve: u64 },
+    /// Nothing was kept; the same append succeeds once old segments are released.
+    #[error(
+        "the journal is full: it holds {held} bytes and may hold {max} (journal.bytes_max); a store that is behind \
+         needs them, see haidang_collector_view_lag_records"
+    )]
+    Full { held: u64, max: u64 },
     #[error("a record of {bytes} bytes is over the limit of {max}")]
     RecordTooLarge { bytes: usize, max: usize },
     #[error(
@@ -50,7 +56,7 @@ pub enum GapCause {
 impl JournalError {
     /// Whether the same call may succeed later without anybody changing it.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::NoSpace { .. } | Self::Io { .. })
+        matches!(self, Self::NoSpace { .. } | Self::Full { .. } | Self::Io { .. })
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -30,6 +30,8 @@ pub struct JournalConfig {
     pub queue_bytes_max: u32,
     /// Free bytes of the file system that appends leave alone, for alerts, outbox and retention.
     pub free_reserve_bytes: u64,
+    /// Bytes of all segments; beyond it appends are refused until old ones are released.
+    pub bytes_max: u64,
     /// The furthest position that any view has stored: none at or below it is handed out again, even when a damaged
     /// disk lost the journal's end.
     pub seen: Position,
@@ -45,6 +47,7 @@ impl JournalConfig {
             record_bytes_max: 32 << 20,
             queue_bytes_max: 64 << 20,
             free_reserve_bytes: 1 << 30,
+            bytes_max: 4 << 30,
             seen: Position(0),
             clock,
         }
@@ -82,6 +85,7 @@ impl Journal {
             directory: directory.clone(),
             segment_bytes_max: config.segment_bytes_max,
             free_reserve_bytes: config.free_reserve_bytes,
+            bytes_max: config.bytes_max,
             clock: config.clock,
             shared: Arc::clone(&shared),
             active,

@@ -1,6 +1,6 @@
 //! The journal's own figures, for `/metrics`.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Counted since the journal was opened, unless it says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,6 +13,10 @@ pub struct JournalStats {
     pub last_sync_seconds: f64,
     /// Appends refused for want of space.
     pub no_space_refusals: u64,
+    /// Appends refused at the bound of all segments.
+    pub full_refusals: u64,
+    /// Whether the last append was.
+    pub full: bool,
     /// Cut from the tail when the journal was opened.
     pub torn_bytes: u64,
     /// Gaps that readers met.
@@ -32,6 +36,8 @@ pub(crate) struct Counters {
     /// The bits of an `f64`.
     pub(crate) last_sync_seconds: AtomicU64,
     pub(crate) no_space_refusals: AtomicU64,
+    pub(crate) full_refusals: AtomicU64,
+    pub(crate) full: AtomicBool,
     pub(crate) torn_bytes: AtomicU64,
     pub(crate) gaps_read: AtomicU64,
 }
@@ -45,6 +51,8 @@ impl Counters {
             sync_failures: self.sync_failures.load(Relaxed),
             last_sync_seconds: f64::from_bits(self.last_sync_seconds.load(Relaxed)),
             no_space_refusals: self.no_space_refusals.load(Relaxed),
+            full_refusals: self.full_refusals.load(Relaxed),
+            full: self.full.load(Relaxed),
             torn_bytes: self.torn_bytes.load(Relaxed),
             gaps_read: self.gaps_read.load(Relaxed),
             segments,

@@ -36,6 +36,7 @@ pub(crate) struct Writer {
     pub(crate) directory: PathBuf,
     pub(crate) segment_bytes_max: u64,
     pub(crate) free_reserve_bytes: u64,
+    pub(crate) bytes_max: u64,
     pub(crate) clock: fn() -> Duration,
     pub(crate) shared: Arc<Shared>,
     /// `None` when there is no segment, or none that is trusted.
@@ -71,6 +72,7 @@ impl Writer {
         if free < self.free_reserve_bytes.saturating_add(bytes as u64) {
             return Err(JournalError::NoSpace { free, reserve: self.free_reserve_bytes });
         }
+        self.check_held(bytes as u64)?;
         let mut active = match self.active.take() {
             Some(active) if self.fits(&active, bytes) => active,
             _ => self.create_segment()?,
@@ -90,6 +92,17 @@ impl Writer {
         self.publish(group, active.offset, last);
         self.active = Some(active);
         Ok(())
+    }
+
+    /// Bounds what is kept because somebody is behind. A segment alone is no backlog: it cannot be released.
+    fn check_held(&self, bytes: u64) -> Result<(), JournalError> {
+        let (segments, held) = {
+            let state = self.shared.state();
+            (state.segments.len(), state.segments.iter().map(|segment| segment.end).sum::<u64>())
+        };
+        let full = segments > 1 && held.saturating_add(bytes) > self.bytes_max;
+        self.shared.counters.full.store(full, Relaxed);
+        if full { Err(JournalError::Full { held, max: self.bytes_max }) } else { Ok(()) }
     }
 
     fn sync(&self, active: &Active) -> Result<(), JournalError> {
@@ -185,9 +198,13 @@ impl Writer {
     }
 
     fn count_refusal(&self, error: &JournalError, appends: usize) {
-        if matches!(error, JournalError::NoSpace { .. }) {
-            self.shared.counters.no_space_refusals.fetch_add(appends as u64, Relaxed);
-        }
+        let counters = &self.shared.counters;
+        let refusals = match error {
+            JournalError::NoSpace { .. } => &counters.no_space_refusals,
+            JournalError::Full { .. } => &counters.full_refusals,
+            _ => return,
+        };
+        refusals.fetch_add(appends as u64, Relaxed);
     }
 }
 

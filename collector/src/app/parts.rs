@@ -173,9 +173,10 @@ impl Parts {
     pub(super) fn watch_health(&mut self) {
         let (state_dir, reserve) =
             (self.config.state_dir.clone(), self.config.journal.free_reserve.0);
+        let journal = self.stores.journal.clone();
         let (health, stop) = (self.health.clone(), self.stop.clone());
         self.tasks.spawn(async move {
-            health::watch(state_dir, reserve, health, stop).await;
+            health::watch(state_dir, reserve, journal, health, stop).await;
             Ok(())
         });
     }

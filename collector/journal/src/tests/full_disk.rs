@@ -96,6 +96,36 @@ async fn a_short_write_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_backlog_has_its_bound_and_goes_on_when_something_was_released() {
+    let directory = tempfile::tempdir().unwrap();
+    // Segments of 256 bytes.
+    let journal = Journal::open(JournalConfig { bytes_max: 1_024, ..config(directory.path()) });
+    let journal = journal.unwrap();
+    let mut last = 0;
+    let refused = loop {
+        match journal.append(vec![payload(last + 1)]).await {
+            Ok(position) => last = position.0,
+            Err(error) => break error,
+        }
+    };
+    let JournalError::Full { held, max: 1_024 } = refused else { panic!("{refused}") };
+    assert!(refused.retryable() && held <= 1_024, "{refused}");
+    let stats = journal.stats();
+    assert!(stats.full && stats.disk_bytes == held && stats.full_refusals == 1, "{stats:?}");
+    // What is there is read as ever, and what was refused left nothing.
+    let (records, gaps) = read_all(&journal, 1);
+    assert_eq!((records.len() as u64, gaps), (last, vec![]));
+    journal.release(Position(last)).unwrap();
+    assert_eq!(journal.append(vec![payload(last + 1)]).await.unwrap(), Position(last + 1));
+    assert!(!journal.stats().full);
+    // The newest segment alone is never too much, whatever the bound.
+    drop(journal);
+    let tight = JournalConfig { bytes_max: 1, ..config(directory.path()) };
+    let journal = Journal::open(tight).unwrap();
+    assert_eq!(journal.append(vec![payload(last + 2)]).await.unwrap(), Position(last + 2));
+}
+
+#[tokio::test]
 async fn the_reserve_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let config = JournalConfig { free_reserve_bytes: u64::MAX, ..config(directory.path()) };
