@@ -31,6 +31,12 @@ const DIFFERENT: &[(&str, &str)] = &[
     ),
 ];
 
+/// Cases on which promtool's verdict is by chance, and why: only ours is judged.
+const BY_CHANCE: &[(&str, &str)] = &[(
+    "tests/good_file_order.yml",
+    "without `group_eval_order` promtool takes the groups in the order of a map, which Go shuffles",
+)];
+
 fn cases(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promtool_cases").join(folder);
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -66,6 +72,9 @@ fn check(verb: &str, file: &Path, ours: Result<(), String>, wrong: &mut Vec<Stri
     let good = name.contains("/good_");
     if good != ours.is_ok() {
         wrong.push(format!("{name}: ours: {ours:?}"));
+    }
+    if BY_CHANCE.iter().any(|(case, _)| *case == name) {
+        return;
     }
     let Some((content, said)) = promtool(verb, file) else { return };
     let different = DIFFERENT.iter().any(|(case, _)| *case == name);
