@@ -13,7 +13,7 @@ use roaring::RoaringBitmap;
 use crate::cardinality::Limiter;
 use crate::catalogue::Catalogue;
 use crate::index::Index;
-use crate::part::{DAMAGED_EXTENSION, Part, PartName, PartWriter, TimesCache};
+use crate::part::{DAMAGED_EXTENSION, Part, PartName, PartWriter, Row, TimesCache};
 use crate::rollup::{RollupName, RollupPart};
 use crate::store::{lock, read};
 use crate::{MetricStoreError, part};
@@ -144,7 +144,7 @@ fn check_part(
 ) -> Result<CheckedPart, MetricStoreError> {
     let mut damaged = Vec::new();
     let mut samples = 0;
-    read_all(part, index, |slot, found| {
+    read_samples(part, index, |slot, found| {
         match found {
             Ok(found) => samples += found.len() as u64,
             Err(reason) => damaged.push((slot, reason)),
@@ -165,25 +165,35 @@ fn check_part(
 }
 
 /// Gives `sink` every series of the part: its samples, or why they cannot be read.
-fn read_all(
+fn read_samples(
     part: &Part,
     index: &RwLock<Index>,
-    mut sink: impl FnMut(u32, Result<&[Sample], &'static str>) -> Result<(), MetricStoreError>,
+    sink: impl FnMut(u32, Result<&[Sample], &'static str>) -> Result<(), MetricStoreError>,
+) -> Result<(), MetricStoreError> {
+    read_all(part, index, |row, times, out| part.read_series(row, times, out), sink)
+}
+
+/// Gives `sink` every series of the part: what `read_series` makes of it (samples or roll-ups), or why it cannot be read.
+fn read_all<T>(
+    part: &Part,
+    index: &RwLock<Index>,
+    read_series: impl Fn(&Row, &mut TimesCache, &mut Vec<T>) -> Result<(), MetricStoreError>,
+    mut sink: impl FnMut(u32, Result<&[T], &'static str>) -> Result<(), MetricStoreError>,
 ) -> Result<(), MetricStoreError> {
     let mut times = TimesCache::default();
-    let mut samples = Vec::new();
+    let mut found = Vec::new();
     let order = read(index).in_order(&part.series);
     for batch in order.chunks(BATCH_SERIES_MAX) {
         let wanted: RoaringBitmap = batch.iter().copied().collect();
         let rows = part.sound_rows(&wanted)?;
         for slot in batch {
-            samples.clear();
+            found.clear();
             let Ok(at) = rows.binary_search_by_key(slot, |row| row.slot) else {
                 sink(*slot, Err("where it lies is damaged"))?;
                 continue;
             };
-            match part.read_series(&rows[at], &mut times, &mut samples) {
-                Ok(()) => sink(*slot, Ok(&samples))?,
+            match read_series(&rows[at], &mut times, &mut found) {
+                Ok(()) => sink(*slot, Ok(&found))?,
                 Err(MetricStoreError::Damaged { reason, .. }) => sink(*slot, Err(reason))?,
                 Err(error) => return Err(error),
             }
@@ -198,7 +208,7 @@ fn replace(directory: &Path, part: &Part, index: &RwLock<Index>) -> Result<(), M
     let mut meta = part.meta;
     (meta.min_ms, meta.max_ms, meta.samples) = (i64::MAX, i64::MIN, 0);
     let mut writer = PartWriter::create(directory, meta)?;
-    read_all(part, index, |slot, found| found.map_or(Ok(()), |found| writer.add(slot, found)))?;
+    read_samples(part, index, |slot, found| found.map_or(Ok(()), |found| writer.add(slot, found)))?;
     writer.finish(index)?;
     part::sync_directory(directory)
 }

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
 use agent_model::{Labels, Rollup};
-use roaring::RoaringBitmap;
 
-use super::{BATCH_SERIES_MAX, keep_aside};
+use super::{keep_aside, read_all};
 use crate::MetricStoreError;
 use crate::index::Index;
-use crate::part::{self, TimesCache};
+use crate::part;
 use crate::rollup::{self, RollupName, RollupPart};
 use crate::store::read;
 
@@ -57,7 +56,7 @@ pub(super) fn check(
     };
     checked.series = file.part.series.len();
     let mut damaged = Vec::new();
-    read_all(&file, index, |slot, found| {
+    read_rollups(&file, index, |slot, found| {
         match found {
             Ok(found) => checked.rollups += found.len() as u64,
             Err(reason) => damaged.push((slot, reason)),
@@ -76,31 +75,12 @@ pub(super) fn check(
 }
 
 /// Gives `sink` every series of the file: its roll-ups, or why they cannot be read.
-fn read_all(
+fn read_rollups(
     file: &RollupPart,
     index: &RwLock<Index>,
-    mut sink: impl FnMut(u32, Result<&[Rollup], &'static str>) -> Result<(), MetricStoreError>,
+    sink: impl FnMut(u32, Result<&[Rollup], &'static str>) -> Result<(), MetricStoreError>,
 ) -> Result<(), MetricStoreError> {
-    let mut times = TimesCache::default();
-    let mut rows = Vec::new();
-    let order = read(index).in_order(&file.part.series);
-    for batch in order.chunks(BATCH_SERIES_MAX) {
-        let wanted: RoaringBitmap = batch.iter().copied().collect();
-        let places = file.part.sound_rows(&wanted)?;
-        for slot in batch {
-            rows.clear();
-            let Ok(at) = places.binary_search_by_key(slot, |row| row.slot) else {
-                sink(*slot, Err("where it lies is damaged"))?;
-                continue;
-            };
-            match file.read_series(&places[at], &mut times, &mut rows) {
-                Ok(()) => sink(*slot, Ok(&rows))?,
-                Err(MetricStoreError::Damaged { reason, .. }) => sink(*slot, Err(reason))?,
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(())
+    read_all(&file.part, index, |row, times, out| file.read_series(row, times, out), sink)
 }
 
 /// Keeps the damaged file under another name and puts one of what can be read in its place.
@@ -111,7 +91,7 @@ fn replace(
 ) -> Result<(), MetricStoreError> {
     keep_aside(&file.part.path)?;
     let mut writer = rollup::begin(directory, file.name, file.part.meta.level)?;
-    read_all(file, index, |slot, found| {
+    read_rollups(file, index, |slot, found| {
         found.map_or(Ok(()), |found| rollup::add(&mut writer, slot, found))
     })?;
     rollup::finish(writer, file.name, file.inputs.clone(), index)?;
