@@ -9,7 +9,7 @@ use agent_model::Problem;
 use agent_relabel as relabel;
 use agent_relabel::is_label_name;
 use agent_wire::limits;
-use agent_yaml::{At, Bytes, Document, Duration as Length, Text};
+use agent_yaml::{At, Bytes, Document, Duration as Length, Text, http_url};
 use deserr::Deserr;
 use reqwest::Url;
 use rustls::RootCertStore;
@@ -320,14 +320,7 @@ fn authority(url: &Url, port: u16) -> String {
 }
 
 fn url(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
-    if !["http", "https"].contains(&url.scheme()) {
-        return Err(format!("{text:?} must begin with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL here must not hold a password; use basic_auth".to_owned());
-    }
-    Ok(url)
+    http_url(text, "use basic_auth")
 }
 
 fn server_name(text: &str) -> Result<ServerName<'static>, String> {

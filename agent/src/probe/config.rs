@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use agent_model::{ProbeKind, Problem};
-use agent_yaml::{At, Bytes, Document, Duration as Length};
+use agent_yaml::{At, Bytes, Document, Duration as Length, http_url};
 use deserr::Deserr;
 use regex::bytes::{Regex, RegexBuilder};
 use reqwest::Url;
@@ -202,14 +202,7 @@ impl TcpConfig {
 }
 
 fn url(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
-    if !["http", "https"].contains(&url.scheme()) {
-        return Err(format!("{text:?} must begin with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL here must not hold a password; it is shown to people".to_owned());
-    }
-    Ok(url)
+    http_url(text, "it is shown to people")
 }
 
 fn is_address(text: &str) -> bool {

@@ -7,6 +7,7 @@
 
 mod entries;
 mod findings;
+mod http_url;
 mod load;
 mod place;
 mod scalars;
@@ -21,6 +22,7 @@ use deserr::Deserr;
 
 pub use entries::Entries;
 pub use findings::Findings;
+pub use http_url::http_url;
 pub use place::Place;
 pub use scalars::{Address, At, Bytes, Duration, FilePath, Number, Text};
 

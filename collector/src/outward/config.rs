@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_model::{Millis, Problem};
-use agent_yaml::{At, Bytes, Document, Duration as Length, FilePath, Place, Text};
+use agent_yaml::{At, Bytes, Document, Duration as Length, FilePath, Place, Text, http_url};
 use collector_remote_write::Version;
 use deserr::Deserr;
 use reqwest::Url;
@@ -204,14 +204,7 @@ fn is_name(text: &str) -> bool {
 }
 
 fn url(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("{text:?} is not a URL: {error}"))?;
-    if !["http", "https"].contains(&url.scheme()) {
-        return Err(format!("{text:?} must begin with http:// or https://"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("a URL here must not hold a password; use basic_auth".to_owned());
-    }
-    Ok(url)
+    http_url(text, "use basic_auth")
 }
 
 fn version(at: Option<&At<Text>>, wrong: &mut impl FnMut(&Place, String)) -> Version {
