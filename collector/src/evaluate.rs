@@ -288,27 +288,6 @@ struct Fresh<'a> {
 }
 
 impl SeriesSource for Fresh<'_> {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        from_ms: Millis,
-        to_ms: Millis,
-    ) -> Result<Vec<Series>, SourceError> {
-        let mut found = Vec::new();
-        self.for_each(
-            matchers,
-            from_ms,
-            to_ms,
-            &mut |RolledSeries { labels, samples, .. }| {
-                if !samples.is_empty() {
-                    found.push(Series { labels, samples });
-                }
-                ControlFlow::Continue(())
-            },
-        )?;
-        Ok(found)
-    }
-
     fn for_each(
         &self,
         matchers: &[Matcher],
@@ -316,9 +295,11 @@ impl SeriesSource for Fresh<'_> {
         to_ms: Millis,
         take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
     ) -> Result<(), SourceError> {
-        let fresh = self.recorded.select(matchers, from_ms, to_ms)?.into_iter();
-        let mut fresh: HashMap<Labels, Vec<Sample>> =
-            fresh.map(|Series { labels, samples }| (labels, samples)).collect();
+        let mut fresh: HashMap<Labels, Vec<Sample>> = HashMap::new();
+        self.recorded.for_each(matchers, from_ms, to_ms, &mut |series| {
+            fresh.insert(series.labels, series.samples);
+            ControlFlow::Continue(())
+        })?;
         let mut flow = ControlFlow::Continue(());
         self.query.for_each(matchers, from_ms, to_ms, &mut |mut series| {
             if let Some(samples) = fresh.remove(&series.labels) {

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use agent_model::{Labels, MatchOp, Matcher, Millis, RolledSeries, Series};
+use agent_model::{Labels, MatchOp, Matcher, Millis, RolledSeries};
 use collector_metric_store::{MetricStore, MetricStoreStats};
 use rules_promql::{SeriesSource, SourceError};
 
@@ -79,28 +79,6 @@ impl Query {
 }
 
 impl SeriesSource for Query {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        from_ms: Millis,
-        to_ms: Millis,
-    ) -> Result<Vec<Series>, SourceError> {
-        let mut found = Vec::new();
-        self.for_each(
-            matchers,
-            from_ms,
-            to_ms,
-            &mut |RolledSeries { labels, samples, .. }| {
-                if !samples.is_empty() {
-                    found.push(Series { labels, samples });
-                }
-                ControlFlow::Continue(())
-            },
-        )?;
-        found.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
-        Ok(found)
-    }
-
     fn for_each(
         &self,
         matchers: &[Matcher],

@@ -8,9 +8,10 @@
     reason = "a bench measures time, prints it, and stops at the first error"
 )]
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
-use agent_model::{Labels, Matcher, Sample, Series};
+use agent_model::{Labels, Matcher, RolledSeries, Sample, Series};
 use rules_promql::{Limits, SeriesSource, SourceError, evaluate_range, parse};
 
 const HOSTS: usize = 1_000;
@@ -30,17 +31,26 @@ const QUERIES: [(&str, &str); 4] = [
 struct Fixed(Vec<Series>);
 
 impl SeriesSource for Fixed {
-    fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Result<Vec<Series>, SourceError> {
+    fn for_each(
+        &self,
+        matchers: &[Matcher],
+        from: i64,
+        to: i64,
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
         let picked = self
             .0
             .iter()
             .filter(|series| matchers.iter().all(|matcher| matcher.matches_labels(&series.labels)));
-        let within = picked.map(|series| {
-            let start = series.samples.partition_point(|sample| sample.timestamp_ms < from);
-            let end = series.samples.partition_point(|sample| sample.timestamp_ms <= to);
-            Series { labels: series.labels.clone(), samples: series.samples[start..end].to_vec() }
-        });
-        Ok(within.collect())
+        for Series { labels, samples } in picked {
+            let start = samples.partition_point(|sample| sample.timestamp_ms < from);
+            let end = samples.partition_point(|sample| sample.timestamp_ms <= to);
+            let (labels, samples) = (labels.clone(), samples[start..end].to_vec());
+            if take(RolledSeries { labels, rollups: Vec::new(), samples }).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

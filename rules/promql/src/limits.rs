@@ -25,7 +25,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn check_cancelled(&self) -> Result<(), PromqlError> {
+    /// An error once nobody waits for the answer any more.
+    pub fn check_cancelled(&self) -> Result<(), PromqlError> {
         match &self.cancel {
             Some(flag) if flag.load(Ordering::Relaxed) => Err(PromqlError::Cancelled),
             _ => Ok(()),

@@ -1,8 +1,9 @@
 //! Series kept in memory, for scripts and tests of rules.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use agent_model::{Labels, Matcher, Millis, Sample, Series};
+use agent_model::{Labels, Matcher, Millis, RolledSeries, Sample};
 
 use crate::source::{SeriesSource, SourceError};
 
@@ -27,25 +28,29 @@ impl MemorySource {
 }
 
 impl SeriesSource for MemorySource {
-    fn select(
+    fn for_each(
         &self,
         matchers: &[Matcher],
         from_ms: Millis,
         to_ms: Millis,
-    ) -> Result<Vec<Series>, SourceError> {
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
         if from_ms > to_ms {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let picked = self
-            .series
-            .iter()
-            .filter(|(labels, _)| matchers.iter().all(|matcher| matcher.matches_labels(labels)));
-        let series = picked.map(|(labels, samples)| {
+        for (labels, samples) in &self.series {
+            if !matchers.iter().all(|matcher| matcher.matches_labels(labels)) {
+                continue;
+            }
             let samples = samples.range(from_ms..=to_ms);
-            let samples =
-                samples.map(|(time, value)| Sample { timestamp_ms: *time, value: *value });
-            Series { labels: labels.clone(), samples: samples.collect() }
-        });
-        Ok(series.filter(|series| !series.samples.is_empty()).collect())
+            let samples: Vec<_> = samples
+                .map(|(time, value)| Sample { timestamp_ms: *time, value: *value })
+                .collect();
+            let series = RolledSeries { labels: labels.clone(), rollups: Vec::new(), samples };
+            if !series.samples.is_empty() && take(series).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -2,36 +2,21 @@
 
 use std::ops::ControlFlow;
 
-use agent_model::{Matcher, Millis, RolledSeries, Series};
+use agent_model::{Matcher, Millis, RolledSeries};
 
 /// Reads series for the evaluator; stores and test scripts implement it.
 pub trait SeriesSource {
-    /// Every series that all matchers pick, with its samples in `[from_ms, to_ms]` (both ends included), in order
-    /// of time. Stale markers are samples like any other here. A series without samples in the span may be left
-    /// out; their order does not matter.
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        from_ms: Millis,
-        to_ms: Millis,
-    ) -> Result<Vec<Series>, SourceError>;
-
-    /// As [`SeriesSource::select`], series by series, until `take` breaks off; a large source holds few at a time. Where
-    /// samples are gone there are roll-ups of five minutes; one that only reaches into the span is among them.
+    /// Gives `take` every series that all matchers pick, one by one and in no order, until it breaks off: with its
+    /// samples in `[from_ms, to_ms]` (both ends included), in order of time. Stale markers are samples like any other
+    /// here. Where samples are gone there are roll-ups of five minutes; one that only reaches into the span is among
+    /// them. A series without either may be left out.
     fn for_each(
         &self,
         matchers: &[Matcher],
         from_ms: Millis,
         to_ms: Millis,
         take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
-    ) -> Result<(), SourceError> {
-        for Series { labels, samples } in self.select(matchers, from_ms, to_ms)? {
-            if take(RolledSeries { labels, rollups: Vec::new(), samples }).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
+    ) -> Result<(), SourceError>;
 }
 
 /// Why a source could not answer; its own error is kept as the source.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use agent_model::{Labels, Matcher, Millis, RolledSeries, Sample, Series, stale_marker};
+use agent_model::{Labels, Matcher, Millis, RolledSeries, Sample, stale_marker};
 use proptest::prelude::*;
 use rules_promql::{
     Limits, MemorySource, PromqlError, SeriesSource, SourceError, Value, evaluate_instant,
@@ -172,10 +172,6 @@ struct Endless {
 }
 
 impl SeriesSource for Endless {
-    fn select(&self, _: &[Matcher], _: Millis, _: Millis) -> Result<Vec<Series>, SourceError> {
-        Ok(Vec::new())
-    }
-
     fn for_each(
         &self,
         _: &[Matcher],

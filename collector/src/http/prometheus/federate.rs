@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use agent_model::{Labels, Sample, is_stale};
@@ -24,14 +25,20 @@ pub(super) async fn federate(
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let (selectors, now_ms) = (parameters.selectors()?, clock::now_ms());
-    let text = api.places.evaluate(&api.query, None, move |query, _| {
+    let text = api.places.evaluate(&api.query, None, move |query, limits| {
         let mut newest = BTreeMap::new();
         for matchers in &selectors {
-            for series in query.select(matchers, now_ms - LOOKBACK_MS + 1, now_ms)? {
+            query.for_each(matchers, now_ms - LOOKBACK_MS + 1, now_ms, &mut |series| {
                 let last = series.samples.last().copied();
                 let last = last.filter(|sample| !is_stale(sample.value));
                 newest.extend(last.map(|sample| (series.labels, sample)));
-            }
+                if limits.check_cancelled().is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })?;
+            limits.check_cancelled()?;
         }
         Ok(exposition(&newest))
     });

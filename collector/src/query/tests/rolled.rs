@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use agent_model::ROLLUP_WINDOW_MS;
+use agent_model::{ROLLUP_WINDOW_MS, Series};
 use rules_promql::{Answer, Value};
 
 use super::*;

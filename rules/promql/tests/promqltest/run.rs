@@ -1,8 +1,9 @@
 //! Runs a script's commands and says of each case whether it passed, or why not.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
-use agent_model::{Labels, Matcher, Sample, Series, is_stale};
+use agent_model::{Labels, Matcher, RolledSeries, Sample, Series, is_stale};
 use rules_promql::notation::Given;
 use rules_promql::{
     Limits, MemorySource, PromqlError, SeriesSource, SourceError, Value, answer_instant,
@@ -38,12 +39,19 @@ struct Loaded {
 }
 
 impl SeriesSource for Loaded {
-    fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Result<Vec<Series>, SourceError> {
+    fn for_each(
+        &self,
+        matchers: &[Matcher],
+        from: i64,
+        to: i64,
+        take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
         // Looked for at any time: also a case that finds none in its span is about histograms.
-        if !self.histograms.select(matchers, i64::MIN, i64::MAX)?.is_empty() {
+        self.histograms.for_each(matchers, i64::MIN, i64::MAX, &mut |_| {
             self.touched.set(true);
-        }
-        self.floats.select(matchers, from, to)
+            ControlFlow::Break(())
+        })?;
+        self.floats.for_each(matchers, from, to, take)
     }
 }
 
