@@ -5,7 +5,7 @@
 //! so a target that hangs holds up nobody, and what is kept for it is bounded.
 //!
 //! Map: `config` · `read` the journal to requests · `request` one request and its answer · `deliver` a batch · `queue` the
-//! bound · `sender` the task of a target · `position` its file · `progress` what others see of it.
+//! bound · `sender` the task of a target · `position` its file · `progress` what others see of it · `told` what is logged.
 
 mod back_off;
 pub mod config;
@@ -16,6 +16,7 @@ mod queue;
 mod read;
 mod request;
 mod sender;
+mod told;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The journal as its owner holds it: open, append, read, release.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -176,7 +177,10 @@ impl Journal {
                 state.segments.remove(0)
             };
             let removed = std::fs::remove_file(&oldest.path);
-            if let Err(error) = removed {
+            // One that somebody else deleted must not keep all the later ones.
+            if let Err(error) = removed
+                && error.kind() != io::ErrorKind::NotFound
+            {
                 let path = oldest.path.clone();
                 self.0.shared.state().segments.insert(0, oldest);
                 return Err(JournalError::io("release the journal segment", &path)(error));

@@ -1,5 +1,5 @@
 //! What everybody may know of a target: how far it has come, whether it takes samples, and its figures for `/metrics`.
-//! Promises: a target that goes bad, or comes back, is in the log once, not once a try; refusals at most once a minute.
+//! Leaves to others: how often a trouble is in the log (`told`).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,7 @@ use agent_model::Millis;
 use collector_journal::Position;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-/// Refusals of one target are in the log at most this often; the counters have them all.
-const TOLD_INTERVAL_MS: Millis = 60_000;
+use super::told::{Told, Trouble};
 
 /// A target that has refused nothing for so long refuses no more.
 const REFUSING_TIME_MS: Millis = 60_000;
@@ -22,6 +21,7 @@ pub(super) struct Figures {
     kept_back: IntCounterVec,
     lost_records: IntCounterVec,
     retries: IntCounterVec,
+    position_failures: IntCounterVec,
     lag_seconds: IntGaugeVec,
     lag_bytes: IntGaugeVec,
     last_success: IntGaugeVec,
@@ -61,6 +61,11 @@ impl Figures {
                 &["target"],
             )?,
             retries: counters("retries_total", "Requests that are sent again.", &["target"])?,
+            position_failures: counters(
+                "position_write_failures_total",
+                "Times that how far a target has come could not be stored.",
+                &["target"],
+            )?,
             lag_seconds: gauges("lag_seconds", "Age of the oldest samples that wait.")?,
             lag_bytes: gauges("lag_bytes", "Bytes of the journal that wait.")?,
             last_success: gauges(
@@ -108,14 +113,18 @@ pub enum Health {
     Failing { since_ms: Millis, why: String },
     /// It says that it will never take what it was sent: that is lost.
     Refusing { since_ms: Millis, why: String },
+    /// What waits for it cannot be read from the journal; it is kept within the bound.
+    Standing { since_ms: Millis, why: String },
 }
 
 /// One target as others see it.
 #[derive(Debug)]
 pub struct Progress {
     name: String,
-    /// Everything up to here is taken, dropped, or none of the target's business, and on disk as that.
+    /// Everything up to here is taken, dropped, or none of the target's business.
     stored: AtomicU64,
+    /// The same as its file has it.
+    written: AtomicU64,
     /// Refusals in a row.
     refusals: AtomicU32,
     state: Mutex<State>,
@@ -129,7 +138,10 @@ struct State {
     health: Health,
     /// When samples were refused for the last time.
     refused_ms: Millis,
-    told_ms: Option<Millis>,
+    /// Of the samples that wait, when reading them began to fail.
+    lag_seconds: i64,
+    told: Told,
+    position_told: Told,
 }
 
 impl Progress {
@@ -140,9 +152,11 @@ impl Progress {
         }
         figures.lost_records.with_label_values(&[name]).inc_by(0);
         figures.retries.with_label_values(&[name]).inc_by(0);
+        figures.position_failures.with_label_values(&[name]).inc_by(0);
         figures.good.with_label_values(&[name]).set(1);
         Self {
             stored: AtomicU64::new(stored.0),
+            written: AtomicU64::new(stored.0),
             refusals: AtomicU32::new(0),
             state: Mutex::default(),
             sent: figures.sent.with_label_values(&[name]),
@@ -161,7 +175,26 @@ impl Progress {
     }
 
     pub(super) fn set_stored(&self, position: Position) {
-        self.stored.store(position.0, Relaxed);
+        self.stored.fetch_max(position.0, Relaxed);
+    }
+
+    pub(super) fn written(&self) -> Position {
+        Position(self.written.load(Relaxed))
+    }
+
+    pub(super) fn set_written(&self, position: Position) {
+        self.written.store(position.0, Relaxed);
+        if self.state().position_told.ends() {
+            tracing::info!(target = self.name, "how far it has come is stored again");
+        }
+    }
+
+    /// How far it has come is not on disk: a crash would send again what was taken since.
+    pub(super) fn note_unwritten(&self, why: &str, now_ms: Millis) {
+        self.figures.position_failures.with_label_values(&[&self.name]).inc();
+        if self.state().position_told.begins(Trouble::Unwritten, now_ms) {
+            tracing::error!(target = self.name, "how far it has come cannot be stored: {why}");
+        }
     }
 
     pub fn health(&self) -> Health {
@@ -173,8 +206,11 @@ impl Progress {
         self.lag_seconds.get()
     }
 
-    pub(super) fn note_lag(&self, seconds: i64, bytes: u64) {
+    pub(super) fn note_lag(&self, seconds: i64) {
         self.lag_seconds.set(seconds);
+    }
+
+    pub(super) fn note_pending(&self, bytes: u64) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.figures.lag_bytes.with_label_values(&[&self.name]).set(bytes);
     }
@@ -201,7 +237,7 @@ impl Progress {
         let mut state = self.state();
         let since_ms = match state.health {
             Health::Good => return,
-            Health::Failing { since_ms, .. } => since_ms,
+            Health::Failing { since_ms, .. } | Health::Standing { since_ms, .. } => since_ms,
             // Most of a request may be taken and a part refused, again and again.
             Health::Refusing { since_ms, .. } => {
                 let quiet_ms = now_ms.saturating_sub(state.refused_ms);
@@ -211,10 +247,16 @@ impl Progress {
                 since_ms
             }
         };
+        self.turn_good(&mut state, since_ms, now_ms);
+    }
+
+    fn turn_good(&self, state: &mut State, since_ms: Millis, now_ms: Millis) {
         state.health = Health::Good;
         self.figures.good.with_label_values(&[&self.name]).set(1);
-        let seconds = now_ms.saturating_sub(since_ms) / 1_000;
-        tracing::info!(target = self.name, "takes samples again, after {seconds} s");
+        if state.told.ends() {
+            let seconds = now_ms.saturating_sub(since_ms) / 1_000;
+            tracing::info!(target = self.name, "takes samples again, after {seconds} s");
+        }
     }
 
     /// A request is sent again later.
@@ -222,12 +264,12 @@ impl Progress {
         self.figures.retries.with_label_values(&[&self.name]).inc();
         self.figures.good.with_label_values(&[&self.name]).set(0);
         let mut state = self.state();
+        if state.told.begins(Trouble::Failing, now_ms) {
+            tracing::warn!(target = self.name, "takes no samples, they are kept: {why}");
+        }
         let since_ms = match &state.health {
             Health::Failing { since_ms, .. } => *since_ms,
-            _ => {
-                tracing::warn!(target = self.name, "takes no samples, they are kept: {why}");
-                now_ms
-            }
+            _ => now_ms,
         };
         state.health = Health::Failing { since_ms, why };
     }
@@ -237,8 +279,7 @@ impl Progress {
         self.note_dropped(samples, Dropped::Refused);
         self.figures.good.with_label_values(&[&self.name]).set(0);
         let mut state = self.state();
-        if state.told_ms.is_none_or(|told_ms| now_ms.saturating_sub(told_ms) >= TOLD_INTERVAL_MS) {
-            state.told_ms = Some(now_ms);
+        if state.told.goes_on(Trouble::Refusing, now_ms) {
             tracing::warn!(target = self.name, samples, "refuses samples, they are lost: {why}");
         }
         let since_ms = match &state.health {
@@ -248,6 +289,32 @@ impl Progress {
         state.refused_ms = now_ms;
         state.health = Health::Refusing { since_ms, why };
         self.refusals.fetch_add(1, Relaxed).saturating_add(1)
+    }
+
+    /// What waits cannot be read; its age grows on.
+    pub(super) fn note_standing(&self, why: String, now_ms: Millis) {
+        self.figures.good.with_label_values(&[&self.name]).set(0);
+        let mut state = self.state();
+        if state.told.goes_on(Trouble::Standing, now_ms) {
+            tracing::error!(target = self.name, "sending stands still, samples are kept: {why}");
+        }
+        let since_ms = match &state.health {
+            Health::Standing { since_ms, .. } => *since_ms,
+            _ => {
+                state.lag_seconds = self.lag_seconds.get();
+                now_ms
+            }
+        };
+        self.lag_seconds.set(state.lag_seconds + now_ms.saturating_sub(since_ms) / 1_000);
+        state.health = Health::Standing { since_ms, why };
+    }
+
+    /// What waits could be read.
+    pub(super) fn note_read(&self, now_ms: Millis) {
+        let mut state = self.state();
+        if let Health::Standing { since_ms, .. } = state.health {
+            self.turn_good(&mut state, since_ms, now_ms);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -128,15 +128,11 @@ impl Reading {
                     break;
                 }
                 Err(JournalError::Gap { first, last, cause }) => {
-                    let records = last.0.saturating_sub(first.0) + 1;
-                    self.progress.note_lost(records, &cause.to_string());
-                    self.next = Position(last.0 + 1).max(self.next);
+                    self.note_gap(first, last, &cause.to_string());
                 }
-                Err(error) => {
-                    // Nothing of this batch is sent, so all of it is read again.
-                    self.next = from;
-                    return Err(error);
-                }
+                Err(error) if self.next == from => return Err(error),
+                // What was read is sent first: it is counted, and its stale markers are made, once.
+                Err(_) => break,
             }
         }
         let clock_ms = if batch.level { now_ms } else { self.received_ms };
@@ -151,24 +147,38 @@ impl Reading {
         Ok(batch)
     }
 
-    /// Steps over everything up to a position; how many samples that were.
-    pub(super) fn skip_through(&mut self, position: Position) -> Result<u64, JournalError> {
+    /// Steps over everything up to a position; how many samples that were. What cannot be read is counted as lost, and
+    /// never kept for it: the bound holds on a broken disk too.
+    pub(super) fn skip_through(&mut self, position: Position) -> u64 {
         let (mut samples, mut reader) = (0, self.journal.read(self.next));
         while self.next <= position {
             match reader.next() {
                 Ok(Some((at, bytes))) => {
                     self.next = Position(at.0 + 1);
-                    samples += count(bytes, &self.schemas).unwrap_or(0);
+                    match count(bytes, &self.schemas) {
+                        Ok(more) => samples += more,
+                        Err(error) => self.note_wrong(at, &*error),
+                    }
                 }
                 Ok(None) => break,
-                Err(JournalError::Gap { last, .. }) => {
-                    self.next = Position(last.0 + 1).max(self.next);
+                Err(JournalError::Gap { first, last, cause }) => {
+                    self.note_gap(first, last, &cause.to_string());
                 }
-                Err(error) => return Err(error),
+                Err(error) => self.note_gap(self.next, position, &crate::describe(&error)),
             }
         }
         self.next = self.next.max(Position(position.0 + 1));
-        Ok(samples)
+        samples
+    }
+
+    /// Records that will never come: goes on behind them.
+    fn note_gap(&mut self, first: Position, last: Position, why: &str) {
+        self.progress.note_lost((last.0 + 1).saturating_sub(first.0), why);
+        self.next = Position(last.0 + 1).max(self.next);
+    }
+
+    fn note_wrong(&self, position: Position, error: &dyn std::error::Error) {
+        self.progress.note_lost(1, &format!("record {position}: {}", crate::describe(error)));
     }
 
     fn take(
@@ -179,13 +189,9 @@ impl Reading {
         batch: &mut Batch,
         samples: &mut Samples,
     ) {
-        let wrong = |error: &dyn std::error::Error| {
-            let why = format!("record {position}: {}", crate::describe(error));
-            self.progress.note_lost(1, &why);
-        };
         let entry = match Entry::decode(bytes.clone()) {
             Ok(entry) => entry,
-            Err(error) => return wrong(&error),
+            Err(error) => return self.note_wrong(position, &error),
         };
         let received_ms = match &entry {
             Entry::Report(record) => record.received_ms,
@@ -194,7 +200,7 @@ impl Reading {
         if now_ms.saturating_sub(received_ms) > self.target.queue_age_max_ms {
             match count(bytes, &self.schemas) {
                 Ok(samples) => self.progress.note_dropped(samples, Dropped::TooOld),
-                Err(error) => wrong(&*error),
+                Err(error) => self.note_wrong(position, &*error),
             }
             return;
         }
@@ -204,8 +210,7 @@ impl Reading {
             Entry::Push(record) => self.take_push(&record, samples),
             Entry::Report(record) => {
                 if let Err(error) = self.take_report(record, samples) {
-                    let why = format!("record {position}: {}", crate::describe(&error));
-                    self.progress.note_lost(1, &why);
+                    self.note_wrong(position, &error);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The task of one target: reads a batch, has it delivered, stores how far it has come, and begins again.
 //! Promises: the position is stored after the target has taken everything before it, so a crash repeats and never loses;
-//! what waits stays within its bound while a delivery hangs.
+//! what waits stays within its bound while a delivery hangs, and where the disk can be neither read nor written.
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
@@ -24,11 +24,8 @@ use crate::stores::Stores;
 /// How often the journal is looked at: what arrives meanwhile is one batch.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the bound of what waits is looked at while a delivery hangs.
+/// How often the bound of what waits is looked at while a delivery hangs, or the journal cannot be read.
 pub(super) const BOUND_INTERVAL: Duration = Duration::from_secs(5);
-
-/// A journal or a position file that cannot be read or written is tried again after this long.
-const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where free space is looked at, and how much ingest needs.
 #[derive(Clone, Debug)]
@@ -72,9 +69,9 @@ impl Sender {
             let wait = match self.round(&mut stop).await {
                 Ok(wait) => wait,
                 Err(error) => {
-                    let error = crate::describe(error.as_ref());
-                    tracing::error!(target = self.target.name, error, "sending stands still");
-                    RETRY_INTERVAL
+                    self.progress.note_standing(crate::describe(&error), clock::now_ms());
+                    self.show_pending();
+                    self.bound_interval
                 }
             };
             tokio::select! {
@@ -88,14 +85,12 @@ impl Sender {
     }
 
     /// One batch; how long to wait before the next.
-    async fn round(
-        &self,
-        stop: &mut watch::Receiver<bool>,
-    ) -> Result<Duration, Box<dyn std::error::Error + Send + Sync>> {
+    async fn round(&self, stop: &mut watch::Receiver<bool>) -> Result<Duration, JournalError> {
         if let Some((position, reason)) = self.overflow() {
-            self.drop_through(position, reason, 0).await?;
+            self.drop_through(position, reason, 0).await;
         }
         let batch = self.blocking(|reading| reading.next_batch(clock::now_ms())).await?;
+        self.progress.note_read(clock::now_ms());
         let Batch { through, level, received_ms, samples, shards } = batch;
         if samples > 0 {
             let done = Arc::new(AtomicU64::new(0));
@@ -110,12 +105,12 @@ impl Sender {
                 End::Stopping => return Ok(Duration::ZERO),
                 End::Overflow(position, reason) => {
                     let undone = samples.saturating_sub(done.load(Relaxed));
-                    self.drop_through(position.max(through), reason, undone).await?;
+                    self.drop_through(position.max(through), reason, undone).await;
                     return Ok(Duration::ZERO);
                 }
             }
         }
-        self.store(through).await?;
+        self.store(through).await;
         self.show_lag(received_ms.filter(|_| !level));
         Ok(if level { LOOK_INTERVAL } else { Duration::ZERO })
     }
@@ -150,43 +145,49 @@ impl Sender {
     }
 
     /// Gives up everything up to a position; `undone` were in the batch under way.
-    async fn drop_through(
-        &self,
-        position: Position,
-        reason: Dropped,
-        undone: u64,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let skipped = self.blocking(move |reading| reading.skip_through(position)).await?;
+    async fn drop_through(&self, position: Position, reason: Dropped, undone: u64) {
+        let skip =
+            move |reading: &mut Reading| (reading.skip_through(position), reading.position());
+        let (skipped, through) = self.blocking(skip).await;
         let samples = skipped + undone;
         self.progress.note_dropped(samples, reason);
         let (target, reason) = (&self.target.name, reason.name());
         tracing::error!(target, samples, reason, "the oldest samples that waited are dropped");
-        self.store(position).await
+        self.store(through).await;
     }
 
-    async fn store(
-        &self,
-        position: Position,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        if position <= self.progress.stored() {
-            return Ok(());
+    /// The journal may let go of it at once; a file that cannot be written is tried again with the next round, and a
+    /// crash until then repeats what was sent.
+    async fn store(&self, position: Position) {
+        self.progress.set_stored(position);
+        if position <= self.progress.written() {
+            return;
         }
         let file = self.file.clone();
-        tokio::task::spawn_blocking(move || file.write(position)).await??;
-        self.progress.set_stored(position);
-        Ok(())
+        match self.blocking(move |_| file.write(position)).await {
+            Ok(()) => self.progress.set_written(position),
+            Err(error) => {
+                let why = format!("{}: {error}", self.file.path().display());
+                self.progress.note_unwritten(&why, clock::now_ms());
+            }
+        }
     }
 
     fn show_lag(&self, received_ms: Option<agent_model::Millis>) {
         let seconds = received_ms.map(|at_ms| clock::now_ms().saturating_sub(at_ms) / 1_000);
+        self.progress.note_lag(seconds.unwrap_or(0).max(0));
+        self.show_pending();
+    }
+
+    fn show_pending(&self) {
         let bytes = queue::pending_bytes(&self.journal, self.progress.stored());
-        self.progress.note_lag(seconds.unwrap_or(0).max(0), bytes);
+        self.progress.note_pending(bytes);
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Reading) -> Result<T, JournalError> + Send + 'static,
-    ) -> Result<T, JournalError> {
+        work: impl FnOnce(&mut Reading) -> T + Send + 'static,
+    ) -> T {
         let reading = Arc::clone(&self.reading);
         let done = tokio::task::spawn_blocking(move || {
             // One task uses it; the lock only lets it move to another thread and back.

@@ -1,5 +1,6 @@
 //! Sending to a small real server that takes, refuses, waits, talks rubbish or says nothing.
 
+mod broken;
 mod content;
 mod receiver;
 mod secured;

@@ -43,3 +43,13 @@ async fn a_reader_that_comes_too_late_is_told_what_was_released() {
     let gap = early.next().unwrap_err();
     assert!(matches!(gap, JournalError::Gap { first: Position(2), .. }), "{gap}");
 }
+
+#[tokio::test]
+async fn a_segment_that_somebody_else_deleted_keeps_no_later_one_from_going() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    fill(&journal, 1, 20).await;
+    std::fs::remove_file(&journal.segments()[0].path).unwrap();
+    journal.release(Position(20)).unwrap();
+    assert_eq!(journal.segments().len(), 1);
+}

@@ -29,6 +29,11 @@ enum State {
         minutes: i64,
         why: String,
     },
+    /// What waits cannot be read here.
+    Standing {
+        minutes: i64,
+        why: String,
+    },
     Behind {
         minutes: i64,
     },
@@ -52,6 +57,10 @@ fn state(health: Health, lag_seconds: i64, now_ms: Millis) -> Option<State> {
             let minutes = minutes(seconds);
             (seconds >= BAD_SECONDS).then_some(State::Away { minutes, why })
         }
+        Health::Standing { since_ms, why } => {
+            let minutes = minutes(now_ms.saturating_sub(since_ms) / 1_000);
+            Some(State::Standing { minutes, why })
+        }
         Health::Good => {
             let minutes = minutes(lag_seconds);
             (lag_seconds > BEHIND_SECONDS).then_some(State::Behind { minutes })
@@ -70,6 +79,10 @@ pub(super) fn problems(targets: &[BadTarget], found: &mut Vec<StatusProblem>) {
                 format!("Hệ thống nhận {name} không nhận mẫu đo đã {minutes} phút: {why}"),
                 format!("the remote write target {name} takes nothing for {minutes} min: {why}"),
             ),
+            State::Standing { minutes, why } => words(
+                format!("Không đọc được dữ liệu chờ gửi cho {name}, đã {minutes} phút: {why}"),
+                format!("what waits for {name} cannot be read for {minutes} min: {why}"),
+            ),
             State::Behind { minutes } => words(
                 format!("Hệ thống nhận {name} chậm {minutes} phút so với dữ liệu đã thu thập"),
                 format!("the remote write target {name} is {minutes} min behind"),
@@ -79,6 +92,10 @@ pub(super) fn problems(targets: &[BadTarget], found: &mut Vec<StatusProblem>) {
             State::Behind { .. } => words(
                 "Tăng shards hoặc batch_samples_max của nó (remote_write.targets trong collector.yml).",
                 "Raise its shards or batch_samples_max (remote_write.targets in collector.yml).",
+            ),
+            State::Standing { .. } => words(
+                "Kiểm tra ổ đĩa chứa thư mục journal của máy thu thập (state_dir).",
+                "Check the disk that holds the collector's journal directory (state_dir).",
             ),
             _ => words(
                 "Kiểm tra địa chỉ, quyền truy cập và tình trạng của hệ thống nhận \
@@ -106,6 +123,7 @@ mod tests {
             (Health::Refusing { since_ms: 999_000, why: why() }, 0),
             (failing(940_001), 900),
             (failing(940_000), 900),
+            (Health::Standing { since_ms: 900_000, why: "no".to_owned() }, 0),
             (Health::Good, 300),
             (Health::Good, 301),
         ];
@@ -119,6 +137,7 @@ mod tests {
         expect![[r#"
             high the remote write target vm refuses samples, they are lost: 503: no
             medium the remote write target vm takes nothing for 1 min: 503: no
+            medium what waits for vm cannot be read for 2 min: no
             medium the remote write target vm is 6 min behind
         "#]]
         .assert_eq(&told.collect::<String>());

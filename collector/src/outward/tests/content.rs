@@ -80,7 +80,7 @@ async fn write_relabel_chooses_what_is_sent_and_under_which_labels() {
 }
 
 /// A report of a host, in a schema of these series, one second after the other.
-async fn report(bench: &Bench, seconds: i64, names: &[&str]) {
+pub(super) async fn report(bench: &Bench, seconds: i64, names: &[&str]) {
     let (host, time_ms) = (HostId::new("dc1-srv01").unwrap(), seconds * 1_000);
     let key = ReportKey { epoch: Epoch(1), stream: Stream::Metrics, sequence: 1 };
     let mut report = Report::empty(host.clone(), key, time_ms);
@@ -105,7 +105,7 @@ async fn report(bench: &Bench, seconds: i64, names: &[&str]) {
 }
 
 #[tokio::test]
-async fn reports_are_sent_with_the_collectors_labels_and_what_a_target_lost_ends() {
+pub(super) async fn reports_are_sent_with_the_collectors_labels_and_what_a_target_lost_ends() {
     let receiver = Receiver::new().await;
     let mut bench = Bench::new(&receiver.url());
     let (outward, _running) = bench.start();
