@@ -86,8 +86,14 @@ fn describe_rollups(rollups: &CheckedRollups, line: &mut impl FnMut(std::fmt::Ar
              1970); the next start sets it aside, and days of which the samples are still there are rolled up again",
             path.display()
         )),
-        RollupState::Damaged { series, repaired } => {
-            describe_series(path, rollups.series, (series, *repaired), line);
+        RollupState::Damaged { series, repaired, again } => {
+            describe_series(path, rollups.series, (series, *repaired && !again), line);
+            if *again {
+                let outcome = if *repaired { "it is set" } else { "a repair sets it" };
+                line(format_args!(
+                    "  {outcome} aside: its days are rolled up again from their samples"
+                ));
+            }
         }
     }
 }

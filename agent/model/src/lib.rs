@@ -27,7 +27,7 @@ pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use probe::{ProbeKind, ProbeResult};
 pub use problem::{Problem, Problems};
 pub use report::{Epoch, Report, ReportKey, Stream};
-pub use rollup::{ROLLUP_WINDOW_MS, RolledSeries, Rollup};
+pub use rollup::{ROLLUP_SAMPLES, ROLLUP_WINDOW_MS, RolledSeries, Rollup};
 pub use sample::{STALE_NAN_BITS, Sample, Series, is_stale, stale_marker};
 pub use schema::{Column, Schema, SchemaId};
 

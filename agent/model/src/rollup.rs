@@ -8,6 +8,9 @@ use crate::{Labels, Millis, Sample, is_stale, stale_marker};
 /// Length of a window. Windows are open on the left, as PromQL's ranges are: `(k · 5 min, (k + 1) · 5 min]`.
 pub const ROLLUP_WINDOW_MS: Millis = 300_000;
 
+/// What a query's limits count a roll-up as: it is as large as so many samples.
+pub const ROLLUP_SAMPLES: usize = 6;
+
 /// The samples of one window, or a stale marker that comes before any of them. Markers are no samples otherwise; the
 /// one behind the last sample is told by `ended_ms`.
 #[derive(Clone, Copy, Debug)]

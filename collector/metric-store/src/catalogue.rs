@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 use crate::MetricStoreError;
 use crate::index::Index;
 use crate::names::{self, Renaming};
-use crate::part::{FORMAT_VERSION, TEMPORARY_EXTENSION, sync_directory};
+use crate::part::{EIO, FORMAT_VERSION, TEMPORARY_EXTENSION, sync_directory};
 use crate::store::read;
 
 const MAGIC: [u8; 8] = *b"hdseries";
@@ -45,6 +45,11 @@ impl Catalogue {
         let path = directory.join(FILE_NAME);
         let bytes = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.raw_os_error() == Some(EIO) => {
+                tracing::error!(catalogue = %path.display(), %error,
+                    "the disk cannot read the catalogue of series; it is made anew from the parts");
+                return Ok(None);
+            }
             read => read.map_err(MetricStoreError::io("read the catalogue of series", &path))?,
         };
         let Some((header, batches)) = bytes.split_at_checked(HEADER_BYTES) else { return Ok(None) };

@@ -5,7 +5,7 @@
 //! it held are named, and the start sets it aside.
 
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use agent_model::{Labels, Sample};
 use roaring::RoaringBitmap;
@@ -96,9 +96,14 @@ pub fn check(directory: &Path, repair: bool) -> Result<Checked, MetricStoreError
         }
     }
     let index = RwLock::new(index);
+    let mut readable = Vec::new();
     for (name, path, part) in opened {
         checked.parts.push(match part {
-            Ok(part) => check_part(directory, &part, &index, repair)?,
+            Ok(part) => {
+                let found = check_part(directory, &part, &index, repair)?;
+                readable.push(Arc::new(part));
+                found
+            }
             Err(reason) => {
                 let (from_position, to_position) = (name.from_position, name.position);
                 let state = PartState::Unreadable { reason, from_position, to_position };
@@ -107,7 +112,7 @@ pub fn check(directory: &Path, repair: bool) -> Result<Checked, MetricStoreError
         });
     }
     for (named, opened) in rollups {
-        checked.rollups.push(rollups::check(directory, named, opened, &index, repair)?);
+        checked.rollups.push(rollups::check(directory, named, opened, &readable, &index, repair)?);
     }
     Ok(checked)
 }

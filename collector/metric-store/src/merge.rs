@@ -22,7 +22,7 @@ pub(crate) const LEVEL_MAX: u8 = 3;
 pub(crate) fn plan(parts: &[Arc<Part>]) -> Option<&[Arc<Part>]> {
     parts.windows(FAN_IN).find(|run| {
         let level = run[0].meta.level;
-        let same = |part: &Arc<Part>| part.meta.level == level && part.damaged_blocks() == 0;
+        let same = |part: &Arc<Part>| part.meta.level == level && part.is_whole();
         // A part that was set aside leaves a hole: whoever repairs it must find its place free.
         let next_to = |pair: &[Arc<Part>]| {
             pair[0].meta.last_sequence.checked_add(1) == Some(pair[1].meta.first_sequence)

@@ -6,6 +6,8 @@
 //! and batches of names each have a CRC: a bad block loses one series of the part, a bad group of rows some, a bad
 //! footer the part, and never another part.
 
+#[cfg(test)]
+pub(crate) mod bad_sectors;
 pub(crate) mod block;
 mod footer;
 mod places;
@@ -15,7 +17,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use reader::{CACHED_TIMES_MAX, Part, ReadBudget, TimesCache};
+pub(crate) use reader::{CACHED_TIMES_MAX, EIO, Part, ReadBudget, TimesCache};
 pub(crate) use rows::Row;
 pub use writer::TEMPORARY_EXTENSION;
 pub(crate) use writer::{PartWriter, sync_directory};
@@ -23,7 +25,7 @@ pub(crate) use writer::{PartWriter, sync_directory};
 pub(crate) const FORMAT_VERSION: u32 = 2;
 const ROLLUP_FORMAT_VERSION: u32 = 1;
 const HEADER_BYTES: u64 = 16;
-const EXTENSION: &str = "part";
+pub(crate) const EXTENSION: &str = "part";
 /// Of a part that was set aside.
 pub(crate) const DAMAGED_EXTENSION: &str = "damaged";
 

@@ -126,6 +126,11 @@ fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {
         let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|extension| extension == part::TEMPORARY_EXTENSION) {
             remove(&path, &mut recovered.recovery)?;
+        } else if path.extension().is_some_and(|extension| extension == part::DAMAGED_EXTENSION) {
+            // A cut's number means one cut for ever, also that of one set aside.
+            let aside = PartName::parse(&path.with_extension(part::EXTENSION));
+            let next = aside.map_or(1, |name| name.last_sequence.saturating_add(1));
+            recovered.next_sequence = recovered.next_sequence.max(next);
         } else if let Some(name) = PartName::parse(&path) {
             let order = (name.first_sequence, std::cmp::Reverse(name.last_sequence));
             names.insert(order, (name, path));

@@ -4,7 +4,7 @@
 //! short).
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -34,6 +34,8 @@ pub struct MetricStore {
     /// The number of the next cut; locked while one is written.
     next_sequence: Mutex<u64>,
     upkeep: Mutex<()>,
+    /// Files that nobody reads any more and that are still to be deleted.
+    undeleted: Mutex<Vec<PathBuf>>,
     recovery: Recovery,
     counters: Counters,
     /// Unlocked when closed.
@@ -81,6 +83,7 @@ impl MetricStore {
             catalogue: Mutex::new(catalogue),
             next_sequence: Mutex::new(recovered.next_sequence),
             upkeep: Mutex::new(()),
+            undeleted: Mutex::new(Vec::new()),
             recovery: recovered.recovery,
             counters: Counters::default(),
             _lock: lock,

@@ -1,5 +1,6 @@
 //! The store's promises, against real files and a simple model of what it should hold.
 
+mod bad_sectors;
 mod catalogue;
 mod damage;
 mod fsck;

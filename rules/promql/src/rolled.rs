@@ -3,14 +3,11 @@
 //! Promises: a window that cuts no roll-up is told exactly; one that cuts some is moved to their bounds and says so.
 //! A roll-up belongs to a window by its last sample, so none is counted twice or left out between neighbouring windows.
 
-use agent_model::{Millis, RolledSeries, Rollup, Sample};
+use agent_model::{Millis, ROLLUP_SAMPLES, RolledSeries, Rollup, Sample};
 
 use crate::evaluate::Evaluation;
 use crate::range::Windows;
 use crate::track::absent;
-
-/// What a query is charged for a roll-up, which is as large as so many samples.
-const ROLLUP_SAMPLES: usize = 6;
 
 /// A window of one step; the roll-ups and samples in it do not overlap, and either may come first.
 #[derive(Clone, Copy, Debug)]

@@ -1,14 +1,14 @@
 //! Checking files of roll-ups, by the same rules as parts of samples.
 
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use agent_model::{Labels, Rollup};
 
 use super::{keep_aside, read_all};
 use crate::MetricStoreError;
 use crate::index::Index;
-use crate::part;
+use crate::part::{self, DAMAGED_EXTENSION, Part};
 use crate::rollup::{self, RollupName, RollupPart};
 use crate::store::read;
 
@@ -26,10 +26,12 @@ pub struct CheckedRollups {
 #[derive(Debug)]
 pub enum RollupState {
     Sound,
-    /// These series of it cannot be read; after a repair they are what is lost.
+    /// These series of it cannot be read; after a repair they are what is lost, unless the file is made again.
     Damaged {
         series: Vec<(Labels, &'static str)>,
         repaired: bool,
+        /// The samples of its days are all there: a repair sets it aside, and the next upkeep makes it anew.
+        again: bool,
     },
     /// Nothing of it can be read. Days of which the samples are still there are rolled up again.
     Unreadable {
@@ -41,6 +43,7 @@ pub(super) fn check(
     directory: &Path,
     (name, path): (RollupName, PathBuf),
     opened: Result<RollupPart, &'static str>,
+    parts: &[Arc<Part>],
     index: &RwLock<Index>,
     repair: bool,
 ) -> Result<CheckedRollups, MetricStoreError> {
@@ -64,12 +67,16 @@ pub(super) fn check(
         Ok(())
     })?;
     if !damaged.is_empty() {
-        if repair {
-            replace(directory, &file, index)?;
+        let again = file.has_all_samples(parts);
+        match (repair, again) {
+            (false, _) => {}
+            (true, true) => set_aside(directory, &file)?,
+            (true, false) => replace(directory, &file, index)?,
         }
         let index = read(index);
         let named = damaged.into_iter().map(|(slot, reason)| (index.labels(slot), reason));
-        checked.state = RollupState::Damaged { series: named.collect(), repaired: repair };
+        let series = named.collect();
+        checked.state = RollupState::Damaged { series, repaired: repair, again };
     }
     Ok(checked)
 }
@@ -81,6 +88,14 @@ fn read_rollups(
     sink: impl FnMut(u32, Result<&[Rollup], &'static str>) -> Result<(), MetricStoreError>,
 ) -> Result<(), MetricStoreError> {
     read_all(&file.part, index, |row, times, out| file.read_series(row, times, out), sink)
+}
+
+/// Takes the damaged file out of use.
+fn set_aside(directory: &Path, file: &RollupPart) -> Result<(), MetricStoreError> {
+    let path = &file.part.path;
+    std::fs::rename(path, path.with_extension(DAMAGED_EXTENSION))
+        .map_err(MetricStoreError::io("set aside the damaged roll-ups", path))?;
+    part::sync_directory(directory)
 }
 
 /// Keeps the damaged file under another name and puts one of what can be read in its place.

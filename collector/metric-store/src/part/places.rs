@@ -7,6 +7,8 @@ use super::reader::READ_BYTES_MAX;
 use super::rows::{self, Row};
 use crate::MetricStoreError;
 
+const UNREADABLE: &str = "where its series lie cannot be read";
+
 impl Part {
     /// Where the wanted series lie, in order of slot, as far as that can be read; damage is counted.
     pub(crate) fn sound_rows(&self, wanted: &RoaringBitmap) -> Result<Vec<Row>, MetricStoreError> {
@@ -41,16 +43,35 @@ impl Part {
                 last = next;
             }
             let length = u64::from(self.groups[last].end - start);
-            let bytes = self.bytes_at(self.rows_offset + u64::from(start), length)?;
+            let bytes = match self.bytes_at(self.rows_offset + u64::from(start), length) {
+                // A bad sector among them: each group by itself.
+                Err(MetricStoreError::Damaged { .. }) => None,
+                read => Some(read?),
+            };
             for group in first..=last {
-                let from = (self.group_start(group) - start) as usize;
-                let group = bytes.get(from..(self.groups[group].end - start) as usize);
-                if let Err(reason) = rows::decode(group.unwrap_or_default(), &picked, &mut found) {
-                    damaged(reason)?;
-                }
+                let (from, to) = (self.group_start(group), self.groups[group].end);
+                let alone;
+                let group = match &bytes {
+                    Some(bytes) => bytes.get((from - start) as usize..(to - start) as usize),
+                    None => {
+                        alone = self.group_alone(from, to)?;
+                        alone.as_deref()
+                    }
+                };
+                let decoded = group.ok_or(UNREADABLE);
+                let decoded = decoded.and_then(|group| rows::decode(group, &picked, &mut found));
+                decoded.or_else(&damaged)?;
             }
         }
         Ok(found)
+    }
+
+    /// None when the disk cannot give it back.
+    fn group_alone(&self, from: u32, to: u32) -> Result<Option<Vec<u8>>, MetricStoreError> {
+        match self.bytes_at(self.rows_offset + u64::from(from), u64::from(to - from)) {
+            Err(MetricStoreError::Damaged { .. }) => Ok(None),
+            read => read.map(Some),
+        }
     }
 
     fn group_start(&self, group: usize) -> u32 {

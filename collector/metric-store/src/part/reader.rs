@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -10,10 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use agent_model::Sample;
 use roaring::RoaringBitmap;
 
+#[cfg(test)]
+use super::bad_sectors;
 use super::block::{self, Place};
 use super::footer::{Footer, TRAILER_BYTES, Trailer};
 use super::rows::{Group, Row};
-use super::{HEADER_BYTES, Kind, Meta};
+use super::{DAMAGED_EXTENSION, HEADER_BYTES, Kind, Meta};
 use crate::MetricStoreError;
 use crate::chunk::{Decoded, timestamps, values};
 use crate::index::Index;
@@ -24,6 +27,9 @@ use crate::select::TimeRange;
 const READ_GAP_BYTES: u64 = 16 << 10;
 /// One read at most, whatever lies together.
 pub(super) const READ_BYTES_MAX: u64 = 1 << 20;
+
+/// `EIO` of errno(3): a sector that cannot be read.
+pub(crate) const EIO: i32 = 5;
 
 /// Times kept while parts are read, 8 bytes each; beyond it they are read again.
 pub(crate) const CACHED_TIMES_MAX: usize = 1 << 20;
@@ -42,7 +48,12 @@ pub(crate) struct Part {
     names_bytes: u64,
     /// Blocks that could not be read so far; such a part is served as far as it goes, and never merged.
     damaged_blocks: AtomicU64,
+    /// A repair put it in the place of a damaged one that lies beside.
+    repaired: bool,
 }
+
+/// Takes the number of a block, and the block.
+type BlockSink<'a> = dyn FnMut(u32, &[u8]) -> Result<(), MetricStoreError> + 'a;
 
 /// How many samples a query may still read.
 #[derive(Debug)]
@@ -94,6 +105,7 @@ impl ReadBudget {
 impl Part {
     pub(crate) fn new(path: PathBuf, file: File, bytes: u64, footer: Footer) -> Self {
         Self {
+            repaired: path.with_extension(DAMAGED_EXTENSION).exists(),
             path,
             file,
             meta: footer.meta,
@@ -137,19 +149,38 @@ impl Part {
         self.damaged_blocks.load(Relaxed)
     }
 
+    /// Whether nothing that was put into it is known to be lost: else it is not merged, and its days are told by their
+    /// roll-ups where there are some.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.damaged_blocks() == 0 && !self.repaired
+    }
+
     /// Gives `sink` these blocks as they lie in the file, with the number of each; what it finds damaged is counted,
     /// logged and stepped over. `blocks` in order of offset.
     pub(crate) fn read_blocks(
         &self,
         blocks: &[(u32, Place)],
-        mut sink: impl FnMut(u32, &[u8]) -> Result<(), MetricStoreError>,
+        sink: &mut BlockSink<'_>,
     ) -> Result<(), MetricStoreError> {
         let mut rest = blocks;
         while let Some((_, first)) = rest.first() {
             let (run, later) = rest.split_at(run_length(rest));
             rest = later;
             let end = run.last().map_or(0, |(_, place)| end_of(*place));
-            let bytes = self.bytes_at(first.offset, end - first.offset)?;
+            let bytes = match self.bytes_at(first.offset, end - first.offset) {
+                // A bad sector between them: each by itself, so that only its own series misses something.
+                Err(MetricStoreError::Damaged { .. }) if run.len() > 1 => {
+                    for one in run {
+                        self.read_blocks(std::slice::from_ref(one), sink)?;
+                    }
+                    continue;
+                }
+                Err(MetricStoreError::Damaged { reason, .. }) => {
+                    self.count_damage(first.offset, reason);
+                    continue;
+                }
+                read => read?,
+            };
             for (number, place) in run {
                 let start = usize::try_from(place.offset - first.offset);
                 let block = start.ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
@@ -183,14 +214,14 @@ impl Part {
         times: &mut TimesCache,
         samples: &mut Vec<Sample>,
     ) -> Result<(), MetricStoreError> {
-        let block = self.block(row)?;
+        let block = self.block(row);
         let mut give = |times: &[i64], values: &[f64]| {
             let pairs = times.iter().zip(values);
             samples
                 .extend(pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value }));
             Ok(())
         };
-        let read = self.read_block(&block, range, times, &mut give);
+        let read = block.and_then(|block| self.read_block(&block, range, times, &mut give));
         self.note(row, read)
     }
 
@@ -262,9 +293,7 @@ impl Part {
         let length = usize::try_from(length).ok().filter(|_| inside);
         let length = self.sound(length.ok_or("a block lies outside of the file"))?;
         let mut bytes = vec![0; length];
-        self.file
-            .read_exact_at(&mut bytes, offset)
-            .map_err(MetricStoreError::io("read the metric part", &self.path))?;
+        read_at(&self.file, &self.path, &mut bytes, offset)?;
         Ok(bytes)
     }
 
@@ -282,6 +311,29 @@ impl Part {
 
 fn end_of(place: Place) -> u64 {
     place.offset + u64::from(place.bytes)
+}
+
+/// Reads all of `buffer`. What the disk cannot give back is damage, as bytes that changed are.
+fn read_at(
+    file: &File,
+    path: &Path,
+    buffer: &mut [u8],
+    offset: u64,
+) -> Result<(), MetricStoreError> {
+    let read = file.read_exact_at(buffer, offset);
+    #[cfg(test)]
+    let read = read.and_then(|()| bad_sectors::check(path, offset, buffer.len()));
+    let lost = |error: &io::Error| {
+        error.raw_os_error() == Some(EIO) || error.kind() == io::ErrorKind::UnexpectedEof
+    };
+    match read {
+        Err(error) if lost(&error) => {
+            let reason = "the disk cannot read it";
+            tracing::error!(part = %path.display(), offset, bytes = buffer.len(), %error, "{reason}");
+            Err(MetricStoreError::Damaged { path: path.to_path_buf(), reason })
+        }
+        read => read.map_err(MetricStoreError::io("read the metric part", path)),
+    }
 }
 
 /// How many of these blocks, in order of offset, are read together.
@@ -302,16 +354,12 @@ fn read_footer(
     bytes: u64,
 ) -> Result<Footer, MetricStoreError> {
     let damaged = |reason| MetricStoreError::Damaged { path: path.to_path_buf(), reason };
-    let read_at = |buffer: &mut [u8], offset| {
-        file.read_exact_at(buffer, offset)
-            .map_err(MetricStoreError::io("read the metric part", path))
-    };
     let smallest = HEADER_BYTES + TRAILER_BYTES as u64;
     if bytes < smallest {
         return Err(damaged("it is cut short"));
     }
     let mut header = [0; 12];
-    read_at(&mut header, 0)?;
+    read_at(file, path, &mut header, 0)?;
     if header[..8] != kind.magic() {
         return Err(damaged("it does not begin as a metric part does"));
     }
@@ -322,12 +370,12 @@ fn read_footer(
     }
     let mut trailer = [0; TRAILER_BYTES];
     let end = bytes - TRAILER_BYTES as u64;
-    read_at(&mut trailer, end)?;
+    read_at(file, path, &mut trailer, end)?;
     let trailer = Trailer::decode(&trailer, kind).map_err(damaged)?;
     if trailer.offset.checked_add(u64::from(trailer.packed_bytes)) != Some(end) {
         return Err(damaged("its trailer points elsewhere"));
     }
     let mut packed = vec![0; trailer.packed_bytes as usize];
-    read_at(&mut packed, trailer.offset)?;
+    read_at(file, path, &mut packed, trailer.offset)?;
     trailer.unpack(&packed, kind).map_err(damaged)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use agent_model::Rollup;
+use agent_model::{ROLLUP_SAMPLES, Rollup};
 
 use super::{Cuts, columns, day_range};
 use crate::MetricStoreError;
@@ -13,9 +13,6 @@ use crate::part::{Kind, Part, ReadBudget, Row, TimesCache, block};
 use crate::select::TimeRange;
 
 const EXTENSION: &str = "rollup";
-
-/// What a query's budget is charged for a roll-up, which is as large as so many samples.
-const ROLLUP_SAMPLES: usize = 6;
 
 /// From a day up to another that is not in it; of the same days the higher revision counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +63,12 @@ impl RollupPart {
         Ok(Self { name, inputs, part })
     }
 
-    /// Whether every part that it was made from is still there and not known to be damaged. `parts` in order.
+    /// Whether every part that it was made from is still there and not known to have lost anything. `parts` in order.
     pub(crate) fn has_all_samples(&self, parts: &[Arc<Part>]) -> bool {
         let Some(inputs) = &self.inputs else { return false };
         inputs.iter().all(|wanted| {
             let mut next = wanted.first;
-            for part in parts.iter().filter(|part| part.damaged_blocks() == 0) {
+            for part in parts.iter().filter(|part| part.is_whole()) {
                 let cuts = Cuts::of(&part.meta);
                 if cuts.first <= next && next <= cuts.last {
                     next = cuts.last.saturating_add(1);
@@ -116,8 +113,9 @@ impl RollupPart {
         times: &mut TimesCache,
         out: &mut Vec<Rollup>,
     ) -> Result<(), MetricStoreError> {
-        let block = self.part.block(row)?;
-        let read = self.read_block(&block, &(i64::MIN..=i64::MAX), times, out);
+        let block = self.part.block(row);
+        let read =
+            block.and_then(|block| self.read_block(&block, &(i64::MIN..=i64::MAX), times, out));
         self.part.note(row, read)
     }
 

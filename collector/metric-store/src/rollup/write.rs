@@ -20,12 +20,22 @@ use crate::store::read;
 /// Series worked on at once: their rows in all inputs are in memory, 24 bytes each.
 const BATCH_SERIES_MAX: usize = 16_384;
 
+/// What to do when a part of the day turns out to have lost something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lossy {
+    /// What is left is better than nothing.
+    Taken,
+    /// A complete file is there already.
+    Refused,
+}
+
 /// Rolls up one day out of all `parts`, which are in order of sequence. What of them is damaged is stepped over.
 pub(crate) fn roll_up(
     directory: &Path,
     name: RollupName,
     parts: &[Arc<Part>],
     index: &RwLock<Index>,
+    lossy: Lossy,
 ) -> Result<RollupPart, MetricStoreError> {
     let range = name.range();
     let parts: Vec<&Arc<Part>> = parts.iter().filter(|part| part.overlaps(&range)).collect();
@@ -53,6 +63,11 @@ pub(crate) fn roll_up(
             fold(&samples, &mut rows);
             add(&mut writer, *slot, &rows)?;
         }
+    }
+    if lossy == Lossy::Refused
+        && let Some(part) = parts.iter().find(|part| !part.is_whole())
+    {
+        return part.sound(Err("a complete roll-up of its day stays instead of one with a hole"));
     }
     let inputs = joined(parts.iter().map(|part| Cuts::of(&part.meta)));
     finish(writer, name, Some(inputs), index)

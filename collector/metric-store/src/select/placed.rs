@@ -45,6 +45,6 @@ impl<'a> Placed<'a> {
         let batch = &mut rest[..count];
         batch.sort_unstable_by_key(|(_, place)| place.offset);
         let times = &mut self.times;
-        self.part.read_blocks(batch, |at, block| sink(at, block, times))
+        self.part.read_blocks(batch, &mut |at, block| sink(at, block, times))
     }
 }

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 
 use super::{MetricStore, read, write};
 use crate::part::Part;
-use crate::rollup::{Needs, RollupName, RollupPart, Rollups};
+use crate::rollup::{Lossy, Needs, RollupName, RollupPart, Rollups};
 use crate::{MetricStoreError, merge, part, rollup};
 
 /// What one call of [`MetricStore::maintain`] did.
@@ -27,25 +27,22 @@ const ROLLED_UP_DAYS_MAX: usize = 8;
 
 impl MetricStore {
     /// Retention, merging, rolling up, forgetting series without samples. Blocks on the disk; selects and appends go
-    /// on beside it.
+    /// on beside it. A step that fails does not stop the others; the first error is returned, the rest is logged.
     pub fn maintain(&self, now_ms: i64) -> Result<Maintained, MetricStoreError> {
         let _only_one = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = Maintained::default();
         let needs = self.needs(now_ms);
         // First what frees room, and again what the new roll-ups free.
-        self.expire(&needs, now_ms, &mut done)?;
-        self.merge_parts(&mut done)?;
-        let rolled_up = self.roll_up(&needs, &mut done);
-        if rolled_up.is_err() {
-            self.counters.rollup_failures.fetch_add(1, Relaxed);
-        }
-        rolled_up?;
-        self.expire(&needs, now_ms, &mut done)?;
-        self.merge_rollups(&needs, &mut done)?;
-        done.forgotten_series = self.forget_series();
-        self.counters.forgotten_series.fetch_add(done.forgotten_series, Relaxed);
-        let mut catalogue = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
-        catalogue.tidy(&self.index)?;
+        let steps = [
+            self.delete_left_over(),
+            self.expire(&needs, now_ms, &mut done),
+            self.merge_parts(&mut done),
+            self.roll_up(&needs, &mut done),
+            self.expire(&needs, now_ms, &mut done),
+            self.merge_rollups(&needs, &mut done),
+            self.forget_series(&mut done),
+        ];
+        first_error(steps)?;
         Ok(done)
     }
 
@@ -94,16 +91,30 @@ impl MetricStore {
 
     fn roll_up(&self, needs: &Needs, done: &mut Maintained) -> Result<(), MetricStoreError> {
         let parts = self.parts();
-        for day in rollup::due(needs, &parts, &self.rollups(), ROLLED_UP_DAYS_MAX) {
-            let old: Vec<_> = self.rollups().of_day(day).cloned().into_iter().collect();
-            let revision = old.first().map_or(0, |old| old.name.revision + 1);
-            let name = RollupName { from_day: day, to_day: day + 1, revision };
-            let new = rollup::roll_up(&self.config.directory, name, &parts, &self.index)?;
-            self.replace_rollups(&old, Some(Arc::new(new)))?;
-            done.rolled_up_days += 1;
-            self.counters.rolled_up_days.fetch_add(1, Relaxed);
-            self.counters.rewritten_days.fetch_add(old.len() as u64, Relaxed);
-        }
+        let days = rollup::due(needs, &parts, &self.rollups(), ROLLED_UP_DAYS_MAX).into_iter();
+        // Each by itself: one that cannot be rolled up does not hold up the next.
+        let days: Vec<_> = days.map(|day| self.roll_up_day(day, &parts, done)).collect();
+        let failed = days.iter().filter(|day| day.is_err()).count();
+        self.counters.rollup_failures.fetch_add(failed as u64, Relaxed);
+        first_error(days)
+    }
+
+    fn roll_up_day(
+        &self,
+        day: i64,
+        parts: &[Arc<Part>],
+        done: &mut Maintained,
+    ) -> Result<(), MetricStoreError> {
+        let old: Vec<_> = self.rollups().of_day(day).cloned().into_iter().collect();
+        let revision = old.first().map_or(0, |old| old.name.revision + 1);
+        let name = RollupName { from_day: day, to_day: day + 1, revision };
+        // Late data is worth less than what a part has lost since its day was rolled up.
+        let lossy = if old.is_empty() { Lossy::Taken } else { Lossy::Refused };
+        let new = rollup::roll_up(&self.config.directory, name, parts, &self.index, lossy)?;
+        self.replace_rollups(&old, Some(Arc::new(new)))?;
+        done.rolled_up_days += 1;
+        self.counters.rolled_up_days.fetch_add(1, Relaxed);
+        self.counters.rewritten_days.fetch_add(old.len() as u64, Relaxed);
         Ok(())
     }
 
@@ -161,17 +172,37 @@ impl MetricStore {
     }
 
     fn delete<'a>(&self, old: impl Iterator<Item = &'a Part>) -> Result<(), MetricStoreError> {
-        let mut any = false;
-        for part in old {
-            any = true;
-            std::fs::remove_file(&part.path)
-                .map_err(MetricStoreError::io("delete the metric part", &part.path))?;
-        }
-        // Gone for good before a slot of theirs becomes another series.
-        if any { part::sync_directory(&self.config.directory) } else { Ok(()) }
+        let old = old.map(|part| part.path.clone());
+        self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).extend(old);
+        self.delete_left_over()
     }
 
-    fn forget_series(&self) -> u64 {
+    /// Deletes what nobody reads any more; what cannot be deleted is tried again.
+    fn delete_left_over(&self) -> Result<(), MetricStoreError> {
+        let mut undeleted = self.undeleted.lock().unwrap_or_else(PoisonError::into_inner);
+        if undeleted.is_empty() {
+            return Ok(());
+        }
+        let deleted = undeleted.iter().map(|path| match std::fs::remove_file(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            gone => gone.map_err(MetricStoreError::io("delete the metric part", path)),
+        });
+        first_error(deleted.collect::<Vec<_>>())?;
+        part::sync_directory(&self.config.directory)?;
+        undeleted.clear();
+        Ok(())
+    }
+
+    fn forget_series(&self, done: &mut Maintained) -> Result<(), MetricStoreError> {
+        // A part must be gone for good before a slot of it becomes another series.
+        self.delete_left_over()?;
+        done.forgotten_series = self.sweep();
+        self.counters.forgotten_series.fetch_add(done.forgotten_series, Relaxed);
+        let mut catalogue = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogue.tidy(&self.index)
+    }
+
+    fn sweep(&self) -> u64 {
         let mut index = write(&self.index);
         // Both at once: a sample that comes in between would belong to nobody.
         let mut head = write(&self.head);
@@ -186,4 +217,17 @@ impl MetricStore {
         forgotten.iter().for_each(|slot| head.retire(slot));
         forgotten.len()
     }
+}
+
+/// The first error of several steps; the others are logged.
+fn first_error(
+    steps: impl IntoIterator<Item = Result<(), MetricStoreError>>,
+) -> Result<(), MetricStoreError> {
+    let mut errors = steps.into_iter().filter_map(Result::err);
+    let Some(first) = errors.next() else { return Ok(()) };
+    for error in errors {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(error, "upkeep of the metric store failed in another step as well");
+    }
+    Err(first)
 }
