@@ -167,13 +167,14 @@ impl Pushes {
         body: &Body,
         received_ms: Millis,
     ) -> Result<Prepared, PushError> {
-        let decoded = body.decode()?;
-        let known = self.catalog.look_up(&owner, &decoded.push, received_ms)?;
         let earliest = received_ms.saturating_sub(self.past_max_ms);
         let latest = received_ms.saturating_add(self.future_max_ms);
+        let times = earliest..=latest;
+        let decoded = body.decode(&times)?;
+        let known = self.catalog.look_up(&owner, &decoded.push, received_ms)?;
         let single = |at: usize, timestamp_ms: Millis| match known[at] {
             Err(refusal) => Some(refusal),
-            Ok(_) if !(earliest..=latest).contains(&timestamp_ms) => Some(Refusal::Time),
+            Ok(_) if !times.contains(&timestamp_ms) => Some(Refusal::Time),
             Ok(_) => None,
         };
         let (with_its_point, points) = decoded.judged(|at, sample| single(at, sample.timestamp_ms));

@@ -22,6 +22,10 @@ mod unpack;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
+
+use agent_model::Millis;
+
 pub use error::OtlpError;
 pub use translate::{Point, Translated};
 pub use unpack::message_bytes;
@@ -33,9 +37,14 @@ pub enum Encoding {
     Json,
 }
 
-/// Decodes and translates a body. An error is about the whole request; what is wrong with single points stands in the
-/// refusals of [`Translated::push`].
-pub fn decode(body: &[u8], encoding: Encoding, gzip: bool) -> Result<Translated, OtlpError> {
+/// Decodes and translates a body; points of other times are refused. An error is about the whole request; what is wrong with
+/// single points stands in the refusals of [`Translated::push`].
+pub fn decode(
+    body: &[u8],
+    encoding: Encoding,
+    gzip: bool,
+    times: &RangeInclusive<Millis>,
+) -> Result<Translated, OtlpError> {
     let unpacked;
     let message = if gzip {
         unpacked = unpack::gzip(body)?;
@@ -48,5 +57,5 @@ pub fn decode(body: &[u8], encoding: Encoding, gzip: bool) -> Result<Translated,
         Encoding::Protobuf => protobuf::read(message)?,
         Encoding::Json => json::read(message)?,
     };
-    translate::translate(&request)
+    translate::translate(&request, times)
 }

@@ -17,4 +17,4 @@ pub const VALUE_DEPTH_MAX: usize = 16;
 pub const BOUNDS_MAX: usize = 1_000;
 
 /// Samples of `target_info` that one resource brings: every 150 s for the seven days that late data may be old.
-pub(crate) const TARGET_INFO_SAMPLES_MAX: u64 = 7 * 86_400 / 150;
+pub(crate) const TARGET_INFO_SAMPLES_MAX: i64 = 7 * 86_400 / 150;

@@ -2,12 +2,18 @@
 
 mod limits;
 
+use agent_model::Millis;
 use collector_remote_write::labels;
 use expect_test::{Expect, expect};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 
-use crate::{Encoding, Translated, decode};
+use crate::{Encoding, OtlpError, Translated};
+
+/// Points of any time are taken.
+fn decode(body: &[u8], encoding: Encoding, gzip: bool) -> Result<Translated, OtlpError> {
+    crate::decode(body, encoding, gzip, &(Millis::MIN..=Millis::MAX))
+}
 
 /// A request in JSON: one resource, one scope, these metrics.
 fn request(resource: &str, metrics: &str) -> String {
@@ -206,6 +212,42 @@ fn what_else_a_resource_says_stands_in_target_info_for_as_long_as_its_points_rea
 }
 
 #[test]
+fn a_point_of_a_wrong_clock_is_refused_and_stretches_nobodys_target_info() {
+    let resource = [service(), attribute("os.type", "linux")].join(",");
+    let metrics = r#"{"name": "g", "gauge": {"dataPoints": [
+        {"timeUnixNano": "1", "asInt": 1}, {"timeUnixNano": "1000000000", "asInt": 2},
+        {"timeUnixNano": "2000000000", "asInt": 3}, {"timeUnixNano": "2001000000", "asInt": 4},
+        {"timeUnixNano": "18446744073709551615", "asInt": 5}]}}"#;
+    let json = request(&resource, metrics);
+    let translated = crate::decode(json.as_bytes(), Encoding::Json, false, &(1_000..=2_000));
+    expect![[r#"
+        g{instance="627cc493",job="shop/cart"} 2@1000
+        g{instance="627cc493",job="shop/cart"} 3@2000
+        target_info{instance="627cc493",job="shop/cart",os_type="linux"} 1@1000 1@2000
+        3 points refused: 3 samples are not taken (time 3); the first: the time lies too far ahead or too far back (agents.future_max, agents.past_max): g{instance="627cc493",job="shop/cart"}
+    "#]]
+    .assert_eq(&shown(&translated.unwrap()));
+}
+
+/// What is no number is not read further: its size would be nobody's matter.
+#[test]
+fn numbers_are_numbers_or_texts_and_a_list_ends_at_its_first_letter() {
+    let error = |time: &str| {
+        let metrics =
+            format!(r#"{{"name": "g", "gauge": {{"dataPoints": [{{"timeUnixNano": {time}}}]}}}}"#);
+        match decode(request("", &metrics).as_bytes(), Encoding::Json, false) {
+            Err(OtlpError::Json(error)) => Some(error.classify()),
+            _ => None,
+        }
+    };
+    let wrong = Some(serde_json::error::Category::Data);
+    assert_eq!([error("7"), error(r#""7""#), error(r#""\u0037""#)], [None; 3]);
+    for time in ["-1", "1.5", r#""x""#, "true", "[1, no JSON", r#"{"a": no JSON"#] {
+        assert_eq!(error(time), wrong, "{time}");
+    }
+}
+
+#[test]
 fn what_would_be_a_wrong_number_is_left_out_by_its_reason() {
     let point = r#"{"timeUnixNano": "1000000", "asInt": "1"}"#;
     let histogram = |counts: &str, bounds: &str| {
@@ -249,8 +291,15 @@ fn what_would_be_a_wrong_number_is_left_out_by_its_reason() {
     let named = |name: &str| single(point).replace(r#""g""#, &format!(r#""{name}""#));
     assert_eq!(reasons(&named("...")), (vec![("metric_name", 1)], 1, 0));
     assert_eq!(reasons(&gauge(&attribute("đ", "x"))), (vec![("label_name", 1)], 1, 0));
-    let quantile = r#"{"name": "q", "summary": {"dataPoints": [{"timeUnixNano": "1000000", "quantileValues": [{"quantile": 1.5}]}]}}"#;
-    assert_eq!(reasons(quantile), refused);
+    let summary = |quantiles: &str| {
+        format!(
+            r#"{{"name": "q", "summary": {{"dataPoints": [{{"timeUnixNano": "1000000", "quantileValues": [{quantiles}]}}]}}}}"#
+        )
+    };
+    assert_eq!(reasons(&summary(r#"{"quantile": 1.5}"#)), refused);
+    let twice = r#"{"quantile": 0.5, "value": 1}, {"quantile": 1}, {"quantile": 0.5, "value": 2}"#;
+    assert_eq!(reasons(&summary(twice)), refused);
+    assert_eq!(reasons(&summary(r#"{"quantile": 1}, {"quantile": 0.5}"#)), (vec![], 0, 4));
 }
 
 #[test]
@@ -274,6 +323,25 @@ fn of_two_points_that_contradict_each_other_the_first_is_taken_and_its_neighbour
     );
     let translated = decode(json.as_bytes(), Encoding::Json, false).unwrap();
     assert_eq!(translated.points, [0..1, 1..2, 2..3, 3..4]);
+}
+
+#[test]
+fn a_label_with_an_empty_value_is_none_so_a_point_with_it_contradicts_one_without() {
+    let point = |attributes: &str, value: i32| {
+        format!(
+            r#"{{"timeUnixNano": "1000000", "asInt": "{value}", "attributes": [{attributes}]}}"#
+        )
+    };
+    let empty = [attribute("a", ""), r#"{"key": "b", "value": {}}"#.to_owned()].join(",");
+    let points = [point("", 1), point(&empty, 2)].join(",");
+    let metrics = format!(r#"{{"name": "g", "gauge": {{"dataPoints": [{points}]}}}}"#);
+    check(
+        &request(&attribute("service.name", ""), &metrics),
+        expect![[r#"
+            g 1@1
+            1 points refused: 1 samples are not taken (point_repeated 1); the first: two points say different things of one series at one time (of two scopes?): g
+        "#]],
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! bucket or quantile and two more, a resource also `target_info`.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use agent_model::{Labels, Millis, Sample, stale_marker};
 use collector_remote_write::{Push, Refusal, limits as of_push};
@@ -16,7 +16,7 @@ use crate::{OtlpError, limits};
 pub type Point = Range<usize>;
 
 /// Half of the time that Prometheus looks back: so often must `target_info` be there.
-const TARGET_INFO_INTERVAL_MS: u64 = 150_000;
+const TARGET_INFO_INTERVAL_MS: Millis = 150_000;
 
 const INFO: &str = "target_info";
 
@@ -69,22 +69,25 @@ struct Part<'a> {
     value: f64,
 }
 
-pub(crate) fn translate(resources: &[Resource<'_>]) -> Result<Translated, OtlpError> {
-    let mut translator = Translator::default();
+pub(crate) fn translate(
+    resources: &[Resource<'_>],
+    allowed: &RangeInclusive<Millis>,
+) -> Result<Translated, OtlpError> {
+    let mut translator = Translator { allowed, done: Translated::default(), times: None };
     for resource in resources {
         translator.resource(resource)?;
     }
     Ok(without_contradictions(translator.done))
 }
 
-#[derive(Default)]
-struct Translator {
+struct Translator<'a> {
+    allowed: &'a RangeInclusive<Millis>,
     done: Translated,
-    /// Of the points taken of a resource, in milliseconds.
-    times: Option<(u64, u64)>,
+    /// Of the points taken of a resource.
+    times: Option<(Millis, Millis)>,
 }
 
-impl Translator {
+impl Translator<'_> {
     fn resource(&mut self, resource: &Resource<'_>) -> Result<(), OtlpError> {
         let target = Target::of(&resource.attributes);
         self.times = None;
@@ -158,12 +161,15 @@ impl Translator {
         parts: Option<Vec<Part<'_>>>,
     ) -> Result<(), OtlpError> {
         self.done.push.left_out.exemplars += common.exemplars;
+        let timestamp_ms = Millis::try_from(common.time_ns / 1_000_000).unwrap_or(Millis::MAX);
         let labels = target.labels(&common.attributes);
         let refusal = match (&labels, &parts) {
             (None, _) => Some(Refusal::LabelName),
             (_, None) => Some(Refusal::Point),
-            // The time is not known.
-            _ if common.time_ns == 0 => Some(Refusal::Time),
+            // Zero is a time that is not known. One of a wrong clock must not stretch the resource's `target_info`.
+            _ if common.time_ns == 0 || !self.allowed.contains(&timestamp_ms) => {
+                Some(Refusal::Time)
+            }
             (Some(labels), Some(parts)) => {
                 (!fits(name, labels, parts)).then_some(Refusal::LabelLimits)
             }
@@ -173,8 +179,6 @@ impl Translator {
             return Ok(());
         }
         let (labels, parts) = (labels.unwrap_or_default(), parts.unwrap_or_default());
-        let time_ms = common.time_ns / 1_000_000;
-        let timestamp_ms = Millis::try_from(time_ms).unwrap_or(Millis::MAX);
         let first = self.done.push.series_count();
         for part in parts {
             let value = if common.is_stale() { stale_marker() } else { part.value };
@@ -182,8 +186,8 @@ impl Translator {
             self.series(&name, &labels, part.label, &[Sample { timestamp_ms, value }])?;
         }
         self.done.points.push(first..self.done.push.series_count());
-        let (earliest, latest) = self.times.unwrap_or((time_ms, time_ms));
-        self.times = Some((earliest.min(time_ms), latest.max(time_ms)));
+        let (earliest, latest) = self.times.unwrap_or((timestamp_ms, timestamp_ms));
+        self.times = Some((earliest.min(timestamp_ms), latest.max(timestamp_ms)));
         Ok(())
     }
 
@@ -191,7 +195,7 @@ impl Translator {
     fn info(
         &mut self,
         labels: Option<Set<'_>>,
-        (earliest, latest): (u64, u64),
+        (earliest, latest): (Millis, Millis),
     ) -> Result<(), OtlpError> {
         let refusal = match &labels {
             None => Some(Refusal::LabelName),
@@ -203,15 +207,14 @@ impl Translator {
             return Ok(());
         }
         let longest = TARGET_INFO_INTERVAL_MS * limits::TARGET_INFO_SAMPLES_MAX;
-        let mut time_ms = earliest.max(latest.saturating_sub(longest));
+        let mut timestamp_ms = earliest.max(latest.saturating_sub(longest));
         let mut samples = Vec::new();
         loop {
-            let timestamp_ms = Millis::try_from(time_ms).unwrap_or(Millis::MAX);
             samples.push(Sample { timestamp_ms, value: 1.0 });
-            if time_ms >= latest {
+            if timestamp_ms >= latest {
                 break;
             }
-            time_ms = latest.min(time_ms.saturating_add(TARGET_INFO_INTERVAL_MS));
+            timestamp_ms = latest.min(timestamp_ms.saturating_add(TARGET_INFO_INTERVAL_MS));
         }
         self.series(INFO, &labels.unwrap_or_default(), None, &samples)
     }
@@ -297,8 +300,12 @@ fn histogram<'a>(point: &Histogram<'_>) -> Option<Vec<Part<'a>>> {
 }
 
 fn summary<'a>(point: &Summary<'_>) -> Option<Vec<Part<'a>>> {
-    let good = point.quantiles.len() <= limits::BOUNDS_MAX
-        && point.quantiles.iter().all(|(quantile, _)| (0.0..=1.0).contains(quantile));
+    let mut quantiles: Vec<f64> = point.quantiles.iter().map(|(quantile, _)| *quantile).collect();
+    quantiles.sort_unstable_by(f64::total_cmp);
+    // One that stands twice would be two values of one series.
+    let good = quantiles.len() <= limits::BOUNDS_MAX
+        && quantiles.iter().all(|quantile| (0.0..=1.0).contains(quantile))
+        && quantiles.windows(2).all(|pair| pair[0] < pair[1]);
     if !good {
         return None;
     }

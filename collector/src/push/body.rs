@@ -1,5 +1,8 @@
 //! The two ways in which series are pushed: remote write and OTLP. Behind the decoder both are the same.
 
+use std::ops::RangeInclusive;
+
+use agent_model::Millis;
 use collector_otlp::{Encoding, Translated};
 use collector_remote_write::{RemoteWriteError, Version, limits};
 
@@ -35,15 +38,15 @@ impl Body {
         }
     }
 
-    /// Series and samples; those of remote write belong to no points.
-    pub(super) fn decode(&self) -> Result<Translated, PushError> {
+    /// Series and samples; those of remote write belong to no points. Points of other times are refused already.
+    pub(super) fn decode(&self, times: &RangeInclusive<Millis>) -> Result<Translated, PushError> {
         match self {
             Self::RemoteWrite(bytes, version) => {
                 let push = collector_remote_write::decode(bytes, *version)?;
                 Ok(Translated { push, ..Translated::default() })
             }
             Self::Otlp { bytes, encoding, gzip } => {
-                Ok(collector_otlp::decode(bytes, *encoding, *gzip)?)
+                Ok(collector_otlp::decode(bytes, *encoding, *gzip, times)?)
             }
         }
     }

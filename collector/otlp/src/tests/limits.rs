@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, metric::Data};
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{attribute, gauge, in_protobuf, request, service};
-use crate::{Encoding, OtlpError, decode, limits};
+use super::{attribute, decode, gauge, in_protobuf, request, service};
+use crate::{Encoding, OtlpError, limits};
 
 #[test]
 fn labels_and_bounds_are_taken_up_to_their_limits() {
@@ -41,6 +41,16 @@ fn labels_and_bounds_are_taken_up_to_their_limits() {
     };
     assert_eq!(refused(&bounds(limits::BOUNDS_MAX)), 0);
     assert_eq!(refused(&bounds(limits::BOUNDS_MAX + 1)), 1);
+}
+
+/// Copied for each, they would take minutes.
+#[test]
+fn a_hundred_thousand_attributes_of_one_name_are_one_label_that_is_too_long() {
+    let all = vec![attribute("a.b", &"x".repeat(130)); 100_000].join(",");
+    let translated = decode(&in_protobuf(&request("", &gauge(&all))), Encoding::Protobuf, false);
+    let translated = translated.unwrap();
+    let reasons: Vec<_> = translated.push.refusals.iter().collect();
+    assert_eq!(reasons, [(collector_remote_write::Refusal::LabelLimits, 1)]);
 }
 
 #[test]
