@@ -65,7 +65,20 @@ impl Journal {
         if self.newest.as_ref().is_some_and(|newest| !names.contains(newest)) {
             return Err(SnapshotError::Restless { path: from.to_owned() });
         }
-        for name in &names {
+        self.link_all(&names, from, to)?;
+        self.newest = names.pop_last();
+        Ok(())
+    }
+
+    /// Links the segments of a list. One that has gone since it was listed may only be older than all that were caught:
+    /// behind an older one it would be a hole, and nobody starts from a journal with a hole.
+    fn link_all(
+        &self,
+        wanted: &BTreeSet<String>,
+        from: &Path,
+        to: &Path,
+    ) -> Result<(), SnapshotError> {
+        for name in wanted {
             let (from, to) = (from.join(name), to.join(name));
             // Where links are not possible, what was the newest has been copied while it was written.
             if self.newest.as_ref() == Some(name) && !is_same_file(&from, &to)? {
@@ -73,8 +86,12 @@ impl Journal {
             }
             link(&from, &to)?;
         }
-        self.newest = names.pop_last();
-        Ok(())
+        let caught = names(to)?;
+        let has_hole = caught.first().is_some_and(|oldest| {
+            wanted.iter().any(|name| name > oldest && !caught.contains(name))
+        });
+        let restless = || SnapshotError::Restless { path: from.to_owned() };
+        if has_hole { Err(restless()) } else { Ok(()) }
     }
 
     /// The newest segment is still being written: what of it is there now is copied.
@@ -249,6 +266,25 @@ mod tests {
         put(&from, "9.journal", "nine");
         let hole = journal.end(&from, &to);
         assert!(matches!(hole, Err(SnapshotError::Restless { .. })));
+    }
+
+    #[test]
+    fn a_segment_that_goes_between_list_and_link_is_an_error_when_an_older_one_was_caught() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+        put(&from, "3.journal", "three");
+        let listed = BTreeSet::from(["1", "2", "3"].map(|number| format!("{number}.journal")));
+        let mut journal = Journal::default();
+        make_directory(&to).unwrap();
+        journal.link_all(&listed, &from, &to).unwrap();
+        // The first was linked before it went, the second was not.
+        put(&to, "1.journal", "one");
+        let hole = journal.link_all(&listed, &from, &to);
+        assert!(matches!(hole, Err(SnapshotError::Restless { .. })));
+        // One that went after it was caught is in the copy.
+        put(&to, "2.journal", "two");
+        journal.link_all(&listed, &from, &to).unwrap();
+        journal.follow(&from, &to).unwrap();
     }
 
     #[test]
