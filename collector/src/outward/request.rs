@@ -139,8 +139,13 @@ async fn judge(answer: Response, version: Version, samples: u64) -> Answer {
     if status.is_server_error() || later.contains(&status) {
         return Answer::Later { why, after };
     }
-    let of_samples =
-        [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY];
+    // 409 is how Thanos calls samples out of their order, or twice.
+    let of_samples = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::CONFLICT,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ];
     Answer::Refused { why, smaller: of_samples.contains(&status) }
 }
 

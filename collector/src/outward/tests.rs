@@ -195,8 +195,14 @@ async fn a_target_that_moved_or_speaks_another_version_is_a_mistake_to_mend_and_
 
 #[tokio::test]
 async fn a_bad_sample_is_lost_alone_and_the_order_of_its_neighbours_holds() {
+    for status in [400, 409, 413, 422] {
+        a_bad_sample_among_good_ones(status).await;
+    }
+}
+
+async fn a_bad_sample_among_good_ones(status: u16) {
     let receiver = Receiver::new().await;
-    receiver.refuse("m7{", 400);
+    receiver.refuse("m7{", status);
     let mut bench = Bench::new(&receiver.url());
     let all: Vec<u32> = (1..=20).collect();
     for at in 1..=5 {
