@@ -1,6 +1,6 @@
 //! Whether the collector does its work, measured every second, and if not, why.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use collector_journal::Journal;
@@ -27,8 +27,11 @@ pub async fn watch(
     health: watch::Sender<Health>,
     mut stop: watch::Receiver<bool>,
 ) {
+    // The journal may lie on a disk of its own; the other stores need theirs as much.
+    let directories = [journal.directory().to_owned(), state_dir];
     loop {
-        let now = measure(Stores::free_bytes(&state_dir), reserve_bytes, journal.stats().full);
+        let free = tightest(&directories, |directory| Stores::free_bytes(directory));
+        let now = measure(free, reserve_bytes, journal.stats().full);
         health.send_if_modified(|before| {
             if before.ready != now.ready {
                 tracing::info!(ready = now.ready, reasons = ?now.reasons, "readiness changed");
@@ -44,12 +47,26 @@ pub async fn watch(
     }
 }
 
-fn measure(free_bytes: Option<u64>, reserve_bytes: u64, journal_is_full: bool) -> Health {
+/// The directory with the least free space; one of which that is not known comes first.
+fn tightest(
+    directories: &[PathBuf; 2],
+    free_bytes: impl Fn(&Path) -> Option<u64>,
+) -> (&Path, Option<u64>) {
+    let [first, second] = directories.each_ref().map(|path| (path.as_path(), free_bytes(path)));
+    if second.1 < first.1 { second } else { first }
+}
+
+fn measure(
+    (directory, free_bytes): (&Path, Option<u64>),
+    reserve_bytes: u64,
+    journal_is_full: bool,
+) -> Health {
     let mut reasons = Vec::new();
+    let directory = directory.display();
     match free_bytes {
-        None => reasons.push("the free space of the state directory is not known".to_owned()),
+        None => reasons.push(format!("the free space of {directory} is not known")),
         Some(free) if free <= reserve_bytes => reasons.push(format!(
-            "the disk is full: {free} bytes are free, and {reserve_bytes} are kept in reserve \
+            "the disk is full: {free} bytes are free in {directory}, and {reserve_bytes} are kept in reserve \
              (journal.free_reserve); reports wait at the agents"
         )),
         Some(_) => {}
@@ -70,11 +87,27 @@ mod tests {
 
     #[test]
     fn at_the_reserve_it_is_not_ready_and_says_why() {
-        assert!(measure(Some(101), 100, false).ready);
-        let full = measure(Some(100), 100, false);
+        let measure = |free, full| measure((Path::new("/var/j"), free), 100, full);
+        assert!(measure(Some(101), false).ready);
+        let full = measure(Some(100), false);
         assert!(!full.ready && full.reasons[0].contains("the disk is full"));
-        assert!(!measure(None, 100, false).ready);
-        let behind = measure(Some(101), 100, true);
+        assert!(full.reasons[0].contains("100 bytes are free in /var/j"));
+        assert!(!measure(None, false).ready);
+        let behind = measure(Some(101), true);
         assert!(!behind.ready && behind.reasons[0].contains("the journal is full"));
+    }
+
+    #[test]
+    fn of_two_disks_the_fuller_one_counts() {
+        let directories = [PathBuf::from("journal"), PathBuf::from("state")];
+        let least = |journal, state| {
+            let free = |path: &Path| if path == Path::new("journal") { journal } else { state };
+            let (path, free) = tightest(&directories, free);
+            (path.to_str().unwrap().to_owned(), free)
+        };
+        assert_eq!(least(Some(1), Some(2)), ("journal".to_owned(), Some(1)));
+        assert_eq!(least(Some(2), Some(1)), ("state".to_owned(), Some(1)));
+        assert_eq!(least(Some(2), None), ("state".to_owned(), None));
+        assert_eq!(least(Some(2), Some(2)), ("journal".to_owned(), Some(2)));
     }
 }

@@ -36,7 +36,7 @@ use position::PositionFile;
 use progress::Figures;
 use read::Reading;
 use request::{ClientError, Http};
-use sender::{Disk, Sender};
+use sender::Sender;
 
 use crate::feed::FeedError;
 use crate::schemas::Schemas;
@@ -162,9 +162,8 @@ fn sender(
     let (journal, schemas) = (sources.journal.clone(), sources.schemas.clone());
     let reading =
         Reading::new(journal.clone(), schemas, Arc::clone(&target), Arc::clone(&progress));
-    let state_dir = sources.state_dir.clone();
-    let disk = Disk { state_dir, reserve_bytes: sources.reserve_bytes };
+    let reserve_bytes = sources.reserve_bytes;
     let reading = Arc::new(Mutex::new(reading));
     let bound_interval = sender::BOUND_INTERVAL;
-    Ok(Sender { target, journal, reading, http, progress, file, disk, bound_interval })
+    Ok(Sender { target, journal, reading, http, progress, file, reserve_bytes, bound_interval })
 }

@@ -166,9 +166,9 @@ impl Stores {
         Ok((schemas, ledger))
     }
 
-    /// Bytes free on the journal's file system for an unprivileged program.
-    pub fn free_bytes(state_dir: &Path) -> Option<u64> {
-        let stat = nix::sys::statvfs::statvfs(state_dir).ok()?;
+    /// Bytes free for an unprivileged program on the file system of a directory.
+    pub fn free_bytes(directory: &Path) -> Option<u64> {
+        let stat = nix::sys::statvfs::statvfs(directory).ok()?;
         Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
     }
 }

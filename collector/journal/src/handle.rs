@@ -147,6 +147,11 @@ impl Journal {
         state.segments.first().map_or(state.durable.next(), |segment| segment.first)
     }
 
+    /// Where its segments lie: it may be a file system of its own.
+    pub fn directory(&self) -> &Path {
+        &self.0.config.directory
+    }
+
     /// Bytes on disk.
     pub fn bytes(&self) -> u64 {
         self.0.shared.state().bytes()

@@ -2,7 +2,6 @@
 //! Promises: the position is stored after the target has taken everything before it, so a crash repeats and never loses;
 //! what waits stays within its bound while a delivery hangs, and where the disk can be neither read nor written.
 
-use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,21 +26,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the bound of what waits is looked at while a delivery hangs, or the journal cannot be read.
 pub(super) const BOUND_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Where free space is looked at, and how much ingest needs.
-#[derive(Clone, Debug)]
-pub(super) struct Disk {
-    pub(super) state_dir: PathBuf,
-    pub(super) reserve_bytes: u64,
-}
-
-impl Disk {
-    /// Near enough to the reserve that nothing is kept for a target that does not take it.
-    fn is_full(&self) -> bool {
-        let free = Stores::free_bytes(&self.state_dir);
-        free.is_some_and(|free| free < self.reserve_bytes.saturating_mul(2))
-    }
-}
-
 /// What the task works with.
 pub(super) struct Sender {
     pub(super) target: Arc<Target>,
@@ -50,7 +34,8 @@ pub(super) struct Sender {
     pub(super) http: Http,
     pub(super) progress: Arc<Progress>,
     pub(super) file: PositionFile,
-    pub(super) disk: Disk,
+    /// Free space that ingest needs.
+    pub(super) reserve_bytes: u64,
     pub(super) bound_interval: Duration,
 }
 
@@ -137,11 +122,17 @@ impl Sender {
     }
 
     fn overflow(&self) -> Option<(Position, Dropped)> {
-        let full = self.progress.health() != Health::Good && self.disk.is_full();
+        let full = self.progress.health() != Health::Good && self.disk_is_full();
         let stored = self.progress.stored();
         let now_ms = u64::try_from(clock::now_ms()).unwrap_or(0);
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms);
         queue::overflow(&self.journal, stored, &self.target, full, now)
+    }
+
+    /// Near enough to the reserve that nothing is kept for a target that does not take it.
+    fn disk_is_full(&self) -> bool {
+        let free = Stores::free_bytes(self.journal.directory());
+        free.is_some_and(|free| free < self.reserve_bytes.saturating_mul(2))
     }
 
     /// Gives up everything up to a position; `undone` were in the batch under way.
