@@ -148,7 +148,7 @@ async fn reports(
         Ok(acknowledgement) => Ok(acknowledgement.encode().into_response()),
         Err(error) => {
             let (text, reason) =
-                (crate::describe(&error), if error.retryable() { "no_space" } else { "journal" });
+                (crate::describe(&error), error.room_reason().unwrap_or("journal"));
             tracing::error!(%host, error = text, "reports could not be stored");
             Err(api.refuse(StatusCode::SERVICE_UNAVAILABLE, reason, text))
         }

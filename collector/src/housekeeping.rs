@@ -72,6 +72,7 @@ pub async fn run(
         }
         round = clock::instant();
         release(&stores, &outward, &metrics).await;
+        metrics.note_journal(&stores.journal.stats());
         metrics.note_metric_store(&stores.metrics.stats());
         let named = stores.inventory.name_holes(HOLE_DELAY_MS, clock::now_ms()).await;
         log_failure("holes in reports could not be looked for", named.map(drop));

@@ -40,6 +40,7 @@ pub struct SelfMetrics {
 #[derive(Clone, Debug)]
 struct PartFigures {
     alerting: IntGaugeVec,
+    journal: IntGaugeVec,
     metric_store: IntGaugeVec,
     notifications_failed: IntCounterVec,
 }
@@ -165,6 +166,11 @@ impl PartFigures {
                 "Alerts and notifications: what was sent, failed, retried or replaced, and what waits.",
                 &["what"],
             )?,
+            journal: make.gauges(
+                "journal",
+                "The journal: what it holds and what it did, refused or could not read since the start.",
+                &["what"],
+            )?,
             metric_store: make.gauges(
                 "metric_store",
                 "The metric store: what it holds and what it did, refused or could not read since the start.",
@@ -246,6 +252,26 @@ impl SelfMetrics {
         for (receiver, count) in failed {
             let counter = self.parts.notifications_failed.with_label_values(&[receiver.as_ref()]);
             counter.inc_by(count.saturating_sub(counter.get()));
+        }
+    }
+
+    /// Takes over the figures that the journal keeps by itself.
+    pub fn note_journal(&self, stats: &collector_journal::JournalStats) {
+        for (what, value) in [
+            ("appended_records", stats.appended_records),
+            ("appended_bytes", stats.appended_bytes),
+            ("syncs", stats.syncs),
+            ("sync_failures", stats.sync_failures),
+            ("no_space_refusals", stats.no_space_refusals),
+            ("full_refusals", stats.full_refusals),
+            ("full", u64::from(stats.full)),
+            ("torn_bytes", stats.torn_bytes),
+            ("gaps_read", stats.gaps_read),
+            ("segments", stats.segments),
+            ("bytes", stats.disk_bytes),
+        ] {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            self.parts.journal.with_label_values(&[what]).set(value);
         }
     }
 

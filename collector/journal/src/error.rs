@@ -59,6 +59,15 @@ impl JournalError {
         matches!(self, Self::NoSpace { .. } | Self::Full { .. } | Self::Io { .. })
     }
 
+    /// The name under which an append that was refused for want of room is counted.
+    pub fn room_reason(&self) -> Option<&'static str> {
+        match self {
+            Self::NoSpace { .. } => Some("no_space"),
+            Self::Full { .. } => Some("journal_full"),
+            _ => None,
+        }
+    }
+
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { operation, path, source: Arc::new(source) }

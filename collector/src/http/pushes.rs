@@ -99,8 +99,10 @@ pub(super) fn refusal(error: PushError) -> Refused {
         error => {
             let text = crate::describe(&error);
             tracing::error!(error = text, "a push could not be stored");
-            let no_space = matches!(&error, PushError::Journal(error) if error.retryable());
-            let reason = if no_space { "no_space" } else { "store" };
+            let reason = match &error {
+                PushError::Journal(error) => error.room_reason().unwrap_or("store"),
+                _ => "store",
+            };
             refused(StatusCode::SERVICE_UNAVAILABLE, reason, text)
         }
     }
@@ -172,5 +174,15 @@ mod tests {
         assert_eq!(place(&bodies, 1).err().map(|refused| refused.status.as_u16()), Some(503));
         drop(first);
         assert!(place(&bodies, 1).is_ok());
+    }
+    #[test]
+    fn a_journal_that_is_full_is_told_apart_from_a_disk_that_is() {
+        let reason = |error| {
+            let refused = refusal(PushError::Journal(error));
+            (refused.status.as_u16(), refused.reason)
+        };
+        assert_eq!(reason(JournalError::Full { held: 2, max: 1 }), (503, "journal_full"));
+        assert_eq!(reason(JournalError::NoSpace { free: 1, reserve: 2 }), (503, "no_space"));
+        assert_eq!(reason(JournalError::Closed), (503, "store"));
     }
 }

@@ -110,6 +110,7 @@ async fn a_backlog_has_its_bound_and_goes_on_when_something_was_released() {
     };
     let JournalError::Full { held, max: 1_024 } = refused else { panic!("{refused}") };
     assert!(refused.retryable() && held <= 1_024, "{refused}");
+    assert_eq!(refused.room_reason(), Some("journal_full"));
     let stats = journal.stats();
     assert!(stats.full && stats.disk_bytes == held && stats.full_refusals == 1, "{stats:?}");
     // What is there is read as ever, and what was refused left nothing.
