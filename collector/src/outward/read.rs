@@ -137,7 +137,7 @@ impl Reading {
         }
         let clock_ms = if batch.level { now_ms } else { self.received_ms };
         let silent = self.targets.silent(clock_ms, SILENT_AFTER_MS);
-        end(silent, &mut samples);
+        self.end(silent, &mut samples);
         let all = samples.len();
         samples.retain(|(named, _)| named.sent);
         self.progress.note_kept_back((all - samples.len()) as u64);
@@ -281,13 +281,21 @@ impl Reading {
             columns.push(Reported { schema, id: column.schema, timestamp_ms, series });
         }
         let ended = self.targets.note(&record.host, columns, record.received_ms);
-        for id in ended.iter().flat_map(|ended| &ended.schemas) {
-            if let Some(gone) = self.columns.remove(&(record.host.clone(), *id)) {
-                self.known = self.known.saturating_sub(gone.len());
+        self.end(ended, samples);
+        Ok(())
+    }
+
+    /// Makes the stale markers of series that ended, and forgets the schemas that had them.
+    fn end(&mut self, ended: Vec<Ended<Arc<Named>>>, samples: &mut Samples) {
+        for Ended { host, series, at_ms, schemas } in ended {
+            let marker = Sample { timestamp_ms: at_ms, value: stale_marker() };
+            samples.extend(series.into_iter().map(|named| (named, marker)));
+            for id in schemas {
+                if let Some(gone) = self.columns.remove(&(host.clone(), id)) {
+                    self.known = self.known.saturating_sub(gone.len());
+                }
             }
         }
-        end(ended, samples);
-        Ok(())
     }
 
     /// Sorts samples by series and time, and cuts them into requests; a series is in one shard only.
@@ -351,13 +359,6 @@ impl Shard {
                 piece.push(OutwardSeries { labels, samples: vec![sample] });
             }
         }
-    }
-}
-
-fn end(ended: Vec<Ended<Arc<Named>>>, samples: &mut Samples) {
-    for Ended { series, at_ms, .. } in ended {
-        let marker = Sample { timestamp_ms: at_ms, value: stale_marker() };
-        samples.extend(series.into_iter().map(|named| (named, marker)));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::feed::{Content, Decoded, Follower, Reported};
 use crate::push::{Catalog, Pushed};
 use crate::schemas::Schemas;
 use crate::self_metrics::SelfMetrics;
-use crate::views::targets::{self, Targets, is_recorded};
+use crate::views::targets::{self, Ended, Targets, is_recorded};
 use crate::views::wait_after_failure;
 
 /// Follows the feed into the metric store.
@@ -125,13 +125,18 @@ impl MetricsView {
             let (id, timestamp_ms) = (column.schema, column.timestamp_ms);
             columns.push(targets::Reported { schema, id, timestamp_ms, series });
         }
-        for ended in self.state.targets.note(host, columns, reported.record.received_ms) {
-            end(&self.store, &ended.series.into(), ended.at_ms);
-            for id in ended.schemas {
+        let ended = self.state.targets.note(host, columns, reported.record.received_ms);
+        self.end(ended);
+        Ok(())
+    }
+
+    fn end(&mut self, ended: Vec<Ended<SeriesRef>>) {
+        for Ended { host, series, at_ms, schemas } in ended {
+            end(&self.store, &series.into(), at_ms);
+            for id in schemas {
                 self.state.references.remove(&(host.clone(), id));
             }
         }
-        Ok(())
     }
 
     /// Makes room in memory or registers series again; a disk that refuses is waited for.
@@ -179,9 +184,8 @@ impl MetricsView {
     }
 
     fn mark_silent(&mut self, now_ms: Millis) {
-        for ended in self.state.targets.silent(now_ms, self.silent_after_ms) {
-            end(&self.store, &ended.series.into(), ended.at_ms);
-        }
+        let ended = self.state.targets.silent(now_ms, self.silent_after_ms);
+        self.end(ended);
     }
 }
 

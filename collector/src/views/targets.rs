@@ -1,7 +1,8 @@
 //! What each target of a host reports in now, and which of its series end when it reports others or falls silent.
 //! `R` stands for a series: its place in the metric store, or its labels where it is sent on.
 //!
-//! Promises: a series ends once, right after the last report that had it; a backlog that comes after newer data ends nothing.
+//! Promises: a series ends once, right after the last report that had it; a backlog that comes after newer data ends nothing;
+//! of a silent target nothing is kept but when it reported last, and that for a week.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -13,6 +14,9 @@ use crate::recorded::RECORDED_JOB;
 
 /// How far back PromQL looks for a sample: a series without newer ones ends by itself then.
 const LOOKBACK_MS: Millis = 300_000;
+
+/// How long the time of a silent target's last report is kept: what is older is refused, as agents are set at first.
+const SILENT_KEPT_MS: Millis = 7 * 86_400_000;
 
 /// Job and instance.
 type Target = (String, String);
@@ -35,6 +39,7 @@ pub(crate) struct Reported<R> {
 /// Series that have ended, and the time of their stale markers.
 #[derive(Debug)]
 pub(crate) struct Ended<R> {
+    pub(crate) host: HostId,
     pub(crate) series: Vec<R>,
     pub(crate) at_ms: Millis,
     /// Schemas that their target no longer reports in.
@@ -105,12 +110,18 @@ impl<R: Clone + Eq + Hash> Targets<R> {
         }
         let spacing_ms = current.newest_ms.saturating_sub(before.newest_ms);
         current.spacing_ms = if spacing_ms > 0 { Some(spacing_ms) } else { before.spacing_ms };
+        if before.silent {
+            // What it reported has ended already.
+            *before = current;
+            return None;
+        }
         let same = before.columns.iter().map(|(id, _)| id).eq(current.ids());
         let ended = (!same).then(|| {
             let kept: HashSet<&R> = current.series().collect();
             let ended = before.series().filter(|one| !kept.contains(one)).cloned();
             let gone = before.ids().filter(|id| !current.ids().any(|other| other == *id));
             Ended {
+                host: host.clone(),
                 series: ended.collect(),
                 at_ms: before.newest_ms.saturating_add(1),
                 schemas: gone.copied().collect(),
@@ -123,21 +134,17 @@ impl<R: Clone + Eq + Hash> Targets<R> {
     /// The series of targets that have fallen silent since the last look; a host reports at least at its ticks.
     pub(crate) fn silent(&mut self, now_ms: Millis, ticks_ms: Millis) -> Vec<Ended<R>> {
         let mut found = Vec::new();
-        for ((_, (job, instance)), current) in &mut self.current {
+        self.current.retain(|(host, (job, instance)), current| {
+            let age_ms = now_ms.saturating_sub(current.received_ms);
             // The evaluation ends recorded series by itself; a group may be evaluated once an hour.
             if current.silent || is_recorded(job) {
-                continue;
+                return !current.silent || age_ms <= SILENT_KEPT_MS;
             }
-            let age = now_ms.saturating_sub(current.received_ms);
-            if age > current.silent_after_ms(instance.is_empty(), ticks_ms) {
-                current.silent = true;
-                found.push(Ended {
-                    series: current.series().cloned().collect(),
-                    at_ms: current.newest_ms.saturating_add(1),
-                    schemas: Vec::new(),
-                });
+            if age_ms > current.silent_after_ms(instance.is_empty(), ticks_ms) {
+                found.push(current.fall_silent(host));
             }
-        }
+            true
+        });
         found
     }
 }
@@ -146,6 +153,21 @@ impl<R> Current<R> {
     fn new(id: SchemaId, series: Arc<[R]>, newest_ms: Millis, received_ms: Millis) -> Self {
         let columns = vec![(id, series)];
         Self { columns, newest_ms, received_ms, spacing_ms: None, silent: false }
+    }
+
+    /// Ends, and gives up what it held.
+    fn fall_silent(&mut self, host: &HostId) -> Ended<R>
+    where
+        R: Clone,
+    {
+        self.silent = true;
+        let columns = std::mem::take(&mut self.columns);
+        Ended {
+            host: host.clone(),
+            series: columns.iter().flat_map(|(_, series)| series.iter().cloned()).collect(),
+            at_ms: self.newest_ms.saturating_add(1),
+            schemas: columns.iter().map(|(id, _)| *id).collect(),
+        }
     }
 
     fn ids(&self) -> impl Iterator<Item = &SchemaId> {
@@ -168,4 +190,41 @@ impl<R> Current<R> {
 /// Whether a job is that of recorded series.
 pub(crate) fn is_recorded(job: &str) -> bool {
     job.strip_prefix(RECORDED_JOB).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(targets: &mut Targets<u32>, at_ms: Millis, series: &Arc<[u32]>) -> Vec<Ended<u32>> {
+        let (job, instance) = ("db".to_owned(), "i:1".to_owned());
+        let schema = Arc::new(Schema { job, instance, series: Vec::new(), base: Vec::new() });
+        let (id, series) = (schema.id(), Arc::clone(series));
+        let column = Reported { schema, id, timestamp_ms: at_ms, series };
+        targets.note(&HostId::new("dc1-srv01").unwrap(), vec![column], at_ms)
+    }
+
+    #[test]
+    fn a_silent_target_keeps_no_series_ends_once_and_is_forgotten_after_a_week() {
+        let mut targets = Targets::default();
+        let series: Arc<[u32]> = Arc::from([1, 2]);
+        assert!(report(&mut targets, 0, &series).is_empty());
+        assert!(targets.silent(LOOKBACK_MS, 45_000).is_empty());
+        let ended = targets.silent(LOOKBACK_MS + 1, 45_000);
+        let [Ended { series: ended, at_ms: 1, schemas, .. }] = ended.as_slice() else {
+            panic!("{ended:?}")
+        };
+        assert_eq!((ended.as_slice(), schemas.len()), ([1, 2].as_slice(), 1));
+        assert_eq!(Arc::strong_count(&series), 1, "its series are held on to");
+        assert!(targets.silent(LOOKBACK_MS + 2, 45_000).is_empty());
+        // A backlog from before changes nothing, and what is new begins anew.
+        let back_ms = 10 * LOOKBACK_MS;
+        assert!(report(&mut targets, -1, &series).is_empty());
+        assert!(report(&mut targets, back_ms, &Arc::from([2])).is_empty());
+        assert_eq!(targets.silent(back_ms + LOOKBACK_MS + 1, 45_000)[0].series, [2]);
+        targets.silent(back_ms + SILENT_KEPT_MS, 45_000);
+        assert_eq!(targets.current.len(), 1);
+        targets.silent(back_ms + SILENT_KEPT_MS + 1, 45_000);
+        assert!(targets.current.is_empty());
+    }
 }
