@@ -30,7 +30,7 @@ pub async fn watch(
     // The journal may lie on a disk of its own; the other stores need theirs as much.
     let directories = [journal.directory().to_owned(), state_dir];
     loop {
-        let free = tightest(&directories, |directory| Stores::free_bytes(directory));
+        let free = tightest(&directories, Stores::free_bytes);
         let now = measure(free, reserve_bytes, journal.stats().full);
         health.send_if_modified(|before| {
             if before.ready != now.ready {
