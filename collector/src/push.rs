@@ -1,7 +1,8 @@
 //! Pushed series: from a decoded request of somebody who is no agent to the journal and the views.
 //!
 //! Promises: what is acknowledged is on disk; a series carries its owner's labels and speaks for nobody else (`push/owner`);
-//! what is not taken is counted by reason and told. What waits for the views is bounded, so a slow disk slows the senders.
+//! what is not taken is counted by reason and told. The memory of what is decoded or waits for the views is bounded, so a slow
+//! disk slows the senders.
 //! Leaves to others: HTTP and tokens (`http/remote_write`, `http/otlp`), the bytes of a request (`collector_remote_write`,
 //! `collector_otlp`). However a request came, from its decoding on it goes one way.
 
@@ -22,6 +23,7 @@ use collector_remote_write::{LeftOut, Refusal, Refusals, RemoteWriteError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use body::Body;
+use body::PACKING;
 pub use catalog::{Catalog, Known};
 pub use owner::{Owner, owner_labels};
 
@@ -29,8 +31,9 @@ use crate::feed::{Content, Decoded, Feed};
 use crate::record::PushRecord;
 use crate::self_metrics::PushMetrics;
 
-/// Kibibytes of pushes that are being decoded, stored, or still to be taken by a view.
-const ROOM_KIBIBYTES: usize = 64 << 10;
+/// Kibibytes of pushes that are being decoded, stored, or still to be taken by a view: enough for the largest one while it is
+/// decoded and packed.
+const ROOM_KIBIBYTES: usize = 144 << 10;
 
 /// How long a push waits for room before its sender is told to come back.
 const ROOM_TIME_MAX: Duration = Duration::from_secs(5);
@@ -75,6 +78,17 @@ pub enum PushError {
     Store(#[from] MetricStoreError),
     #[error("the enrolled hosts cannot be looked up")]
     Inventory(#[from] collector_inventory::InventoryError),
+}
+
+impl PushError {
+    /// It may do with more memory.
+    fn needs_memory(&self) -> bool {
+        match self {
+            Self::Request(error) => matches!(error, RemoteWriteError::Memory),
+            Self::Otlp(error) => error.needs_memory(),
+            _ => false,
+        }
+    }
 }
 
 /// The path of a push into the journal.
@@ -122,17 +136,21 @@ impl Pushes {
         body: Body,
         received_ms: Millis,
     ) -> Result<Taken, PushError> {
-        let room = self.room(&body).await?;
         self.refresh_enrolled(received_ms).await?;
         let metrics = if body.is_otlp() { &self.otlp_metrics } else { &self.metrics };
-        let this = Arc::clone(self);
-        let prepare = move || this.prepare(owner, &body, received_ms);
-        let prepared = tokio::task::spawn_blocking(prepare).await;
-        let prepared =
-            prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        let Prepared { record, places, bytes, taken } = prepared?;
+        let expected = body.memory_expected()?.min(ROOM_KIBIBYTES << 10);
+        let prepared = self.prepared(&owner, &body, received_ms, expected).await;
+        let prepared = match prepared {
+            Err(error) if error.needs_memory() && expected < ROOM_KIBIBYTES << 10 => {
+                self.prepared(&owner, &body, received_ms, ROOM_KIBIBYTES << 10).await
+            }
+            prepared => prepared,
+        };
+        drop(body);
+        let Prepared { record, places, bytes, taken, mut room } = prepared?;
         if let Some(bytes) = bytes {
             let position = self.journal.append(vec![bytes]).await?;
+            shrink(&mut room, record.push.bytes() + size_of_val(places.as_slice()));
             let pushed = Pushed { record, places, _room: Some(room) };
             let content = Content::Push(Box::new(pushed));
             self.feed.publish(&Arc::new(Decoded { position, content }));
@@ -141,9 +159,23 @@ impl Pushes {
         Ok(taken)
     }
 
-    async fn room(&self, body: &Body) -> Result<OwnedSemaphorePermit, PushError> {
-        let kibibytes = body.room()?.div_ceil(1024).min(ROOM_KIBIBYTES);
-        let kibibytes = u32::try_from(kibibytes).unwrap_or(u32::MAX);
+    /// Decodes with so much memory, on a thread that may work.
+    async fn prepared(
+        self: &Arc<Self>,
+        owner: &Arc<Owner>,
+        body: &Body,
+        received_ms: Millis,
+        memory: usize,
+    ) -> Result<Prepared, PushError> {
+        let room = self.room(memory).await?;
+        let (this, owner, body) = (Arc::clone(self), Arc::clone(owner), body.clone());
+        let prepare = move || this.prepare(owner, &body, received_ms, room);
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, PushError> {
+        let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.state.room).acquire_many_owned(kibibytes);
         let room = tokio::time::timeout(self.state.room_time_max, room).await;
         room.ok().and_then(Result::ok).ok_or(PushError::Busy)
@@ -166,11 +198,13 @@ impl Pushes {
         owner: Arc<Owner>,
         body: &Body,
         received_ms: Millis,
+        mut room: OwnedSemaphorePermit,
     ) -> Result<Prepared, PushError> {
         let earliest = received_ms.saturating_sub(self.past_max_ms);
         let latest = received_ms.saturating_add(self.future_max_ms);
         let times = earliest..=latest;
-        let decoded = body.decode(&times)?;
+        let decoded = body.decode(times.clone(), room.num_permits() << 10)?;
+        shrink(&mut room, PACKING * decoded.push.bytes());
         let known = self.catalog.look_up(&owner, &decoded.push, received_ms)?;
         let single = |at: usize, timestamp_ms: Millis| match known[at] {
             Err(refusal) => Some(refusal),
@@ -186,7 +220,7 @@ impl Pushes {
         let all_good = push.series().enumerate().all(|(at, series)| {
             series.samples.iter().all(|sample| judge(at, sample.timestamp_ms).is_none())
         });
-        let (push, places) = if all_good {
+        let (push, places): (_, Vec<_>) = if all_good {
             (push, known.iter().copied().flatten().collect())
         } else {
             // The places of series that lose a part of their samples stay; those that lose all go.
@@ -205,7 +239,9 @@ impl Pushes {
         self.tell(&owner, &taken, received_ms);
         let record = PushRecord { owner, received_ms, push };
         let bytes = if record.push.is_empty() { None } else { Some(record.encode()?) };
-        Ok(Prepared { record, places, bytes, taken })
+        let packed = bytes.as_ref().map_or(0, bytes::Bytes::len);
+        shrink(&mut room, record.push.bytes() + size_of_val(places.as_slice()) + packed);
+        Ok(Prepared { record, places, bytes, taken, room })
     }
 
     fn tell(&self, owner: &Owner, taken: &Taken, now_ms: Millis) {
@@ -238,6 +274,13 @@ struct Prepared {
     places: Vec<SeriesRef>,
     bytes: Option<bytes::Bytes>,
     taken: Taken,
+    room: OwnedSemaphorePermit,
+}
+
+/// Gives back what is more than so many bytes.
+fn shrink(room: &mut OwnedSemaphorePermit, bytes: usize) {
+    let superfluous = room.num_permits().saturating_sub(bytes.div_ceil(1024).max(1));
+    drop(room.split(superfluous));
 }
 
 #[cfg(test)]

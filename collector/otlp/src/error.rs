@@ -21,6 +21,8 @@ pub enum OtlpError {
     Json(#[source] serde_json::Error),
     #[error("the request has more than {max} {what}: send smaller requests")]
     TooMany { what: &'static str, max: usize },
+    #[error("the request takes more memory than there is for one: send smaller requests")]
+    Memory,
     #[error("the samples are too many for one request")]
     Samples(#[source] RemoteWriteError),
 }
@@ -30,9 +32,16 @@ impl OtlpError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Gzip(_) => "gzip",
-            Self::MessageBytes { .. } | Self::TooMany { .. } | Self::Samples(_) => "too_large",
+            Self::MessageBytes { .. } | Self::TooMany { .. } | Self::Memory | Self::Samples(_) => {
+                "too_large"
+            }
             Self::Protobuf(_) | Self::Malformed(_) | Self::Json(_) => "malformed",
         }
+    }
+
+    /// The same request may do with more memory.
+    pub fn needs_memory(&self) -> bool {
+        matches!(self, Self::Memory | Self::Samples(RemoteWriteError::Memory))
     }
 
     /// A smaller request may do.

@@ -1,23 +1,41 @@
 //! `ExportMetricsServiceRequest` in JSON (opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): lower camel case, 64-bit
 //! integers as texts or numbers, unknown keys ignored. How deep it may nest is bounded by `serde_json`.
 
+mod number;
+
 use std::borrow::Cow;
-use std::fmt::{Display, Formatter};
-use std::marker::PhantomData;
-use std::str::FromStr;
 
 use base64::Engine;
-use serde::de::{self, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, de};
+
+use number::{Double, Signed, Unsigned};
 
 use crate::model::{self, Attribute, Common, Data, Value};
 use crate::{OtlpError, limits, protobuf};
 
-pub(crate) fn read(message: &[u8]) -> Result<Vec<model::Resource<'_>>, OtlpError> {
-    // Every message of the request begins with a brace; those within texts count too, which does no harm.
-    let parts = message.iter().filter(|byte| **byte == b'{').count();
-    if parts > limits::PARTS_MAX {
+/// What an object takes, here and in the model, in lists with places to spare.
+const OBJECT_BYTES: usize = 640;
+
+/// What a number takes in a list, which may be its only one.
+const NUMBER_BYTES: usize = 32;
+
+pub(crate) fn read(
+    message: &[u8],
+    parts_bytes: usize,
+) -> Result<Vec<model::Resource<'_>>, OtlpError> {
+    // Every message of the request begins with a brace, every number of a list stands behind a comma or a bracket; those
+    // within texts count too, which does no harm.
+    let (mut objects, mut numbers) = (0, 0);
+    for byte in message {
+        objects += usize::from(*byte == b'{');
+        numbers += usize::from(matches!(byte, b',' | b'['));
+    }
+    if objects > limits::PARTS_MAX {
         return Err(OtlpError::TooMany { what: "objects", max: limits::PARTS_MAX });
+    }
+    // Texts with escaped letters are copied, bytes in base64 once more.
+    if OBJECT_BYTES * objects + NUMBER_BYTES * numbers + 2 * message.len() > parts_bytes {
+        return Err(OtlpError::Memory);
     }
     let request: Request<'_> = serde_json::from_slice(message).map_err(OtlpError::Json)?;
     request.resource_metrics.into_iter().map(ResourceMetrics::read).collect()
@@ -59,15 +77,15 @@ struct Metric<'a> {
     #[serde(borrow, default)]
     unit: Text<'a>,
     #[serde(borrow, default)]
-    gauge: Option<Points<NumberPoint<'a>>>,
+    gauge: Option<Box<Points<NumberPoint<'a>>>>,
     #[serde(borrow, default)]
-    sum: Option<Points<NumberPoint<'a>>>,
+    sum: Option<Box<Points<NumberPoint<'a>>>>,
     #[serde(borrow, default)]
-    histogram: Option<Points<HistogramPoint<'a>>>,
+    histogram: Option<Box<Points<HistogramPoint<'a>>>>,
     #[serde(default)]
-    exponential_histogram: Option<Points<de::IgnoredAny>>,
+    exponential_histogram: Option<Box<Points<de::IgnoredAny>>>,
     #[serde(borrow, default)]
-    summary: Option<Points<SummaryPoint<'a>>>,
+    summary: Option<Box<Points<SummaryPoint<'a>>>>,
 }
 
 #[derive(Deserialize)]
@@ -181,97 +199,6 @@ struct Values<V> {
 #[derive(Default, Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-type Unsigned = Number<u64>;
-type Signed = Number<i64>;
-type Double = Number<f64>;
-
-/// A number, or a number in a text. Nothing else is read, let alone kept, to find that out.
-#[derive(Default)]
-struct Number<N>(N);
-
-trait Written: FromStr<Err: Display> {
-    fn unsigned(number: u64) -> Option<Self>;
-    fn signed(number: i64) -> Option<Self>;
-    fn double(number: f64) -> Option<Self>;
-}
-
-impl Written for u64 {
-    fn unsigned(number: u64) -> Option<Self> {
-        Some(number)
-    }
-
-    fn signed(number: i64) -> Option<Self> {
-        number.try_into().ok()
-    }
-
-    fn double(_: f64) -> Option<Self> {
-        None
-    }
-}
-
-impl Written for i64 {
-    fn unsigned(number: u64) -> Option<Self> {
-        number.try_into().ok()
-    }
-
-    fn signed(number: i64) -> Option<Self> {
-        Some(number)
-    }
-
-    fn double(_: f64) -> Option<Self> {
-        None
-    }
-}
-
-impl Written for f64 {
-    fn unsigned(number: u64) -> Option<Self> {
-        Some(number as f64)
-    }
-
-    fn signed(number: i64) -> Option<Self> {
-        Some(number as f64)
-    }
-
-    fn double(number: f64) -> Option<Self> {
-        Some(number)
-    }
-}
-
-struct NumberVisitor<N>(PhantomData<N>);
-
-impl<N: Written> Visitor<'_> for NumberVisitor<N> {
-    type Value = Number<N>;
-
-    fn expecting(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}, or one in a text", std::any::type_name::<N>())
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number<N>, E> {
-        let wrong = || E::invalid_value(Unexpected::Unsigned(number), &self);
-        N::unsigned(number).map(Number).ok_or_else(wrong)
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number<N>, E> {
-        let wrong = || E::invalid_value(Unexpected::Signed(number), &self);
-        N::signed(number).map(Number).ok_or_else(wrong)
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Number<N>, E> {
-        let wrong = || E::invalid_value(Unexpected::Float(number), &self);
-        N::double(number).map(Number).ok_or_else(wrong)
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Number<N>, E> {
-        text.parse().map(Number).map_err(E::custom)
-    }
-}
-
-impl<'de, N: Written> Deserialize<'de> for Number<N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberVisitor(PhantomData))
-    }
-}
 
 impl<'a> ResourceMetrics<'a> {
     fn read(self) -> Result<model::Resource<'a>, OtlpError> {
@@ -389,4 +316,32 @@ fn value(any: AnyValue<'_>, depth: usize) -> Result<Value<'_>, OtlpError> {
     } else {
         Value::None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written with the fewest objects for its memory.
+    #[test]
+    fn no_object_takes_more_memory_than_is_reckoned_with() {
+        fn both<A, B>() -> usize {
+            size_of::<A>() + size_of::<B>()
+        }
+        // A list has up to twice the places that it needs, and four for one element.
+        let attribute = both::<KeyValue<'_>, Attribute<'_>>();
+        let metric = both::<Metric<'_>, model::Metric<'_>>();
+        let point = both::<HistogramPoint<'_>, model::Histogram<'_>>();
+        let points = size_of::<Points<HistogramPoint<'_>>>();
+        assert!(2 * metric <= OBJECT_BYTES, "{metric}");
+        assert!(2 * point <= OBJECT_BYTES, "{point}");
+        assert!(2 * attribute <= OBJECT_BYTES, "{attribute}");
+        assert!(2 * point + 4 * attribute <= 2 * OBJECT_BYTES, "{point} {attribute}");
+        assert!(2 * metric + points + 4 * point <= 3 * OBJECT_BYTES, "{metric} {points} {point}");
+        let resource = both::<ResourceMetrics<'_>, model::Resource<'_>>();
+        let scope = size_of::<ScopeMetrics<'_>>();
+        assert!(2 * resource + 4 * scope + 4 * metric <= 3 * OBJECT_BYTES, "{resource} {metric}");
+        assert!(4 * both::<AnyValue<'_>, Value<'_>>() <= 2 * OBJECT_BYTES);
+        assert!(4 * size_of::<Unsigned>() <= NUMBER_BYTES);
+    }
 }

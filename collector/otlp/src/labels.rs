@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine;
+use collector_remote_write::{Refusal, limits as of_push};
 
 use crate::model::{Attribute, Value};
 use crate::names;
@@ -22,41 +23,55 @@ pub(crate) type Set<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
 pub(crate) struct Target {
     job: Option<String>,
     instance: Option<String>,
+    /// One of both is longer than a label may be.
+    too_long: bool,
 }
 
 impl Target {
     pub(crate) fn of(attributes: &[Attribute<'_>]) -> Self {
-        let get = |key: &str| {
-            let found = attributes.iter().find(|attribute| attribute.key == key);
-            found.map(|attribute| text(&attribute.value).into_owned())
+        let mut too_long = false;
+        let mut get = |key: &str| {
+            let found = attributes.iter().find(|attribute| attribute.key == key)?;
+            let text = text(&found.value);
+            too_long |= text.is_none();
+            Some(text.unwrap_or_default().into_owned())
         };
         let job = get(NAME).map(|name| match get(NAMESPACE) {
             Some(namespace) => format!("{namespace}/{name}"),
             None => name,
         });
-        Self { job, instance: get(INSTANCE) }
+        let instance = get(INSTANCE);
+        Self { job, instance, too_long }
     }
 
-    /// The labels of a point; none when an attribute has no name that can be written.
-    pub(crate) fn labels<'a>(&'a self, attributes: &'a [Attribute<'_>]) -> Option<Set<'a>> {
-        let mut sorted: Vec<&Attribute<'_>> = attributes.iter().collect();
+    /// The labels of a point, or why there are none. What is beyond every limit is not made first.
+    pub(crate) fn labels<'a>(
+        &'a self,
+        attributes: impl IntoIterator<Item = &'a Attribute<'a>>,
+    ) -> Result<Set<'a>, Refusal> {
+        let mut sorted: Vec<&'a Attribute<'a>> = attributes.into_iter().collect();
         // Attributes that get one name are joined in the order of their own.
         sorted.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut labels = Set::new();
+        let (mut labels, mut filled) = (Set::new(), 0);
         for Attribute { key, value } in sorted {
             let name = match names::label(key) {
                 Some(name) if name == *key => Cow::Borrowed(key.as_ref()),
                 Some(name) => Cow::Owned(name),
-                None => return None,
+                None => return Err(Refusal::LabelName),
             };
-            let value = text(value);
+            let value = text(value).ok_or(Refusal::LabelLimits)?;
+            filled += usize::from(!value.is_empty() && !labels.contains_key(&name));
             // In place: a copy for each would take minutes for a request that has one name a hundred thousand times.
             let joined = labels.entry(name).and_modify(|first| {
                 let first = first.to_mut();
                 first.push(';');
                 first.push_str(&value);
             });
-            joined.or_insert(value);
+            let length = joined.or_insert(value).len();
+            // The metric's own name may be among them, and goes.
+            if length > of_push::LABEL_VALUE_BYTES_MAX || filled > of_push::LABELS_MAX {
+                return Err(Refusal::LabelLimits);
+            }
         }
         // What the metric is called is no matter of its attributes.
         labels.remove("__name__");
@@ -67,24 +82,28 @@ impl Target {
         }
         // An empty label is none; with and without it is one series.
         labels.retain(|_, value| !value.is_empty());
-        Some(labels)
+        if self.too_long { Err(Refusal::LabelLimits) } else { Ok(labels) }
     }
 
     /// The labels of `target_info`; none when there is nothing to say, or of nobody.
     pub(crate) fn info<'a>(
         &'a self,
         attributes: &'a [Attribute<'a>],
-    ) -> Option<Vec<Attribute<'a>>> {
+    ) -> Option<Vec<&'a Attribute<'a>>> {
         let more = attributes.iter().filter(|one| !IDENTIFYING.contains(&one.key.as_ref()));
-        let more: Vec<Attribute<'a>> = more.cloned().collect();
+        let more: Vec<&Attribute<'_>> = more.collect();
         let named = self.job.is_some() || self.instance.is_some();
         (named && !more.is_empty()).then_some(more)
     }
 }
 
-/// A value as the text of a label: lists and maps as JSON, bytes as base64.
-fn text<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
-    match value {
+/// A value as the text of a label: lists and maps as JSON, bytes as base64. None when it would be longer than a label may be.
+fn text<'a>(value: &'a Value<'_>) -> Option<Cow<'a, str>> {
+    let mut room = of_push::LABEL_VALUE_BYTES_MAX;
+    if !fits(value, &mut room) {
+        return None;
+    }
+    Some(match value {
         Value::None => Cow::Borrowed(""),
         Value::Text(text) => Cow::Borrowed(text),
         Value::Bool(bool) => Cow::Borrowed(if *bool { "true" } else { "false" }),
@@ -92,6 +111,29 @@ fn text<'a>(value: &'a Value<'_>) -> Cow<'a, str> {
         Value::Double(double) => Cow::Owned(double_text(*double)),
         Value::Bytes(bytes) => Cow::Owned(base64_text(bytes)),
         Value::List(_) | Value::Map(_) => Cow::Owned(json(value).to_string()),
+    })
+}
+
+/// Whether the texts of a value, and one letter for whatever else is in it, fit into so many bytes.
+fn fits(value: &Value<'_>, room: &mut usize) -> bool {
+    let own = match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 0,
+    };
+    let Some(left) = room.checked_sub(own) else { return false };
+    *room = left;
+    let mut part = |bytes: usize, value: &Value<'_>| {
+        let left = room.checked_sub(bytes + 1);
+        left.is_some_and(|left| {
+            *room = left;
+            fits(value, room)
+        })
+    };
+    match value {
+        Value::List(list) => list.iter().all(|one| part(0, one)),
+        Value::Map(map) => map.iter().all(|one| part(one.key.len(), &one.value)),
+        _ => true,
     }
 }
 

@@ -37,13 +37,24 @@ pub enum Encoding {
     Json,
 }
 
-/// Decodes and translates a body; points of other times are refused. An error is about the whole request; what is wrong with
+/// What a request may bring and take.
+#[derive(Clone, Debug)]
+pub struct Allowed {
+    /// Points of other times are refused.
+    pub times: RangeInclusive<Millis>,
+    /// Bytes of memory for its messages as they are read, beside the body itself.
+    pub parts_bytes: usize,
+    /// Bytes of memory for what it becomes.
+    pub push_bytes: usize,
+}
+
+/// Decodes and translates a body. An error is about the whole request; what is wrong with
 /// single points stands in the refusals of [`Translated::push`].
 pub fn decode(
     body: &[u8],
     encoding: Encoding,
     gzip: bool,
-    times: &RangeInclusive<Millis>,
+    allowed: &Allowed,
 ) -> Result<Translated, OtlpError> {
     let unpacked;
     let message = if gzip {
@@ -54,8 +65,10 @@ pub fn decode(
         body
     };
     let request = match encoding {
-        Encoding::Protobuf => protobuf::read(message)?,
-        Encoding::Json => json::read(message)?,
+        Encoding::Protobuf => protobuf::read(message, allowed.parts_bytes)?,
+        Encoding::Json => json::read(message, allowed.parts_bytes)?,
     };
-    translate::translate(&request, times)
+    let translated = translate::translate(&request, allowed)?;
+    drop(request);
+    Ok(translate::without_contradictions(translated))
 }

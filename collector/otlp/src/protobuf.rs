@@ -11,24 +11,48 @@ use crate::{OtlpError, limits};
 
 type Result<T> = std::result::Result<T, OtlpError>;
 
-/// Messages that may still be met.
-struct Budget(usize);
+/// Messages that may still be met, and memory that they may take.
+struct Budget {
+    parts: usize,
+    bytes: usize,
+}
 
 impl Budget {
     fn take(&mut self) -> Result<()> {
         let what = "resources, metrics, points and attributes";
         let none_left = OtlpError::TooMany { what, max: limits::PARTS_MAX };
-        self.0 = self.0.checked_sub(1).ok_or(none_left)?;
+        self.parts = self.parts.checked_sub(1).ok_or(none_left)?;
+        Ok(())
+    }
+
+    fn push<T>(&mut self, list: &mut Vec<T>, one: T) -> Result<()> {
+        self.reserve(list, 1)?;
+        list.push(one);
+        Ok(())
+    }
+
+    /// Makes room as a list does by itself, so that what it takes is known before.
+    fn reserve<T>(&mut self, list: &mut Vec<T>, more: usize) -> Result<()> {
+        if list.capacity() - list.len() < more {
+            let wanted = (list.len() + more).max(2 * list.capacity()).max(LIST_PLACES_MIN);
+            let bytes = (wanted - list.capacity()).saturating_mul(size_of::<T>());
+            self.bytes = self.bytes.checked_sub(bytes).ok_or(OtlpError::Memory)?;
+            list.reserve_exact(wanted - list.len());
+        }
         Ok(())
     }
 }
 
-pub(crate) fn read(message: &[u8]) -> Result<Vec<Resource<'_>>> {
-    let mut budget = Budget(limits::PARTS_MAX);
+/// The first places of a list.
+const LIST_PLACES_MIN: usize = 2;
+
+pub(crate) fn read(message: &[u8], parts_bytes: usize) -> Result<Vec<Resource<'_>>> {
+    let mut budget = Budget { parts: limits::PARTS_MAX, bytes: parts_bytes };
     let mut resources = Vec::new();
     each(message, |number, field| {
         if number == 1 {
-            resources.push(resource(field.bytes().map_err(OtlpError::Protobuf)?, &mut budget)?);
+            let one = resource(bytes(field)?, &mut budget)?;
+            budget.push(&mut resources, one)?;
         }
         Ok(())
     })?;
@@ -75,14 +99,20 @@ const WIRE_TYPE: OtlpError =
     OtlpError::Protobuf(RemoteWriteError::Malformed("a field has another wire type than its own"));
 
 /// Appends one eight-byte number, or a packed run of them.
-fn eights<T>(field: Field<'_>, out: &mut Vec<T>, make: fn(u64) -> T) -> Result<()> {
+fn eights<T>(
+    field: Field<'_>,
+    out: &mut Vec<T>,
+    make: fn(u64) -> T,
+    budget: &mut Budget,
+) -> Result<()> {
     match field {
-        Field::Fixed64(bits) => out.push(make(bits)),
+        Field::Fixed64(bits) => budget.push(out, make(bits))?,
         Field::Bytes(packed) => {
             let (numbers, rest) = packed.as_chunks::<8>();
             if !rest.is_empty() {
                 return Err(OtlpError::Malformed("a list of numbers breaks off"));
             }
+            budget.reserve(out, numbers.len())?;
             out.extend(numbers.iter().map(|bits| make(u64::from_le_bytes(*bits))));
         }
         _ => return Err(WIRE_TYPE),
@@ -99,7 +129,8 @@ fn resource<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Resource<'a>> 
             budget.take()?;
             each(bytes(field)?, |number, field| {
                 if number == 2 {
-                    resource.metrics.push(metric(bytes(field)?, budget)?);
+                    let one = metric(bytes(field)?, budget)?;
+                    budget.push(&mut resource.metrics, one)?;
                 }
                 Ok(())
             })
@@ -118,7 +149,8 @@ fn attributes_in<'a>(
 ) -> Result<()> {
     each(message, |number, field| {
         if number == tag {
-            out.push(attribute(bytes(field)?, budget, 0)?);
+            let one = attribute(bytes(field)?, budget, 0)?;
+            budget.push(out, one)?;
         }
         Ok(())
     })
@@ -135,7 +167,8 @@ fn metric<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Metric<'a>> {
                 let mut points = Vec::new();
                 each(bytes(field)?, |number, field| {
                     if number == 1 {
-                        points.push(number_point(bytes(field)?, budget)?);
+                        let one = number_point(bytes(field)?, budget)?;
+                        budget.push(&mut points, one)?;
                     }
                     Ok(())
                 })?;
@@ -163,7 +196,10 @@ fn sum<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Data<'a>> {
     let (mut points, mut temporality, mut monotonic) = (Vec::new(), 0, false);
     each(message, |number, field| {
         match number {
-            1 => points.push(number_point(bytes(field)?, budget)?),
+            1 => {
+                let one = number_point(bytes(field)?, budget)?;
+                budget.push(&mut points, one)?;
+            }
             2 => temporality = varint(field)?.cast_signed(),
             3 => monotonic = varint(field)? != 0,
             _ => {}
@@ -179,7 +215,10 @@ fn number_point<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Number<'a>
     let common = &mut point.common;
     each(message, |number, field| {
         match number {
-            7 => common.attributes.push(attribute(bytes(field)?, budget, 0)?),
+            7 => {
+                let one = attribute(bytes(field)?, budget, 0)?;
+                budget.push(&mut common.attributes, one)?;
+            }
             3 => common.time_ns = fixed(field)?,
             4 => point.value = Some(double(field)?),
             5 => common.exemplars += 1,
@@ -205,7 +244,10 @@ fn histogram<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Data<'a>> {
     let (mut points, mut temporality) = (Vec::new(), 0);
     each(message, |number, field| {
         match number {
-            1 => points.push(histogram_point(bytes(field)?, budget)?),
+            1 => {
+                let one = histogram_point(bytes(field)?, budget)?;
+                budget.push(&mut points, one)?;
+            }
             2 => temporality = varint(field)?.cast_signed(),
             _ => {}
         }
@@ -220,12 +262,15 @@ fn histogram_point<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Histogr
     let common = &mut point.common;
     each(message, |number, field| {
         match number {
-            9 => common.attributes.push(attribute(bytes(field)?, budget, 0)?),
+            9 => {
+                let one = attribute(bytes(field)?, budget, 0)?;
+                budget.push(&mut common.attributes, one)?;
+            }
             3 => common.time_ns = fixed(field)?,
             4 => point.count = fixed(field)?,
             5 => point.sum = Some(double(field)?),
-            6 => eights(field, &mut point.buckets, |bits| bits)?,
-            7 => eights(field, &mut point.bounds, f64::from_bits)?,
+            6 => eights(field, &mut point.buckets, |bits| bits, budget)?,
+            7 => eights(field, &mut point.bounds, f64::from_bits, budget)?,
             8 => common.exemplars += 1,
             10 => common.flags = flags(field)?,
             _ => {}
@@ -239,7 +284,8 @@ fn summary<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Data<'a>> {
     let mut points = Vec::new();
     each(message, |number, field| {
         if number == 1 {
-            points.push(summary_point(bytes(field)?, budget)?);
+            let one = summary_point(bytes(field)?, budget)?;
+            budget.push(&mut points, one)?;
         }
         Ok(())
     })?;
@@ -252,7 +298,10 @@ fn summary_point<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Summary<'
     let common = &mut point.common;
     each(message, |number, field| {
         match number {
-            7 => common.attributes.push(attribute(bytes(field)?, budget, 0)?),
+            7 => {
+                let one = attribute(bytes(field)?, budget, 0)?;
+                budget.push(&mut common.attributes, one)?;
+            }
             3 => common.time_ns = fixed(field)?,
             4 => point.count = fixed(field)?,
             5 => point.sum = double(field)?,
@@ -267,7 +316,7 @@ fn summary_point<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Summary<'
                     }
                     Ok(())
                 })?;
-                point.quantiles.push((quantile, value));
+                budget.push(&mut point.quantiles, (quantile, value))?;
             }
             8 => common.flags = flags(field)?,
             _ => {}
@@ -307,7 +356,8 @@ fn value<'a>(message: &'a [u8], budget: &mut Budget, depth: usize) -> Result<Val
                 let mut list = Vec::new();
                 each(bytes(field)?, |number, field| {
                     if number == 1 {
-                        list.push(value(bytes(field)?, budget, depth + 1)?);
+                        let one = value(bytes(field)?, budget, depth + 1)?;
+                        budget.push(&mut list, one)?;
                     }
                     Ok(())
                 })?;
@@ -317,7 +367,8 @@ fn value<'a>(message: &'a [u8], budget: &mut Budget, depth: usize) -> Result<Val
                 let mut map = Vec::new();
                 each(bytes(field)?, |number, field| {
                     if number == 1 {
-                        map.push(attribute(bytes(field)?, budget, depth + 1)?);
+                        let one = attribute(bytes(field)?, budget, depth + 1)?;
+                        budget.push(&mut map, one)?;
                     }
                     Ok(())
                 })?;

@@ -8,11 +8,16 @@ use expect_test::{Expect, expect};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 
-use crate::{Encoding, OtlpError, Translated};
+use crate::{Allowed, Encoding, OtlpError, Translated};
 
 /// Points of any time are taken.
 fn decode(body: &[u8], encoding: Encoding, gzip: bool) -> Result<Translated, OtlpError> {
-    crate::decode(body, encoding, gzip, &(Millis::MIN..=Millis::MAX))
+    crate::decode(body, encoding, gzip, &allowed(usize::MAX))
+}
+
+/// Any time, and so much memory for the messages and for what they become.
+fn allowed(bytes: usize) -> Allowed {
+    Allowed { times: Millis::MIN..=Millis::MAX, parts_bytes: bytes, push_bytes: bytes }
 }
 
 /// A request in JSON: one resource, one scope, these metrics.
@@ -219,7 +224,8 @@ fn a_point_of_a_wrong_clock_is_refused_and_stretches_nobodys_target_info() {
         {"timeUnixNano": "2000000000", "asInt": 3}, {"timeUnixNano": "2001000000", "asInt": 4},
         {"timeUnixNano": "18446744073709551615", "asInt": 5}]}}"#;
     let json = request(&resource, metrics);
-    let translated = crate::decode(json.as_bytes(), Encoding::Json, false, &(1_000..=2_000));
+    let allowed = Allowed { times: 1_000..=2_000, ..allowed(usize::MAX) };
+    let translated = crate::decode(json.as_bytes(), Encoding::Json, false, &allowed);
     expect![[r#"
         g{instance="627cc493",job="shop/cart"} 2@1000
         g{instance="627cc493",job="shop/cart"} 3@2000

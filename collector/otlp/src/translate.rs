@@ -10,7 +10,7 @@ use collector_remote_write::{Push, Refusal, limits as of_push};
 use crate::labels::{Set, Target};
 use crate::model::{CUMULATIVE, Common, Data, Histogram, Metric, Number, Resource, Summary};
 use crate::names::{self, Kind};
-use crate::{OtlpError, limits};
+use crate::{Allowed, OtlpError, limits};
 
 /// The series of one point, by their places in the push.
 pub type Point = Range<usize>;
@@ -71,13 +71,15 @@ struct Part<'a> {
 
 pub(crate) fn translate(
     resources: &[Resource<'_>],
-    allowed: &RangeInclusive<Millis>,
+    allowed: &Allowed,
 ) -> Result<Translated, OtlpError> {
-    let mut translator = Translator { allowed, done: Translated::default(), times: None };
+    let push = Push::within(allowed.push_bytes);
+    let done = Translated { push, ..Translated::default() };
+    let mut translator = Translator { allowed: &allowed.times, done, times: None };
     for resource in resources {
         translator.resource(resource)?;
     }
-    Ok(without_contradictions(translator.done))
+    Ok(translator.done)
 }
 
 struct Translator<'a> {
@@ -95,7 +97,7 @@ impl Translator<'_> {
             self.metric(metric, &target)?;
         }
         match (self.times, target.info(&resource.attributes)) {
-            (Some(times), Some(attributes)) => self.info(target.labels(&attributes), times),
+            (Some(times), Some(attributes)) => self.info(target.labels(attributes), times),
             _ => Ok(()),
         }
     }
@@ -162,20 +164,20 @@ impl Translator<'_> {
     ) -> Result<(), OtlpError> {
         self.done.push.left_out.exemplars += common.exemplars;
         let timestamp_ms = Millis::try_from(common.time_ns / 1_000_000).unwrap_or(Millis::MAX);
-        let labels = target.labels(&common.attributes);
+        let labels = target.labels(common.attributes.iter());
         let refusal = match (&labels, &parts) {
-            (None, _) => Some(Refusal::LabelName),
+            (Err(refusal), _) => Some(*refusal),
             (_, None) => Some(Refusal::Point),
             // Zero is a time that is not known. One of a wrong clock must not stretch the resource's `target_info`.
             _ if common.time_ns == 0 || !self.allowed.contains(&timestamp_ms) => {
                 Some(Refusal::Time)
             }
-            (Some(labels), Some(parts)) => {
+            (Ok(labels), Some(parts)) => {
                 (!fits(name, labels, parts)).then_some(Refusal::LabelLimits)
             }
         };
         if let Some(refusal) = refusal {
-            self.refuse(refusal, 1, || shown(name, labels.as_ref()));
+            self.refuse(refusal, 1, || shown(name, labels.as_ref().ok()));
             return Ok(());
         }
         let (labels, parts) = (labels.unwrap_or_default(), parts.unwrap_or_default());
@@ -194,15 +196,15 @@ impl Translator<'_> {
     /// `target_info` is there for as long as a point of the resource is found by looking back.
     fn info(
         &mut self,
-        labels: Option<Set<'_>>,
+        labels: Result<Set<'_>, Refusal>,
         (earliest, latest): (Millis, Millis),
     ) -> Result<(), OtlpError> {
         let refusal = match &labels {
-            None => Some(Refusal::LabelName),
-            Some(labels) => (!fits(INFO, labels, &[])).then_some(Refusal::LabelLimits),
+            Err(refusal) => Some(*refusal),
+            Ok(labels) => (!fits(INFO, labels, &[])).then_some(Refusal::LabelLimits),
         };
         if let Some(refusal) = refusal {
-            let text = || shown(INFO, labels.as_ref());
+            let text = || shown(INFO, labels.as_ref().ok());
             self.done.push.refusals.note(refusal, 1, text);
             return Ok(());
         }
@@ -318,7 +320,7 @@ fn summary<'a>(point: &Summary<'_>) -> Option<Vec<Part<'a>>> {
 }
 
 /// Of points that say different things of one series at one time (two scopes with one name mostly) the first is taken.
-fn without_contradictions(mut all: Translated) -> Translated {
+pub(crate) fn without_contradictions(mut all: Translated) -> Translated {
     let mut contradicts = vec![false; all.push.series_count()];
     let mut refused = 0;
     {

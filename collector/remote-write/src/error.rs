@@ -15,6 +15,8 @@ pub enum RemoteWriteError {
     Malformed(&'static str),
     #[error("the request has more than {max} {what}: send smaller requests")]
     TooMany { what: &'static str, max: usize },
+    #[error("the request takes more memory than there is for one: send smaller requests")]
+    Memory,
     #[error("a stored push cannot be unpacked: {0}")]
     Packed(&'static str),
     #[error("a push cannot be packed or unpacked")]
@@ -26,7 +28,7 @@ impl RemoteWriteError {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Snappy(_) => "snappy",
-            Self::MessageBytes { .. } | Self::TooMany { .. } => "too_large",
+            Self::MessageBytes { .. } | Self::TooMany { .. } | Self::Memory => "too_large",
             Self::Malformed(_) => "malformed",
             Self::Packed(_) | Self::Zstd(_) => "packed",
         }

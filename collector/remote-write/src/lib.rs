@@ -58,6 +58,12 @@ impl Version {
 /// Decodes a body: snappy's block format around a protobuf message. An error is about the whole request; what is wrong
 /// with single series stands in [`Push::refusals`].
 pub fn decode(body: &[u8], version: Version) -> Result<Push, RemoteWriteError> {
+    decode_into(Push::default(), body, version)
+}
+
+/// The same into an empty push, which may know what it may take in memory ([`Push::within`]); then
+/// [`RemoteWriteError::Memory`] says that more may do.
+pub fn decode_into(push: Push, body: &[u8], version: Version) -> Result<Push, RemoteWriteError> {
     let bytes = snap::raw::decompress_len(body).map_err(RemoteWriteError::Snappy)?;
     if bytes > limits::MESSAGE_BYTES_MAX {
         return Err(RemoteWriteError::MessageBytes { bytes });
@@ -65,7 +71,7 @@ pub fn decode(body: &[u8], version: Version) -> Result<Push, RemoteWriteError> {
     let message = snap::raw::Decoder::new().decompress_vec(body);
     let message = message.map_err(RemoteWriteError::Snappy)?;
     match version {
-        Version::One => version_1::read(&message),
-        Version::Two => version_2::read(&message),
+        Version::One => version_1::read(push, &message),
+        Version::Two => version_2::read(push, &message),
     }
 }

@@ -14,9 +14,14 @@ pub struct Push {
     pub(crate) samples: Vec<Sample>,
     /// Where each series' labels and samples end.
     pub(crate) ends: Vec<(usize, usize)>,
+    /// What it may take in memory while it is made, when somebody said so.
+    bytes_max: Option<usize>,
     pub refusals: Refusals,
     pub left_out: LeftOut,
 }
+
+const SAMPLE_BYTES: usize = size_of::<Sample>();
+const SERIES_BYTES: usize = size_of::<(usize, usize)>();
 
 /// What came along and has no place here; the sender loses nothing that it was promised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +48,11 @@ pub struct Begun {
 }
 
 impl Push {
+    /// An empty one that will not take more bytes of memory.
+    pub fn within(bytes_max: usize) -> Self {
+        Self { bytes_max: Some(bytes_max), ..Self::default() }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
     }
@@ -57,7 +67,15 @@ impl Push {
 
     /// Bytes that it takes in memory.
     pub fn bytes(&self) -> usize {
-        self.labels.len() + 16 * (self.samples.len() + self.ends.len())
+        self.labels.len() + SAMPLE_BYTES * self.samples.len() + SERIES_BYTES * self.ends.len()
+    }
+
+    /// Whether so much more for the series that is begun fits.
+    fn keep_within(&self, more: usize) -> Result<(), RemoteWriteError> {
+        match self.bytes_max {
+            Some(max) if self.bytes() + SERIES_BYTES + more > max => Err(RemoteWriteError::Memory),
+            _ => Ok(()),
+        }
     }
 
     pub fn series(&self) -> impl Iterator<Item = PushedSeries<'_>> {
@@ -123,6 +141,7 @@ impl Push {
             let (what, max) = ("bytes of label sets", limits::LABEL_SETS_BYTES_MAX);
             return Err(RemoteWriteError::TooMany { what, max });
         }
+        self.keep_within(name.len() + value.len() + 4)?;
         labels::write(&mut self.labels, name, value);
         Ok(())
     }
@@ -132,6 +151,7 @@ impl Push {
         if self.samples.len() >= limits::SAMPLES_MAX {
             return Err(RemoteWriteError::TooMany { what: "samples", max: limits::SAMPLES_MAX });
         }
+        self.keep_within(SAMPLE_BYTES)?;
         self.samples.push(sample);
         Ok(())
     }

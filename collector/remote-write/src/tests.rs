@@ -8,7 +8,7 @@ use prost::Message;
 use crate::limits::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, MESSAGE_BYTES_MAX};
 use crate::limits::{SAMPLES_MAX, SERIES_MAX, SYMBOLS_MAX};
 use crate::messages::{version_1, version_2};
-use crate::{LeftOut, Push, RemoteWriteError, Version, decode, labels};
+use crate::{LeftOut, Push, RemoteWriteError, Version, decode, decode_into, labels};
 
 fn label(name: &str, value: &str) -> version_1::Label {
     version_1::Label { name: name.to_owned(), value: value.to_owned() }
@@ -249,6 +249,19 @@ fn any_series() -> impl Strategy<Value = version_1::TimeSeries> {
         samples,
         ..version_1::TimeSeries::default()
     })
+}
+
+#[test]
+fn a_request_stops_where_its_memory_ends_and_does_with_what_it_becomes() {
+    let first = write(usual());
+    let second = snappy(&write_2(&usual()).encode_to_vec());
+    for (body, version) in [(first, Version::One), (second, Version::Two)] {
+        let needed = decode(&body, version).unwrap().bytes();
+        let push = decode_into(Push::within(needed), &body, version).unwrap();
+        assert_eq!(push.bytes(), needed);
+        let refused = decode_into(Push::within(needed - 1), &body, version);
+        assert!(matches!(refused, Err(RemoteWriteError::Memory)));
+    }
 }
 
 proptest! {

@@ -3,8 +3,7 @@
 use crate::protobuf::{Fields, Value, sample};
 use crate::{Push, RemoteWriteError};
 
-pub(crate) fn read(message: &[u8]) -> Result<Push, RemoteWriteError> {
-    let mut push = Push::default();
+pub(crate) fn read(mut push: Push, message: &[u8]) -> Result<Push, RemoteWriteError> {
     let mut fields = Fields(message);
     while let Some((number, value)) = fields.next()? {
         match number {

@@ -4,9 +4,8 @@
 use crate::protobuf::{Fields, Value, sample};
 use crate::{Push, RemoteWriteError, limits};
 
-pub(crate) fn read(message: &[u8]) -> Result<Push, RemoteWriteError> {
+pub(crate) fn read(mut push: Push, message: &[u8]) -> Result<Push, RemoteWriteError> {
     let symbols = symbols(message)?;
-    let mut push = Push::default();
     let mut fields = Fields(message);
     while let Some((number, value)) = fields.next()? {
         if number == 5 {

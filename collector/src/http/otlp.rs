@@ -48,7 +48,7 @@ async fn take(
 ) -> Result<Response, Refused> {
     let gzip = gzip(request.headers())?;
     let owner = pushes::owner(api, request.headers()).await?;
-    let bytes =
+    let (bytes, _place) =
         pushes::body(&api.push_bodies, limits::BODY_BYTES_MAX, &api.metrics.otlp, request).await?;
     let body = push::Body::Otlp { bytes, encoding, gzip };
     let taken = api.pushes.accept(owner, body, clock::now_ms()).await;

@@ -19,7 +19,7 @@ use crate::http::{WebApi, sign_in};
 use crate::push::{Owner, PushError};
 use crate::self_metrics::PushMetrics;
 
-/// Kibibytes of bodies being received at once, from all senders.
+/// Kibibytes of bodies being received, or held until they are stored, from all senders.
 const BODIES_KIBIBYTES: usize = 64 << 10;
 
 /// A body that trickles in slower than this is cut.
@@ -71,9 +71,9 @@ pub(super) fn refusal(error: PushError) -> Refused {
     match error {
         PushError::Request(error) => {
             let status = match error {
-                RemoteWriteError::MessageBytes { .. } | RemoteWriteError::TooMany { .. } => {
-                    StatusCode::PAYLOAD_TOO_LARGE
-                }
+                RemoteWriteError::MessageBytes { .. }
+                | RemoteWriteError::TooMany { .. }
+                | RemoteWriteError::Memory => StatusCode::PAYLOAD_TOO_LARGE,
                 RemoteWriteError::Snappy(_) | RemoteWriteError::Malformed(_) => {
                     StatusCode::BAD_REQUEST
                 }
@@ -123,13 +123,13 @@ pub(super) async fn owner(api: &WebApi, headers: &HeaderMap) -> Result<Arc<Owner
     })
 }
 
-/// Reads a whole body within bounds, with a place among the others.
+/// Reads a whole body within bounds, with a place among the others that it has for as long as it is held.
 pub(super) async fn body(
     bodies: &Arc<Semaphore>,
     max: usize,
     metrics: &PushMetrics,
     request: Request<Body>,
-) -> Result<bytes::Bytes, Refused> {
+) -> Result<(bytes::Bytes, OwnedSemaphorePermit), Refused> {
     let too_large = || {
         let text = format!("the body broke off or is over {max} bytes; send smaller requests");
         refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
@@ -140,12 +140,15 @@ pub(super) async fn body(
     if expected > max {
         return Err(too_large());
     }
-    let _place = place(bodies, expected)?;
+    let mut place = place(bodies, expected)?;
     let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(request.into_body(), max));
     match read.await {
         Ok(Ok(bytes)) => {
             metrics.body_bytes.inc_by(bytes.len() as u64);
-            Ok(bytes)
+            // One that did not say its size got a place for the largest.
+            let superfluous = place.num_permits().saturating_sub(bytes.len().div_ceil(1024));
+            drop(place.split(superfluous));
+            Ok((bytes, place))
         }
         Ok(Err(_)) => Err(too_large()),
         Err(_) => {

@@ -52,7 +52,7 @@ async fn take(
     request: Request<Body>,
 ) -> Result<Taken, Refused> {
     let owner = pushes::owner(api, request.headers()).await?;
-    let bytes =
+    let (bytes, _place) =
         pushes::body(&api.push_bodies, limits::BODY_BYTES_MAX, &api.metrics.push, request).await?;
     let body = push::Body::RemoteWrite(bytes, version);
     let accepted = api.pushes.accept(owner, body, clock::now_ms()).await;

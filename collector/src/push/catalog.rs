@@ -18,6 +18,9 @@ use super::Owner;
 /// Series kept in one generation; there are two, of 32 bytes for each series and some room.
 const SERIES_KEPT_MAX: usize = 1_000_000;
 
+/// New series whose labels are in memory by themselves at once: there they take up to twenty times their bytes.
+const REGISTERED_AT_ONCE: usize = 1_000;
+
 /// How long a generation is filled: what was not pushed during the last one or two no longer counts.
 const GENERATION_MS: Millis = 3_600_000;
 
@@ -94,13 +97,13 @@ impl Catalog {
             (Arc::clone(&state.enrolled), self.owner_series_max.saturating_sub(series))
         };
         missing.truncate(room);
-        if !missing.is_empty() {
-            let named = missing.iter().map(|(_, _, run)| owner.series(run, &enrolled));
+        for some in missing.chunks(REGISTERED_AT_ONCE) {
+            let named = some.iter().map(|(_, _, run)| owner.series(run, &enrolled));
             let new = self.register(named.collect())?;
-            for ((at, ..), new) in missing.iter().zip(&new) {
+            for ((at, ..), new) in some.iter().zip(&new) {
                 known[*at] = *new;
             }
-            let hashes = missing.iter().map(|(_, hash, _)| *hash);
+            let hashes = some.iter().map(|(_, hash, _)| *hash);
             self.keep(owner, hashes.zip(new), &enrolled, now_ms);
         }
         Ok(known)

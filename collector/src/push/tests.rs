@@ -6,7 +6,8 @@ use agent_model::{Labels, MatchOp, Matcher};
 use collector_journal::{JournalConfig, Position};
 use collector_metric_store::{MetricStore, MetricStoreConfig};
 use collector_remote_write::messages::version_1::{Label, Sample, TimeSeries, WriteRequest};
-use collector_remote_write::{Push, Version, decode};
+use collector_remote_write::messages::version_2;
+use collector_remote_write::{Push, Version, decode, limits};
 use prost::Message;
 
 use super::*;
@@ -150,4 +151,55 @@ async fn a_sender_waits_for_room_and_is_told_to_come_back_when_there_is_none() {
     bench.push(small()).await.unwrap();
     // A view has still to take it.
     assert_eq!(room.available_permits(), ROOM_KIBIBYTES - 1);
+}
+
+/// A request of the second version, in which references to one symbol stand for all labels.
+fn references(series: usize, label_bytes: usize) -> bytes::Bytes {
+    let mut symbols = vec![String::new(), "__name__".to_owned(), "long".to_owned()];
+    symbols.push("x".repeat(label_bytes));
+    let first = symbols.len();
+    symbols.extend((0..series).map(|at| format!("m{at}")));
+    let one = |at: usize| version_2::TimeSeries {
+        labels_refs: [1, first + at, 2, 3].map(|place| u32::try_from(place).unwrap()).to_vec(),
+        samples: vec![version_2::Sample { value: 1.5, timestamp: 1_000, ..Default::default() }],
+        ..Default::default()
+    };
+    let timeseries = (0..series).map(one).collect();
+    let message = version_2::Request { symbols, timeseries }.encode_to_vec();
+    snap::raw::Encoder::new().compress_vec(&message).unwrap().into()
+}
+
+#[tokio::test]
+async fn a_request_that_becomes_more_than_was_expected_is_decoded_anew_and_keeps_what_it_is() {
+    let state = State { room_time_max: Duration::ZERO, ..State::default() };
+    let room = Arc::clone(&state.room);
+    let mut bench = Bench::new(state).await;
+    let body = Body::RemoteWrite(references(1_000, 4_000), Version::Two);
+    let expected = body.memory_expected().unwrap();
+    let push = body.decode(i64::MIN..=i64::MAX, ROOM_KIBIBYTES << 10).unwrap().push;
+    assert!(PACKING * push.bytes() > 5 * expected, "{expected} {}", push.bytes());
+    let again = body.decode(i64::MIN..=i64::MAX, expected);
+    assert!(again.is_err_and(|error| error.needs_memory()));
+    let accept = |body: Body| bench.pushes.accept(Arc::new(owner()), body, 1_500);
+    // What it may take at most is not there while another holds a part of the room.
+    let other = room.acquire().await.unwrap();
+    assert!(matches!(accept(body.clone()).await, Err(PushError::Busy)));
+    drop(other);
+    let taken = accept(body).await.unwrap();
+    assert_eq!((taken.samples, taken.refusals.samples()), (100, 900));
+    let kept = ROOM_KIBIBYTES - room.available_permits();
+    // A tenth of the series has room in the store.
+    assert!((push.bytes() >> 10) / 10 <= kept && kept < (push.bytes() >> 10) / 9, "{kept}");
+    drop(bench.follower.next_batch().await.unwrap().unwrap());
+    assert_eq!(room.available_permits(), ROOM_KIBIBYTES);
+}
+
+/// The largest of each kind is refused by its own limits, not for want of room.
+#[test]
+fn there_is_room_for_the_largest_push() {
+    let push = limits::LABEL_SETS_BYTES_MAX + 16 * (limits::SAMPLES_MAX + limits::SERIES_MAX);
+    assert!(PACKING * push <= ROOM_KIBIBYTES << 10);
+    // Beside it a message and the symbols in it.
+    let symbols = 2 * 16 * limits::SYMBOLS_MAX;
+    assert!(limits::MESSAGE_BYTES_MAX + symbols <= (ROOM_KIBIBYTES << 10) / PACKING * 3);
 }

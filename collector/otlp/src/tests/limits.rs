@@ -11,8 +11,8 @@ use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, metric::Data};
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{attribute, decode, gauge, in_protobuf, request, service};
-use crate::{Encoding, OtlpError, limits};
+use super::{allowed, attribute, decode, gauge, in_protobuf, request, service};
+use crate::{Allowed, Encoding, OtlpError, limits};
 
 #[test]
 fn labels_and_bounds_are_taken_up_to_their_limits() {
@@ -98,6 +98,91 @@ fn messages_within_a_request_are_taken_up_to_their_limit_before_memory_is() {
     assert!(decode(objects(limits::PARTS_MAX - 1).as_bytes(), Encoding::Json, false).is_ok());
     let refused = decode(objects(limits::PARTS_MAX).as_bytes(), Encoding::Json, false);
     assert!(refused.unwrap_err().is_too_large());
+}
+
+/// Bytes that suffice, by halving what is unknown; one less is refused, and another request may do with more.
+fn memory_needed(body: &[u8], encoding: Encoding, allowed: impl Fn(usize) -> Allowed) -> usize {
+    let (mut too_little, mut enough) = (0, 1 << 30);
+    while enough - too_little > 1 {
+        let tried = (too_little + enough) / 2;
+        match crate::decode(body, encoding, false, &allowed(tried)) {
+            Ok(_) => enough = tried,
+            Err(error) => {
+                assert!(error.needs_memory() && error.is_too_large(), "{error}");
+                too_little = tried;
+            }
+        }
+    }
+    enough
+}
+
+#[test]
+fn a_request_stops_where_its_memory_ends() {
+    let most = usize::MAX;
+    let parts = |bytes| Allowed { parts_bytes: bytes, ..allowed(most) };
+    let push = |bytes| Allowed { push_bytes: bytes, ..allowed(most) };
+    // A histogram's labels come once and are kept for each of its buckets.
+    let bounds = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>().join(",");
+    let histogram = |count: usize| {
+        let label = attribute("l", &"x".repeat(1_000));
+        request(
+            "",
+            &format!(
+                r#"{{"name": "h", "histogram": {{"aggregationTemporality": 2, "dataPoints": [
+                {{"timeUnixNano": "1000000", "attributes": [{label}], "bucketCounts": [{}], "explicitBounds": [{}]}}]}}}}"#,
+                vec!["0"; count + 1].join(","),
+                bounds(count)
+            ),
+        )
+    };
+    for (count, expected) in [(1, 3 * 1_000), (500, 502 * 1_000)] {
+        let body = in_protobuf(&histogram(count));
+        let needed = memory_needed(&body, Encoding::Protobuf, push);
+        let translated = decode(&body, Encoding::Protobuf, false).unwrap();
+        assert_eq!(needed, translated.push.bytes());
+        assert!((expected..2 * expected).contains(&needed), "{needed}");
+    }
+    // Empty points take two bytes each on the way.
+    let gauge = Gauge { data_points: vec![NumberDataPoint::default(); 1_000] };
+    let metric = Metric { data: Some(Data::Gauge(gauge)), ..Metric::default() };
+    let scope = ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() };
+    let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
+    let body = ExportMetricsServiceRequest { resource_metrics: vec![resource] }.encode_to_vec();
+    let point = size_of::<crate::model::Number<'_>>();
+    let needed = memory_needed(&body, Encoding::Protobuf, parts);
+    assert!((1_000 * point..1_100 * point).contains(&needed), "{needed}");
+    let objects = format!(r#"{{"resourceMetrics": [{}]}}"#, vec!["{}"; 1_000].join(","));
+    let needed = memory_needed(objects.as_bytes(), Encoding::Json, parts);
+    assert!((640_000..700_000).contains(&needed), "{needed}");
+}
+
+#[test]
+fn a_value_that_is_longer_than_any_label_is_refused_before_it_is_written_out() {
+    let refused = |value: &str| {
+        let json = request("", &gauge(&format!(r#"{{"key": "a", "value": {value}}}"#)));
+        decode(&in_protobuf(&json), Encoding::Protobuf, false).unwrap().points_refused
+    };
+    let longest = collector_remote_write::limits::LABEL_VALUE_BYTES_MAX;
+    // In brackets, with commas between them.
+    let list = |count: usize| {
+        let all = vec![r#"{"intValue": "1"}"#; count].join(",");
+        format!(r#"{{"arrayValue": {{"values": [{all}]}}}}"#)
+    };
+    let most = (longest - 1) / 2;
+    assert_eq!((refused(&list(most)), refused(&list(most + 1))), (0, 1));
+    assert_eq!(refused(&list(100_000)), 1);
+    let pair = |bytes: usize| {
+        let value = format!(r#"{{"stringValue": "{}"}}"#, "x".repeat(bytes));
+        format!(r#"{{"kvlistValue": {{"values": [{{"key": "k", "value": {value}}}]}}}}"#)
+    };
+    let around = r#"{"k":""}"#.len();
+    assert_eq!((refused(&pair(longest - around)), refused(&pair(longest - around + 1))), (0, 1));
+    let named = |value: &str| {
+        let resource = format!(r#"{{"key": "service.name", "value": {value}}}"#);
+        let json = request(&resource, &gauge(""));
+        decode(&in_protobuf(&json), Encoding::Protobuf, false).unwrap().points_refused
+    };
+    assert_eq!((named(&list(most)), named(&list(most + 1)), named(&list(10_000))), (0, 1, 1));
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
