@@ -2,7 +2,8 @@
 //!
 //! Promises: rules without an interval of their own are evaluated when data arrives, at most five times a second (less often
 //! when that takes more than its share of a core), and at least at the configured interval; a rule that fails is counted and
-//! changes nothing; the others go on; a group that came too late is counted. Rules of a group see what those before recorded.
+//! changes nothing, but that one over its group's `limit` loses its alerts; the others go on; a group that came too late is
+//! counted. Rules of a group see what those before recorded.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -212,34 +213,48 @@ impl Evaluator {
             self.metrics.evaluation_failures.with_label_values(&[group]).inc();
             tracing::error!(group, rule = rule.name, error = %crate::describe(error), "a rule failed");
         };
-        match (result, &rule.kind) {
-            (Ok(Findings::Alerts(found)), RuleKind::Alert { for_ms, keep_firing_for_ms, .. }) => {
-                let findings = found.into_iter().map(|finding| collector_alerting::Finding {
-                    labels: finding.labels,
-                    annotations: finding.annotations.into_iter().collect(),
-                    value: finding.value,
-                });
-                let observation = RuleObservation {
-                    rule_id: id(rule),
-                    for_ms: *for_ms,
-                    keep_firing_for_ms: *keep_firing_for_ms,
-                    findings: findings.collect(),
-                    at_ms,
-                };
-                match self.alerting.observe_rule(observation).await {
-                    Ok(open) => said.extend(alert_series(&open)),
-                    Err(error) => failed(&error),
-                }
+        if let Err(error) = &result {
+            failed(error);
+        }
+        if let Ok(Findings::Recorded(series)) = &result {
+            for Series { labels, samples } in series {
+                said.extend(samples.last().map(|sample| (stored(labels.clone()), sample.value)));
             }
-            (Ok(Findings::Recorded(series)), _) => {
-                for Series { labels, samples } in series {
-                    said.extend(samples.last().map(|sample| (stored(labels), sample.value)));
-                }
+        }
+        if let Some(observation) = observation(rule, result, at_ms) {
+            match self.alerting.observe_rule(observation).await {
+                Ok(open) => said.extend(alert_series(&open)),
+                Err(error) => failed(&error),
             }
-            (Ok(Findings::Alerts(_)), RuleKind::Recording) => {}
-            (Err(error), _) => failed(&error),
         }
     }
+}
+
+/// What an evaluation says of a rule's alerts; `None` when they stay as they are.
+fn observation(
+    rule: &Rule,
+    result: Result<Findings, EvaluationError>,
+    at_ms: Millis,
+) -> Option<RuleObservation> {
+    let RuleKind::Alert { for_ms, keep_firing_for_ms, .. } = &rule.kind else { return None };
+    let (found, keep_firing_for_ms) = match result {
+        Ok(Findings::Alerts(found)) => (found, *keep_firing_for_ms),
+        // As in Prometheus (docs, "Limiting alerts and series"): all alerts of the rule are cleared, at once.
+        Err(EvaluationError::TooManyResults { .. }) => (Vec::new(), 0),
+        Ok(Findings::Recorded(_)) | Err(_) => return None,
+    };
+    let findings = found.into_iter().map(|finding| collector_alerting::Finding {
+        labels: finding.labels,
+        annotations: finding.annotations.into_iter().collect(),
+        value: finding.value,
+    });
+    Some(RuleObservation {
+        rule_id: id(rule),
+        for_ms: *for_ms,
+        keep_firing_for_ms,
+        findings: findings.collect(),
+        at_ms,
+    })
 }
 
 /// How far apart the beginnings of two evaluations are, when one took so long.
@@ -321,23 +336,4 @@ impl SeriesSource for Fresh<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whole_intervals_that_went_by_are_missed() {
-        let (now, minute) = (clock::instant(), Duration::from_secs(60));
-        let counted = |late_secs: u64| missed(now, now + Duration::from_secs(late_secs), minute);
-        assert_eq!([0, 59, 60, 150].map(counted), [0, 0, 1, 2]);
-        assert_eq!(missed(now + minute, now, minute), 0);
-    }
-
-    #[test]
-    fn a_quick_evaluation_follows_soon_and_a_slow_one_leaves_the_core_to_others() {
-        let spaced = |took_ms: u64| spacing(Duration::from_millis(took_ms)).as_millis();
-        assert_eq!(
-            [1, 10, 20, 50, 250, 300, 2_000].map(spaced),
-            [200, 200, 400, 1_000, 1_000, 1_200, 8_000]
-        );
-    }
-}
+mod tests;
