@@ -4,8 +4,11 @@
 mod tests {
     use std::path::{Path, PathBuf};
 
+    use agent_model::Labels;
     use collector::config::Config;
-    use collector_alerting::Routing;
+    use collector_alerting::{
+        AlertFilter, Alerting, AlertingConfig, Finding, Routing, RuleObservation,
+    };
     use collector_inventory::InventoryConfig;
     use rules::backup_policy::BackupPolicy;
     use rules::drill::DrillPlan;
@@ -49,6 +52,66 @@ mod tests {
     #[test]
     fn the_alerting_example_is_taken() {
         Routing::open(&example("alerting.yml")).unwrap_or_else(|problems| panic!("{problems}"));
+    }
+
+    /// The alert of a shipped rule with these labels and its own severity.
+    fn shipped(name: &str, labels: &[(&str, &str)]) -> Finding {
+        let metric = rules::library::metric_rules().into_iter().find_map(|file| {
+            let (rules, _) = rules::load_rule_text(Path::new(&file.name), &file.text);
+            let rule = rules.rules().find(|rule| rule.name == name)?;
+            let own = rule.labels.iter();
+            Some(own.map(|(label, text)| (label.clone(), text.text().to_owned())).collect())
+        });
+        let detection = || {
+            let mut files = rules::library::detection_rules().into_iter();
+            let file = files.find(|file| file.name == format!("detections/{name}.yml"));
+            let file = file.unwrap_or_else(|| panic!("no rule {name} is shipped"));
+            let level = file.text.lines().find_map(|line| line.strip_prefix("level: ")).unwrap();
+            vec![("severity".to_owned(), level.to_owned())]
+        };
+        let own: Vec<(String, String)> = metric.unwrap_or_else(detection);
+        let given = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let named = [("alertname".to_owned(), name.to_owned())];
+        let labels = Labels::new(own.into_iter().chain(given).chain(named));
+        Finding { labels, annotations: Default::default(), value: 1.0 }
+    }
+
+    #[tokio::test]
+    async fn each_inhibition_of_the_alerting_example_mutes_an_alert_of_the_shipped_rules() {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("alerting.db");
+        let config = AlertingConfig { database, external_url: String::new() };
+        let routing = Routing::open(&example("alerting.yml")).unwrap();
+        let alerting = Alerting::open(config, routing, 0).await.unwrap();
+        let (down, up) = (("host", "dc1-srv01"), ("host", "dc1-srv02"));
+        let (them, others) = (("source_ip", "203.0.113.9"), ("source_ip", "203.0.113.10"));
+        let findings = vec![
+            shipped("HostDown", &[down]),
+            shipped("DiskSaturated", &[down]),
+            shipped("DiskSaturated", &[up]),
+            shipped("SshBruteForceSucceeded", &[up, them]),
+            shipped("SshRootLogin", &[up, them]),
+            shipped("SshBruteForce", &[up, them]),
+            shipped("SshRootLogin", &[up, others]),
+        ];
+        let rule_id = "all".to_owned();
+        let observation =
+            RuleObservation { rule_id, for_ms: 0, keep_firing_for_ms: 0, findings, at_ms: 1_000 };
+        alerting.observe_rule(observation).await.unwrap();
+        let open = alerting.alerts(&AlertFilter::default(), 1_000).await.unwrap();
+        let muted = open.iter().filter(|status| !status.inhibited_by.is_empty());
+        let mut muted: Vec<String> = muted.map(|status| status.alert.labels.to_string()).collect();
+        muted.sort();
+        assert_eq!(open.len(), 7);
+        assert_eq!(
+            muted,
+            [
+                r#"{alertname="DiskSaturated",host="dc1-srv01",severity="medium"}"#,
+                r#"{alertname="SshBruteForce",host="dc1-srv02",severity="medium",source_ip="203.0.113.9"}"#,
+                r#"{alertname="SshRootLogin",host="dc1-srv02",severity="high",source_ip="203.0.113.9"}"#,
+            ]
+        );
     }
 
     #[test]
