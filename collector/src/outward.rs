@@ -4,11 +4,12 @@
 //! nothing is written twice, and what a crash leaves is sent again. A target is no view: it reads what it needs when it can,
 //! so a target that hangs holds up nobody, and what is kept for it is bounded.
 //!
-//! Map: `config` · `read` the journal to requests · `request` one request and its answer · `deliver` a batch · `queue` the
+//! Map: `config` · `read` the journal to requests · `request` one request and its answer · `connections` its certificates · `deliver` a batch · `queue` the
 //! bound · `sender` the task of a target · `position` its file · `progress` what others see of it · `told` what is logged.
 
 mod back_off;
 pub mod config;
+mod connections;
 mod deliver;
 mod position;
 mod progress;
@@ -32,10 +33,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use config::Target;
+use connections::ClientError;
 use position::PositionFile;
 use progress::Figures;
 use read::Reading;
-use request::{ClientError, Http};
+use request::Http;
 use sender::Sender;
 
 use crate::feed::FeedError;
@@ -118,11 +120,16 @@ pub fn check(targets: &[Target]) -> Problems {
     // A client is made with it; a second provider is refused and the first stays.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let wrong = |target: &Target| {
-        let error = Http::new(&Arc::new(target.clone())).err()?;
-        let message = format!("remote write target {}: {}", target.name, crate::describe(&error));
-        Some(Problem { file: "collector.yml".into(), line: None, message })
+        let files = Http::new(&Arc::new(target.clone())).err();
+        let all = files.into_iter().chain(request::check_secret(target).err());
+        all.map(|error| {
+            let message =
+                format!("remote write target {}: {}", target.name, crate::describe(&error));
+            Problem { file: "collector.yml".into(), line: None, message }
+        })
+        .collect::<Vec<_>>()
     };
-    Problems(targets.iter().filter_map(wrong).collect())
+    Problems(targets.iter().flat_map(wrong).collect())
 }
 
 fn open_directory(directory: &Path, targets: &[Target]) -> Result<(), OutwardError> {

@@ -1,17 +1,18 @@
 //! One request to a target, and what its answer means.
-//! Promises: nothing is called refused unless the target said so; secrets are read at each use, so a new one needs no restart.
+//! Promises: nothing is called refused unless the target said so; tokens and passwords are read at each use, so a new one needs
+//! no restart. Leaves to others: certificates and keys (`connections`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use collector_remote_write::Version;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Client, Identity, RequestBuilder, Response, StatusCode, redirect};
+use reqwest::{RequestBuilder, Response, StatusCode};
 
 use super::config::{Credentials, Target};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use super::connections::{self, ClientError, Connections};
 
 /// As much of a refusal's body as goes into the log and the status.
 const TEXT_BYTES_MAX: usize = 512;
@@ -30,50 +31,23 @@ pub(super) enum Answer {
     Refused { why: String, smaller: bool },
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    #[error("{path} cannot be read")]
-    File {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("the certificates or the key for this target cannot be used")]
-    Tls(#[from] reqwest::Error),
-}
-
-/// Connections to one target.
+/// Requests to one target.
 #[derive(Clone, Debug)]
 pub(super) struct Http {
-    client: Client,
-    target: std::sync::Arc<Target>,
+    connections: Connections,
+    target: Arc<Target>,
 }
 
 impl Http {
-    pub(super) fn new(target: &std::sync::Arc<Target>) -> Result<Self, ClientError> {
-        let mut builder = Client::builder()
-            .user_agent(concat!("haidang/", env!("CARGO_PKG_VERSION")))
-            .timeout(target.timeout)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .no_proxy();
-        if let Some(file) = &target.ca_file {
-            builder = builder.tls_certs_only(Certificate::from_pem_bundle(&read(file)?)?);
-        }
-        if let Some((certificate, key)) = &target.client_files {
-            let mut pem = read(key)?;
-            pem.push(b'\n');
-            pem.extend(read(certificate)?);
-            builder = builder.identity(Identity::from_pem(&pem)?);
-        }
-        Ok(Self { client: builder.build()?, target: std::sync::Arc::clone(target) })
+    pub(super) fn new(target: &Arc<Target>) -> Result<Self, ClientError> {
+        Ok(Self { connections: Connections::new(target)?, target: Arc::clone(target) })
     }
 
     /// Sends a body of so many samples.
     pub(super) async fn send(&self, body: Bytes, samples: u64) -> Answer {
         let version = self.target.version;
-        let request = self
-            .client
+        let client = self.connections.client().await;
+        let request = client
             .post(self.target.url.clone())
             .headers(self.target.headers.clone())
             .header(CONTENT_TYPE, version.content_type())
@@ -106,8 +80,13 @@ impl Http {
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(file).map_err(|source| ClientError::File { path: file.to_owned(), source })
+/// Whether the token or password can be read now; a target without it is tried and fails.
+pub(super) fn check_secret(target: &Target) -> Result<(), ClientError> {
+    match &target.credentials {
+        Credentials::None => Ok(()),
+        Credentials::Basic { password_file: file, .. }
+        | Credentials::Bearer { token_file: file } => connections::read(file).map(drop),
+    }
 }
 
 async fn secret(file: &Path) -> Result<String, String> {

@@ -1,9 +1,14 @@
 //! A reload over real stores and real files.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use collector_alerting::{AlertingConfig, Routing};
 use collector_metric_store::{MetricStore, MetricStoreConfig};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::config::Config;
@@ -14,8 +19,13 @@ const ROUTING: &str = "route: {receiver: duty}\nreceivers:\n  - name: duty\n    
                        - url: http://127.0.0.1:9/\n";
 
 async fn reloader(directory: &Path) -> Reloader {
+    reloader_of(directory, None).await
+}
+
+async fn reloader_of(directory: &Path, tls: Option<(PathBuf, PathBuf)>) -> Reloader {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let config = Config::defaults(directory.to_owned()).unwrap();
+    let mut config = Config::defaults(directory.to_owned()).unwrap();
+    config.web.tls = tls;
     let files = Files::new(&config, Some(directory.to_owned()));
     let database = directory.join("alerting.db");
     let alerting = AlertingConfig { database, external_url: String::new() };
@@ -27,7 +37,7 @@ async fn reloader(directory: &Path) -> Reloader {
         province: watch::Sender::new(Arc::default()),
         alerting: Alerting::open(alerting, Routing::nobody(), 0).await.unwrap(),
         drills: Arc::new(Drills::new(Plans::default(), audit.clone(), checker)),
-        identity: None,
+        identity: files.certificate().unwrap().map(WebIdentity::new).map(Arc::new),
         metrics: SelfMetrics::new().unwrap(),
         changed: broadcast::Sender::new(1),
     };
@@ -86,4 +96,54 @@ async fn each_group_of_files_is_taken_whole_or_not_at_all_and_every_problem_is_t
     std::fs::remove_file(place.join("rules.d/c.yml")).unwrap();
     assert_eq!(reloader.reload("SIGHUP").await.refused(), ["inventory"]);
     assert_eq!(groups(), shipped + 2);
+}
+
+/// A new certificate for the page at these files; what a browser sees of it.
+fn certify((chain, key): &(PathBuf, PathBuf)) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(chain, made.cert.pem()).unwrap();
+    std::fs::write(key, made.signing_key.serialize_pem()).unwrap();
+    made.cert.der().clone()
+}
+
+/// What a client that trusts these certificates is shown on a new connection.
+async fn shown(
+    address: SocketAddr,
+    trusted: &[&CertificateDer<'static>],
+) -> CertificateDer<'static> {
+    let mut roots = RootCertStore::empty();
+    trusted.iter().for_each(|one| roots.add((*one).clone()).unwrap());
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = "localhost".try_into().unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_of_the_page_is_shown_after_a_reload_and_a_broken_one_never() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = (directory.path().join("web.pem"), directory.path().join("web.key"));
+    let first = certify(&files);
+    let reloader = reloader_of(directory.path(), Some(files.clone())).await;
+    let acceptor = crate::tls::for_people(reloader.in_force.identity.clone().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let accepted = acceptor.accept(stream);
+            tokio::spawn(async move { drop(accepted.await) });
+        }
+    });
+    assert_eq!(shown(address, &[&first]).await, first);
+    let second = certify(&files);
+    // Files alone change nothing.
+    assert_eq!(shown(address, &[&first, &second]).await, first);
+    assert!(reloader.reload("lan").await.refused().is_empty());
+    assert_eq!(shown(address, &[&first, &second]).await, second);
+    // A key that does not belong to the certificate.
+    let third = certify(&(files.0.clone(), directory.path().join("other.key")));
+    assert_eq!(reloader.reload("lan").await.refused(), ["certificate"]);
+    assert_eq!(shown(address, &[&second, &third]).await, second);
+    assert_eq!(successful(&reloader, FileGroup::Certificate).0, 0);
 }

@@ -73,8 +73,46 @@ async fn a_target_behind_tls_is_known_by_its_authority_and_we_by_our_certificate
     // Files that cannot be used are a matter of the configuration.
     bench.target.client_files = Some((ca.clone(), ca.clone()));
     bench.target.ca_file = Some(ca.with_extension("gone"));
+    let token_file = ca.with_extension("token");
+    bench.target.credentials = config::Credentials::Bearer { token_file: token_file.clone() };
     let problems = check(&[bench.target]).to_string();
     assert!(problems.contains("remote write target there: ") && problems.contains("ca.gone"));
+    assert!(problems.contains("ca.token cannot be read"), "{problems}");
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_without_a_restart_and_rubbish_in_its_place_is_not() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let (province, stranger) = (Province::new(), Province::new());
+    let receiver = Receiver::behind(Some(province.acceptor())).await;
+    let mut bench = Bench::new(&format!("https://localhost:{}/write", receiver.port()));
+    let directory = bench.directory.path().to_owned();
+    let write = |name: &str, text: String| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let renew = |province: &Province| {
+        let (certificate, key) = province.issue("haidang");
+        (write("our.pem", certificate.pem()), write("our.key", key.serialize_pem()))
+    };
+    bench.target.client_files = Some(renew(&stranger));
+    bench.target.ca_file = Some(write("ca.pem", province.authority.pem()));
+    let (outward, _running) = bench.start();
+    bench.push(&[1], 1).await;
+    eventually("the failure", || bad(&outward)).await;
+    renew(&province);
+    eventually("the sample", || outward.stored() == Some(Position(1))).await;
+    write("our.key", "rubbish".to_owned());
+    bench.push(&[1], 2).await;
+    eventually("the next", || outward.stored() == Some(Position(2))).await;
+    // Another authority of theirs is taken as well: the one that they really have is unknown then.
+    renew(&province);
+    write("ca.pem", stranger.authority.pem());
+    bench.push(&[1], 3).await;
+    eventually("the failure", || bad(&outward)).await;
+    write("ca.pem", province.authority.pem());
+    eventually("the last", || outward.stored() == Some(Position(3))).await;
 }
 
 fn bad(outward: &Outward) -> bool {
