@@ -34,6 +34,12 @@ fn text(checked: &Checked, repair: bool) -> String {
     }
     checked.parts.iter().for_each(|part| describe(part, &mut line));
     checked.rollups.iter().for_each(|rollups| describe_rollups(rollups, &mut line));
+    for (path, reason) in &checked.damaged_deletions {
+        line(format_args!(
+            "{}: {reason}; the next start sets this deletion of series aside, and what it hid is seen again: delete it anew",
+            path.display()
+        ));
+    }
     for aside in &checked.aside {
         line(format_args!(
             "{}: set aside before; delete it when nothing of it is missed",

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use agent_model::{Labels, MatchOp, Matcher, Millis, RolledSeries};
-use collector_metric_store::{MetricStore, MetricStoreStats};
+use collector_metric_store::{Deleted, MetricStore, MetricStoreError, MetricStoreStats};
 use rules_promql::{SeriesSource, SourceError};
 
 /// Labels that the inventory knows of a host, by host id.
@@ -56,6 +56,30 @@ impl Query {
             found.extend(series.into_iter().map(|labels| with_facts(labels, &hosts)));
         }
         Ok(found)
+    }
+
+    /// The selectors as the store is to be asked, see [`Query::delete`].
+    pub fn stored(&self, selectors: &[Vec<Matcher>]) -> Result<Vec<Vec<Matcher>>, SourceError> {
+        let mut stored = Vec::new();
+        for matchers in selectors {
+            stored.extend(self.resolve(matchers)?.1);
+        }
+        Ok(stored)
+    }
+
+    /// Deletes what there is in the span of every series that one of the stored selectors picks; on disk when this returns.
+    pub fn delete(
+        &self,
+        stored: &[Vec<Matcher>],
+        from_ms: Millis,
+        to_ms: Millis,
+    ) -> Result<Deleted, MetricStoreError> {
+        self.store.delete(stored, from_ms, to_ms)
+    }
+
+    /// Takes what was deleted out of the files; returns how many were written anew.
+    pub fn clean_deletions(&self) -> Result<u64, MetricStoreError> {
+        self.store.clean_deletions()
     }
 
     /// What the store is to be asked: with matchers that the inventory knows, once for the hosts that they stand for, and

@@ -79,6 +79,7 @@ impl Prometheus {
             .arg(format!("--config.file={}", path.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", path.join("data").display()))
             .arg(format!("--web.listen-address={address}"))
+            .arg("--web.enable-admin-api")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -91,6 +92,10 @@ impl Prometheus {
         })
         .await?;
         Ok(prometheus)
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// Status and JSON of a `GET`.

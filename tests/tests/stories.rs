@@ -3,6 +3,7 @@
 mod stories {
     mod backups;
     mod certificate;
+    mod deleting;
     mod disk_full;
     mod drills;
     mod enrolment;

@@ -22,6 +22,8 @@ pub struct MetricStoreConfig {
     pub host_series_max: u64,
     /// New series beyond this are refused: about 1 kB of memory each.
     pub series_max: u64,
+    /// Deletions that wait to be applied: every read looks through them.
+    pub deletions_max: usize,
     /// Series that one select may return.
     pub select_series_max: u64,
     /// Samples that one select may return (16 bytes each).
@@ -39,6 +41,7 @@ impl MetricStoreConfig {
             head_samples_cut: 8_000_000,
             host_series_max: 50_000,
             series_max: 2_000_000,
+            deletions_max: 1_000,
             select_series_max: 200_000,
             select_samples_max: 20_000_000,
         }

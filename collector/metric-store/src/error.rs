@@ -32,6 +32,8 @@ pub enum MetricStoreError {
     TooManySeries { matched: u64, max: u64 },
     #[error("the query reads more than {max} samples: narrow its matchers or its time range")]
     TooManySamples { max: u64 },
+    #[error("{max} deletions wait already: let the tombstones be cleaned first")]
+    TooManyDeletions { max: usize },
     #[error("cannot encode samples: {reason}")]
     Encode { reason: String },
 }

@@ -12,6 +12,7 @@ use roaring::RoaringBitmap;
 
 use crate::cardinality::Limiter;
 use crate::catalogue::Catalogue;
+use crate::deletions::Deletion;
 use crate::index::Index;
 use crate::part::{DAMAGED_EXTENSION, Part, PartName, PartWriter, Row, TimesCache};
 use crate::rollup::{RollupName, RollupPart};
@@ -34,6 +35,8 @@ pub struct Checked {
     pub rollups: Vec<CheckedRollups>,
     /// Whether the catalogue of series is sound; a start makes it anew from the parts when it is not.
     pub catalogue: bool,
+    /// Deletions that cannot be read, and why: what they hid is seen again from the next start on.
+    pub damaged_deletions: Vec<(PathBuf, &'static str)>,
     /// Files of earlier damage, kept aside.
     pub aside: Vec<PathBuf>,
 }
@@ -64,7 +67,8 @@ pub enum PartState {
 
 impl Checked {
     pub fn is_sound(&self) -> bool {
-        self.parts.iter().all(|part| matches!(part.state, PartState::Sound))
+        self.damaged_deletions.is_empty()
+            && self.parts.iter().all(|part| matches!(part.state, PartState::Sound))
             && self.rollups.iter().all(|rollups| matches!(rollups.state, RollupState::Sound))
     }
 }
@@ -77,6 +81,10 @@ pub fn check(directory: &Path, repair: bool) -> Result<Checked, MetricStoreError
     for path in files(directory)? {
         if path.extension().is_some_and(|extension| extension == DAMAGED_EXTENSION) {
             checked.aside.push(path);
+        } else if Deletion::is_one(&path) {
+            if let Err(reason) = or_reason(Deletion::open(&path))? {
+                checked.damaged_deletions.push((path, reason));
+            }
         } else if let Some(name) = PartName::parse(&path) {
             opened.push((name, path.clone(), or_reason(Part::open(&path))?));
         } else if let Some(name) = RollupName::parse(&path) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agent_model::Sample;
 use roaring::RoaringBitmap;
 
+use crate::deletions::Deletions;
 use crate::memory::Memory;
 use crate::part::Part;
 use crate::rollup::Rollups;
@@ -28,6 +29,9 @@ pub(crate) struct Head {
     /// In order of their sequence.
     pub(crate) parts: Arc<Vec<Arc<Part>>>,
     pub(crate) rollups: Arc<Rollups>,
+    pub(crate) deletions: Arc<Deletions>,
+    /// Whether something came since the last [`Head::advance`]: then a record may be half in.
+    pub(crate) within_record: bool,
     /// Counts the freezes, so that a reader notices one between two looks.
     pub(crate) freezes: u64,
 }
@@ -76,6 +80,7 @@ impl Head {
         self.samples += kept;
         self.appended_samples += kept;
         self.dropped_samples += values.len() as u64 - kept;
+        self.within_record = true;
         Ok(())
     }
 
@@ -100,7 +105,13 @@ impl Head {
         self.memory.push(series.slot, sample);
         self.samples += 1;
         self.appended_samples += 1;
+        self.within_record = true;
         Ok(())
+    }
+
+    pub(crate) fn advance(&mut self, position: u64) {
+        self.position = self.position.max(position);
+        self.within_record = false;
     }
 
     /// The samples of a slot within the range, in order of arrival.

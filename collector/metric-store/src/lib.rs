@@ -6,12 +6,13 @@
 //! crash), PromQL, staleness, and which labels a series has.
 //!
 //! Map: `head` (`memory`) open samples · `index` labels (`symbols`) to series · `catalogue` their `names` on disk · `part` files on disk, made of `chunk`s · `select` reading ·
-//! `merge` upkeep · `rollup` what stays when samples go · `recover` opening · `fsck` checking · `cardinality` limits · `store` ties them together.
+//! `merge` upkeep · `rollup` what stays when samples go · `deletions` by hand · `recover` opening · `fsck` checking · `cardinality` limits · `store` ties them together.
 
 mod cardinality;
 mod catalogue;
 mod chunk;
 mod config;
+mod deletions;
 mod error;
 pub mod fsck;
 mod head;
@@ -37,6 +38,6 @@ pub use config::MetricStoreConfig;
 pub use error::MetricStoreError;
 pub use index::SeriesRef;
 pub use part::TEMPORARY_EXTENSION;
-pub use recover::{DamagedPart, DamagedRollups, Recovery};
+pub use recover::{DamagedDeletion, DamagedPart, DamagedRollups, Recovery};
 pub use stats::MetricStoreStats;
-pub use store::{Maintained, MetricStore};
+pub use store::{Deleted, Maintained, MetricStore};

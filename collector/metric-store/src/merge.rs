@@ -8,6 +8,7 @@ use agent_model::Sample;
 use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
+use crate::deletions::{Deletions, Hidden};
 use crate::head::settle;
 use crate::index::Index;
 use crate::part::{Meta, Part, PartName, PartWriter, TimesCache};
@@ -38,6 +39,7 @@ const BATCH_SERIES_MAX: usize = 16_384;
 pub(crate) fn merge(
     directory: &Path,
     run: &[Arc<Part>],
+    deletions: &Deletions,
     index: &RwLock<Index>,
 ) -> Result<Part, MetricStoreError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
@@ -48,9 +50,33 @@ pub(crate) fn merge(
         last_sequence: last.meta.last_sequence,
         from_position: first.meta.from_position,
         position: last.meta.position,
+        cleaned: deletions.newest,
     };
     let level = first.meta.level.saturating_add(1);
-    let mut writer = PartWriter::create(directory, Meta::empty(name, level))?;
+    write(directory, Meta::empty(name, level), run, deletions, index)
+}
+
+/// Writes a part anew, without what deletions hide of it.
+pub(crate) fn clean(
+    directory: &Path,
+    part: &Arc<Part>,
+    deletions: &Deletions,
+    index: &RwLock<Index>,
+) -> Result<Part, MetricStoreError> {
+    let name = PartName { cleaned: deletions.newest, ..part.meta.name() };
+    let meta = Meta::empty(name, part.meta.level);
+    write(directory, meta, std::slice::from_ref(part), deletions, index)
+}
+
+fn write(
+    directory: &Path,
+    meta: Meta,
+    run: &[Arc<Part>],
+    deletions: &Deletions,
+    index: &RwLock<Index>,
+) -> Result<Part, MetricStoreError> {
+    let mut writer = PartWriter::create(directory, meta)?;
+    let hidden: Vec<Hidden<'_>> = run.iter().map(|part| deletions.of_part(part)).collect();
     let mut slots = RoaringBitmap::new();
     for part in run {
         slots |= &part.series;
@@ -58,14 +84,14 @@ pub(crate) fn merge(
     let mut times: Vec<TimesCache> = run.iter().map(|_| TimesCache::default()).collect();
     let order = read(index).in_order(&slots);
     for batch in order.chunks(BATCH_SERIES_MAX) {
-        merge_batch(&mut writer, run, &mut times, batch)?;
+        merge_batch(&mut writer, (run, &hidden), &mut times, batch)?;
     }
     writer.finish(index)
 }
 
 fn merge_batch(
     writer: &mut PartWriter,
-    run: &[Arc<Part>],
+    (run, hidden): (&[Arc<Part>], &[Hidden<'_>]),
     times: &mut [TimesCache],
     batch: &[u32],
 ) -> Result<(), MetricStoreError> {
@@ -75,9 +101,11 @@ fn merge_batch(
     let mut samples: Vec<Sample> = Vec::new();
     for slot in batch {
         samples.clear();
-        for ((part, rows), times) in run.iter().zip(&rows).zip(&mut *times) {
+        let inputs = run.iter().zip(hidden).zip(&rows).zip(&mut *times);
+        for (((part, hidden), rows), times) in inputs {
             if let Ok(at) = rows.binary_search_by_key(slot, |row| row.slot) {
-                part.read_series(&rows[at], times, &mut samples)?;
+                let all = i64::MIN..=i64::MAX;
+                part.read_visible(&rows[at], &all, hidden, times, &mut samples)?;
             }
         }
         settle(&mut samples);

@@ -9,6 +9,7 @@
 #[cfg(test)]
 pub(crate) mod bad_sectors;
 pub(crate) mod block;
+mod disk;
 mod footer;
 mod places;
 mod reader;
@@ -17,7 +18,8 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use reader::{CACHED_TIMES_MAX, EIO, Part, ReadBudget, TimesCache};
+pub(crate) use disk::EIO;
+pub(crate) use reader::{CACHED_TIMES_MAX, Part, ReadBudget, TimesCache};
 pub(crate) use rows::Row;
 pub use writer::TEMPORARY_EXTENSION;
 pub(crate) use writer::{PartWriter, sync_directory};
@@ -65,6 +67,8 @@ pub(crate) struct Meta {
     pub(crate) from_position: u64,
     /// … up to and including this one.
     pub(crate) position: u64,
+    /// Written without what the deletions up to this one hide; the name tells it.
+    pub(crate) cleaned: u64,
     pub(crate) min_ms: i64,
     pub(crate) max_ms: i64,
     pub(crate) samples: u64,
@@ -77,6 +81,7 @@ pub(crate) struct PartName {
     pub(crate) last_sequence: u64,
     pub(crate) from_position: u64,
     pub(crate) position: u64,
+    pub(crate) cleaned: u64,
 }
 
 impl Meta {
@@ -88,6 +93,7 @@ impl Meta {
             level,
             from_position: name.from_position,
             position: name.position,
+            cleaned: name.cleaned,
             min_ms: i64::MAX,
             max_ms: i64::MIN,
             samples: 0,
@@ -100,15 +106,17 @@ impl Meta {
             last_sequence: self.last_sequence,
             from_position: self.from_position,
             position: self.position,
+            cleaned: self.cleaned,
         }
     }
 }
 
 impl PartName {
     pub(crate) fn path(self, directory: &Path) -> PathBuf {
-        let Self { first_sequence, last_sequence, from_position, position } = self;
+        let Self { first_sequence, last_sequence, from_position, position, cleaned } = self;
+        let cleaned = if cleaned == 0 { String::new() } else { format!("-cleaned-{cleaned}") };
         directory.join(format!(
-            "{first_sequence:010}-{last_sequence:010}-journal-{from_position}-{position}.{EXTENSION}"
+            "{first_sequence:010}-{last_sequence:010}-journal-{from_position}-{position}{cleaned}.{EXTENSION}"
         ))
     }
 
@@ -120,12 +128,17 @@ impl PartName {
         let mut number = || fields.next()?.parse().ok();
         let (first_sequence, last_sequence) = (number()?, number()?);
         let rest: Vec<&str> = fields.collect();
-        let ["journal", from, to] = rest[..] else { return None };
+        let (from, to, cleaned) = match rest[..] {
+            ["journal", from, to] => (from, to, "0"),
+            ["journal", from, to, "cleaned", cleaned] => (from, to, cleaned),
+            _ => return None,
+        };
         let (from_position, position) = (from.parse().ok()?, to.parse().ok()?);
-        Some(Self { first_sequence, last_sequence, from_position, position })
+        let cleaned = cleaned.parse().ok()?;
+        Some(Self { first_sequence, last_sequence, from_position, position, cleaned })
     }
 
-    /// Whether a part of this name holds everything that `other` holds.
+    /// Whether a part of this name, which is not less clean, holds everything that `other` holds.
     pub(crate) fn covers(self, other: Self) -> bool {
         self.first_sequence <= other.first_sequence && other.last_sequence <= self.last_sequence
     }

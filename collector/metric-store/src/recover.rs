@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use roaring::RoaringBitmap;
 
 use crate::catalogue::Catalogue;
+use crate::deletions::{Deletion, Deletions};
 use crate::index::Index;
 use crate::part::{Part, PartName};
 use crate::rollup::{RollupName, RollupPart};
@@ -20,6 +21,7 @@ pub struct Recovery {
     /// Renamed to `….damaged`; everything else is served.
     pub damaged: Vec<DamagedPart>,
     pub damaged_rollups: Vec<DamagedRollups>,
+    pub damaged_deletions: Vec<DamagedDeletion>,
     /// Unfinished or superseded files that were deleted, as a crash leaves them.
     pub removed: u64,
 }
@@ -46,12 +48,20 @@ pub struct DamagedRollups {
     pub to_ms: i64,
 }
 
+/// A deletion that cannot be read: what it hid is seen again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedDeletion {
+    pub path: PathBuf,
+    pub reason: String,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
     /// In order of sequence.
     pub(crate) parts: Vec<Arc<Part>>,
     /// In order of time.
     pub(crate) rollups: Vec<Arc<RollupPart>>,
+    pub(crate) deletions: Deletions,
     pub(crate) next_sequence: u64,
     pub(crate) recovery: Recovery,
 }
@@ -119,8 +129,9 @@ fn with_samples(parts: &[Arc<Part>]) -> RoaringBitmap {
 
 fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {
     let mut recovered = Recovered { next_sequence: 1, ..Recovered::default() };
-    // By first sequence; the widest of those first, so that a merged part is looked at before its inputs.
-    let (mut names, mut rollups) = (BTreeMap::new(), BTreeMap::new());
+    // By first sequence; the widest of those first, so that a merged part is looked at before its inputs, and a cleaned one
+    // before what it was.
+    let (mut names, mut rollups, mut deletions) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let failed = |error| MetricStoreError::io("list the metric store", directory)(error);
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -131,8 +142,11 @@ fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {
             let aside = PartName::parse(&path.with_extension(part::EXTENSION));
             let next = aside.map_or(1, |name| name.last_sequence.saturating_add(1));
             recovered.next_sequence = recovered.next_sequence.max(next);
+        } else if Deletion::is_one(&path) {
+            deletions.push(path);
         } else if let Some(name) = PartName::parse(&path) {
-            let order = (name.first_sequence, std::cmp::Reverse(name.last_sequence));
+            let cleanest = std::cmp::Reverse((name.last_sequence, name.cleaned));
+            let order = (name.first_sequence, cleanest);
             names.insert(order, (name, path));
         } else if let Some(name) = RollupName::parse(&path) {
             let newest = std::cmp::Reverse((name.to_day, name.revision));
@@ -172,7 +186,40 @@ fn parts(directory: &Path) -> Result<Recovered, MetricStoreError> {
             Err(error) => return Err(error),
         }
     }
+    take_deletions(&mut recovered, deletions)?;
     Ok(recovered)
+}
+
+fn take_deletions(
+    recovered: &mut Recovered,
+    mut paths: Vec<PathBuf>,
+) -> Result<(), MetricStoreError> {
+    paths.sort_unstable();
+    let cleaned = recovered.parts.iter().map(|part| part.meta.cleaned);
+    let cleaned = cleaned.chain(recovered.rollups.iter().map(|rollups| rollups.cleaned));
+    recovered.deletions.newest = cleaned.max().unwrap_or(0);
+    for path in paths {
+        match Deletion::open(&path) {
+            Ok(one) => {
+                let deletions = &mut recovered.deletions;
+                deletions.newest = deletions.newest.max(one.number);
+                // A cut's number means one cut for ever.
+                recovered.next_sequence = recovered.next_sequence.max(one.last_sequence + 1);
+                deletions.all.push(Arc::new(one));
+            }
+            Err(MetricStoreError::Damaged { reason, .. }) => {
+                let aside = path.with_extension(part::DAMAGED_EXTENSION);
+                std::fs::rename(&path, &aside)
+                    .map_err(MetricStoreError::io("set aside the damaged deletion", &path))?;
+                tracing::error!(deletion = %aside.display(), reason,
+                    "a deletion of series is damaged and set aside; what it hid is seen again: delete it anew");
+                let reason = reason.to_owned();
+                recovered.recovery.damaged_deletions.push(DamagedDeletion { path: aside, reason });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &Path, recovery: &mut Recovery) -> Result<(), MetricStoreError> {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub(crate) use file::{RollupName, RollupPart};
 pub(crate) use plan::{Needs, due, merge_run, unneeded};
-pub(crate) use write::{Lossy, add, begin, finish, merge, roll_up};
+pub(crate) use write::{Lossy, add, begin, clean, finish, merge, roll_up};
 
 use crate::part::{Meta, Part};
 use crate::select::TimeRange;

@@ -9,6 +9,7 @@ use agent_model::{Labels, Matcher, RolledSeries, Sample};
 use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
+use crate::deletions::{Deletions, Hidden};
 use crate::head::{Frozen, Head};
 use crate::index::Index;
 use crate::part::{Part, ReadBudget};
@@ -37,6 +38,7 @@ struct View {
     parts: Vec<Arc<Part>>,
     /// Of days that they alone tell.
     rollups: Vec<Arc<RollupPart>>,
+    deletions: Deletions,
     frozen: Option<Arc<Frozen>>,
     freezes: u64,
     /// Matching series that have samples near the range, in the order in which parts hold them.
@@ -49,17 +51,34 @@ pub(crate) fn with_samples(
     head: &Head,
     range: &TimeRange,
 ) -> RoaringBitmap {
+    let deletions = head.deletions.about(matching, range);
     let mut in_parts = RoaringBitmap::new();
     for part in head.parts.iter().filter(|part| part.overlaps(range)) {
-        in_parts |= &part.series & matching;
+        in_parts |= seen(&(&part.series & matching), part, &deletions.of_part(part), range);
     }
-    let answering = head.rollups.answering.iter().map(|rollups| &rollups.part);
-    for part in answering.filter(|part| part.overlaps(range)) {
-        in_parts |= &part.series & matching;
+    let answering = head.rollups.answering.iter();
+    for rollups in answering.filter(|rollups| rollups.part.overlaps(range)) {
+        let (part, hidden) = (&rollups.part, deletions.of_rollups(rollups));
+        in_parts |= seen(&(&part.series & matching), part, &hidden, range);
     }
     let others = matching - &in_parts;
     in_parts.extend(others.iter().filter(|slot| head.holds(*slot)));
     in_parts
+}
+
+/// Without the series of which deletions hide all that the part can have in the range.
+fn seen(
+    matching: &RoaringBitmap,
+    part: &Part,
+    hidden: &Hidden<'_>,
+    range: &TimeRange,
+) -> RoaringBitmap {
+    if hidden.is_empty() {
+        return matching.clone();
+    }
+    let meta = &part.meta;
+    let within = meta.min_ms.max(*range.start())..=meta.max_ms.min(*range.end());
+    matching - hidden.whole_series(&within)
 }
 
 /// Gives `take` every matching series that has something in the range, until it breaks off. Parts come in order, then
@@ -114,6 +133,7 @@ fn view(
     Ok(View {
         parts: head.parts.iter().filter(|part| part.overlaps(range)).cloned().collect(),
         rollups: rollups.filter(|rollups| reach(&rollups.name.range())).cloned().collect(),
+        deletions: head.deletions.about(&slots, range),
         frozen: head.frozen.clone(),
         freezes: head.freezes,
         slots: index.in_order(&slots),

@@ -42,4 +42,10 @@ pub struct MetricStoreStats {
     pub damaged_blocks: u64,
     /// Queries refused by the limits.
     pub refused_selects: u64,
+    /// Deletions that files on disk still need, and those that were damaged at the start.
+    pub deletions: u64,
+    pub damaged_deletions: u64,
+    /// Series of which something was deleted (each time), and files written anew without what was.
+    pub deleted_series: u64,
+    pub cleaned_files: u64,
 }

@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use agent_model::{Labels, Sample};
 
@@ -20,10 +21,24 @@ use crate::{
     MetricStoreConfig, MetricStoreError, MetricStoreStats, Recovery, SeriesRef, part, recover,
 };
 
+mod deleting;
 mod reading;
 mod upkeep;
 
+pub use deleting::Deleted;
 pub use upkeep::Maintained;
+
+/// Looks for a moment between two records before a deletion cuts: a record takes less than a millisecond. What is no
+/// record (stale markers of silent hosts) must not hold it up for long.
+const SETTLE_ATTEMPTS: u32 = 50;
+const SETTLE_PAUSE: Duration = Duration::from_millis(1);
+
+/// Where a cut may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Where {
+    Anywhere,
+    BetweenRecords,
+}
 
 #[derive(Debug)]
 pub struct MetricStore {
@@ -34,6 +49,8 @@ pub struct MetricStore {
     /// The number of the next cut; locked while one is written.
     next_sequence: Mutex<u64>,
     upkeep: Mutex<()>,
+    /// One deletion at a time.
+    deleting: Mutex<()>,
     /// Files that nobody reads any more and that are still to be deleted.
     undeleted: Mutex<Vec<PathBuf>>,
     recovery: Recovery,
@@ -47,6 +64,8 @@ struct Counters {
     cuts: AtomicU64,
     merges: AtomicU64,
     expired_parts: AtomicU64,
+    deleted_series: AtomicU64,
+    cleaned_files: AtomicU64,
     forgotten_series: AtomicU64,
     rolled_up_days: AtomicU64,
     rewritten_days: AtomicU64,
@@ -73,6 +92,7 @@ impl MetricStore {
         let mut head = Head::default();
         head.parts = Arc::new(recovered.parts);
         head.rollups = Arc::new(Rollups::new(recovered.rollups, &head.parts));
+        head.deletions = Arc::new(recovered.deletions);
         head.position = head.position_in_parts();
         for series in index.references() {
             head.admit(series);
@@ -83,6 +103,7 @@ impl MetricStore {
             catalogue: Mutex::new(catalogue),
             next_sequence: Mutex::new(recovered.next_sequence),
             upkeep: Mutex::new(()),
+            deleting: Mutex::new(()),
             undeleted: Mutex::new(Vec::new()),
             recovery: recovered.recovery,
             counters: Counters::default(),
@@ -157,8 +178,7 @@ impl MetricStore {
 
     /// All appends of the journal's records up to this position are in.
     pub fn advance(&self, position: u64) {
-        let mut head = write(&self.head);
-        head.position = head.position.max(position);
+        write(&self.head).advance(position);
     }
 
     /// Whether so much waits in memory that a restart would be slow.
@@ -169,13 +189,17 @@ impl MetricStore {
     /// Puts everything appended so far, with its position, on disk as one part. On an error the samples stay in memory
     /// and readable, and the next cut tries again.
     pub fn cut(&self) -> Result<(), MetricStoreError> {
+        self.cut_at(Where::Anywhere)
+    }
+
+    fn cut_at(&self, place: Where) -> Result<(), MetricStoreError> {
         let mut next_sequence = self.next_sequence.lock().unwrap_or_else(PoisonError::into_inner);
         let pending = read(&self.head).frozen.clone();
         if let Some(pending) = pending {
             self.write_part(&pending, &mut next_sequence)?;
         }
         let frozen = {
-            let mut head = write(&self.head);
+            let mut head = self.head_at(place);
             if head.samples == 0 && head.position == head.position_in_parts() {
                 return Ok(());
             }
@@ -184,12 +208,27 @@ impl MetricStore {
         self.write_part(&frozen, &mut next_sequence)
     }
 
+    /// The head, between two records if that is asked for and a moment of it comes soon.
+    fn head_at(&self, place: Where) -> RwLockWriteGuard<'_, Head> {
+        let mut head = write(&self.head);
+        for _ in 0..SETTLE_ATTEMPTS {
+            if place == Where::Anywhere || !head.within_record {
+                break;
+            }
+            drop(head);
+            std::thread::sleep(SETTLE_PAUSE);
+            head = write(&self.head);
+        }
+        head
+    }
+
     fn write_part(&self, frozen: &Frozen, next_sequence: &mut u64) -> Result<(), MetricStoreError> {
         let name = PartName {
             first_sequence: *next_sequence,
             last_sequence: *next_sequence,
             from_position: self.position(),
             position: frozen.position,
+            cleaned: 0,
         };
         self.name_series()?;
         let mut writer = PartWriter::create(&self.config.directory, Meta::empty(name, 0))?;
@@ -276,6 +315,10 @@ impl MetricStore {
             damaged_parts: self.recovery.damaged.len() as u64,
             damaged_blocks: sum(Part::damaged_blocks),
             refused_selects: counters.refused_selects.load(Relaxed),
+            deletions: head.deletions.all.len() as u64,
+            damaged_deletions: self.recovery.damaged_deletions.len() as u64,
+            deleted_series: counters.deleted_series.load(Relaxed),
+            cleaned_files: counters.cleaned_files.load(Relaxed),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod bad_sectors;
 mod catalogue;
 mod damage;
+mod deletions;
 mod fsck;
 mod full_disk;
 mod limits;

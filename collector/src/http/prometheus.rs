@@ -4,6 +4,7 @@
 //! at once, and ends when its deadline passes or the client leaves.
 //! Leaves to others: who may ask (`sign_in`), and what is evaluated (`rules_promql`).
 
+mod admin;
 mod answer;
 mod expression;
 mod federate;
@@ -22,7 +23,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 
 pub use work::Places;
 
@@ -55,6 +56,14 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
         .route("/api/v1/status/flags", get(status::flags))
         .route("/api/v1/status/runtimeinfo", get(status::runtime_info))
         .route("/api/v1/status/tsdb", get(status::tsdb))
+        .route(
+            "/api/v1/admin/tsdb/delete_series",
+            post(admin::delete_series).put(admin::delete_series),
+        )
+        .route(
+            "/api/v1/admin/tsdb/clean_tombstones",
+            post(admin::clean_tombstones).put(admin::clean_tombstones),
+        )
         .route("/federate", get(federate::federate))
 }
 

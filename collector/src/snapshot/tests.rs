@@ -15,6 +15,7 @@ fn state() -> tempfile::TempDir {
         ("journal/00000000000000000009.journal", "newest"),
         ("journal/lock", ""),
         ("metrics/a.part", "part"),
+        ("metrics/0000000001.deletion", "deletion"),
         ("metrics/b.tmp", "half"),
         ("metrics/lock", ""),
         (&format!("metrics/{}", collector_metric_store::CATALOGUE_FILE), "names"),
@@ -56,6 +57,7 @@ async fn a_snapshot_holds_the_state_and_nothing_that_must_not_leave_it() {
             "events/position",
             "journal/00000000000000000001.journal",
             "journal/00000000000000000009.journal",
+            "metrics/0000000001.deletion",
             "metrics/a.part",
             "outward/a.position",
         ]

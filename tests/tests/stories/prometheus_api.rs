@@ -109,7 +109,7 @@ async fn send(house: &House, host: &str, base_ms: Millis) -> anyhow::Result<()> 
 }
 
 /// Path and parameters.
-fn address(path: &str, parameters: &[(&str, &str)]) -> anyhow::Result<String> {
+pub(crate) fn address(path: &str, parameters: &[(&str, &str)]) -> anyhow::Result<String> {
     let mut url = reqwest::Url::parse(&format!("http://x/api/v1/{path}"))?;
     url.query_pairs_mut().extend_pairs(parameters);
     Ok(format!("/api/v1/{path}?{}", url.query().unwrap_or_default()))
@@ -152,14 +152,14 @@ fn settled(mut answer: Value, ordered: bool) -> Value {
 }
 
 /// Both servers, and where they differ.
-struct Both<'a> {
-    house: &'a House,
-    prometheus: &'a Prometheus,
-    differences: Vec<String>,
+pub(crate) struct Both<'a> {
+    pub(crate) house: &'a House,
+    pub(crate) prometheus: &'a Prometheus,
+    pub(crate) differences: Vec<String>,
 }
 
 impl Both<'_> {
-    async fn agree(&mut self, path: &str, ordered: bool) {
+    pub(crate) async fn agree(&mut self, path: &str, ordered: bool) {
         if let Err(difference) = self.compared(path, ordered).await {
             self.differences.push(format!("{difference:#}"));
         }
@@ -182,7 +182,7 @@ impl Both<'_> {
     }
 }
 
-async fn filled(house: &mut House) -> anyhow::Result<(Prometheus, Millis)> {
+pub(crate) async fn filled(house: &mut House) -> anyhow::Result<(Prometheus, Millis)> {
     house.start().await?;
     // No sample lies at a whole second, where questions are asked.
     let base_ms = (now_ms() / 1_000 - READINGS * 15 - 60) * 1_000 + 137;

@@ -109,6 +109,6 @@ fn replace(
     read_rollups(file, index, |slot, found| {
         found.map_or(Ok(()), |found| rollup::add(&mut writer, slot, found))
     })?;
-    rollup::finish(writer, file.name, file.inputs.clone(), index)?;
+    rollup::finish(writer, file.name, file.inputs.clone(), file.cleaned, index)?;
     part::sync_directory(directory)
 }

@@ -143,6 +143,7 @@ fn decode_plain(mut bytes: &[u8], kind: Kind) -> Decoded<Footer> {
         level,
         from_position,
         position,
+        cleaned: 0,
         min_ms,
         max_ms,
         samples,

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,14 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use agent_model::Sample;
 use roaring::RoaringBitmap;
 
-#[cfg(test)]
-use super::bad_sectors;
 use super::block::{self, Place};
+use super::disk::read_at;
 use super::footer::{Footer, TRAILER_BYTES, Trailer};
 use super::rows::{Group, Row};
-use super::{DAMAGED_EXTENSION, HEADER_BYTES, Kind, Meta};
+use super::{DAMAGED_EXTENSION, HEADER_BYTES, Kind, Meta, PartName};
 use crate::MetricStoreError;
 use crate::chunk::{Decoded, timestamps, values};
+use crate::deletions::Hidden;
 use crate::index::Index;
 use crate::names::{self, Renaming};
 use crate::select::TimeRange;
@@ -27,9 +25,6 @@ use crate::select::TimeRange;
 const READ_GAP_BYTES: u64 = 16 << 10;
 /// One read at most, whatever lies together.
 pub(super) const READ_BYTES_MAX: u64 = 1 << 20;
-
-/// `EIO` of errno(3): a sector that cannot be read.
-pub(crate) const EIO: i32 = 5;
 
 /// Times kept while parts are read, 8 bytes each; beyond it they are read again.
 pub(crate) const CACHED_TIMES_MAX: usize = 1 << 20;
@@ -130,6 +125,7 @@ impl Part {
         let bytes = file.metadata().map_err(read)?.len();
         let mut footer = read_footer(&file, path, kind, bytes)?;
         let extra = std::mem::take(&mut footer.extra);
+        footer.meta.cleaned = PartName::parse(path).map_or(0, |name| name.cleaned);
         Ok((Self::new(path.to_path_buf(), file, bytes, footer), extra))
     }
 
@@ -225,6 +221,27 @@ impl Part {
         self.note(row, read)
     }
 
+    /// As [`Part::read_series_in`], without what deletions hide.
+    pub(crate) fn read_visible(
+        &self,
+        row: &Row,
+        range: &TimeRange,
+        hidden: &Hidden<'_>,
+        times: &mut TimesCache,
+        samples: &mut Vec<Sample>,
+    ) -> Result<(), MetricStoreError> {
+        let before = samples.len();
+        self.read_series_in(row, range, times, samples)?;
+        for hidden in hidden.of(row.slot) {
+            let mut at = 0;
+            samples.retain(|sample| {
+                at += 1;
+                at <= before || !hidden.contains(&sample.timestamp_ms)
+            });
+        }
+        Ok(())
+    }
+
     /// The block of one series as it lies in the file.
     pub(crate) fn block(&self, row: &Row) -> Result<Vec<u8>, MetricStoreError> {
         self.bytes_at(row.place.offset, u64::from(row.place.bytes))
@@ -311,29 +328,6 @@ impl Part {
 
 fn end_of(place: Place) -> u64 {
     place.offset + u64::from(place.bytes)
-}
-
-/// Reads all of `buffer`. What the disk cannot give back is damage, as bytes that changed are.
-fn read_at(
-    file: &File,
-    path: &Path,
-    buffer: &mut [u8],
-    offset: u64,
-) -> Result<(), MetricStoreError> {
-    let read = file.read_exact_at(buffer, offset);
-    #[cfg(test)]
-    let read = read.and_then(|()| bad_sectors::check(path, offset, buffer.len()));
-    let lost = |error: &io::Error| {
-        error.raw_os_error() == Some(EIO) || error.kind() == io::ErrorKind::UnexpectedEof
-    };
-    match read {
-        Err(error) if lost(&error) => {
-            let reason = "the disk cannot read it";
-            tracing::error!(part = %path.display(), offset, bytes = buffer.len(), %error, "{reason}");
-            Err(MetricStoreError::Damaged { path: path.to_path_buf(), reason })
-        }
-        read => read.map_err(MetricStoreError::io("read the metric part", path)),
-    }
 }
 
 /// How many of these blocks, in order of offset, are read together.

@@ -9,6 +9,7 @@ use agent_model::{ROLLUP_SAMPLES, Rollup};
 use super::{Cuts, columns, day_range};
 use crate::MetricStoreError;
 use crate::chunk::{Decoded, varint};
+use crate::deletions::Hidden;
 use crate::part::{Kind, Part, ReadBudget, Row, TimesCache, block};
 use crate::select::TimeRange;
 
@@ -53,14 +54,16 @@ pub(crate) struct RollupPart {
     pub(crate) name: RollupName,
     /// The cuts that it was made from, in order; none once several days were put together, whose samples are gone.
     pub(crate) inputs: Option<Vec<Cuts>>,
+    /// Written without what the deletions up to this one hide.
+    pub(crate) cleaned: u64,
     pub(crate) part: Part,
 }
 
 impl RollupPart {
     pub(crate) fn open(path: &Path, name: RollupName) -> Result<Self, MetricStoreError> {
         let (part, extra) = Part::open_kind(path, Kind::Rollups)?;
-        let inputs = part.sound(decode_inputs(&extra))?;
-        Ok(Self { name, inputs, part })
+        let (inputs, cleaned) = part.sound(decode_inputs(&extra))?;
+        Ok(Self { name, inputs, cleaned, part })
     }
 
     /// Whether every part that it was made from is still there and not known to have lost anything. `parts` in order.
@@ -83,6 +86,20 @@ impl RollupPart {
         let cuts = Cuts::of(&part.meta);
         let inputs = self.inputs.as_deref().unwrap_or_default();
         !part.overlaps(&self.name.range()) || inputs.iter().any(|input| input.holds(cuts))
+    }
+
+    /// Adds every roll-up of one series that no deletion hides.
+    pub(crate) fn read_visible(
+        &self,
+        row: &Row,
+        hidden: &Hidden<'_>,
+        times: &mut TimesCache,
+        out: &mut Vec<Rollup>,
+    ) -> Result<(), MetricStoreError> {
+        let before = out.len();
+        self.read_series(row, times, out)?;
+        hidden.hide_rollups(row.slot, before, out);
+        Ok(())
     }
 
     /// Whether it knows all that is there of its days, or all that it ever can: without all samples it stays as it is.
@@ -152,8 +169,9 @@ impl RollupPart {
     }
 }
 
-/// `whether the cuts are known | their number, per run: first (as a step), length`.
-pub(crate) fn encode_inputs(inputs: Option<&[Cuts]>) -> Vec<u8> {
+/// `whether the cuts are known | their number, per run: first (as a step), length | the newest deletion that was applied`;
+/// files from before there were deletions end without the last.
+pub(crate) fn encode_inputs(inputs: Option<&[Cuts]>, cleaned: u64) -> Vec<u8> {
     let mut out = Vec::new();
     varint::put(&mut out, u64::from(inputs.is_some()));
     let inputs = inputs.unwrap_or_default();
@@ -164,10 +182,11 @@ pub(crate) fn encode_inputs(inputs: Option<&[Cuts]>) -> Vec<u8> {
         varint::put(&mut out, cuts.last.saturating_sub(cuts.first));
         end = cuts.last;
     }
+    varint::put(&mut out, cleaned);
     out
 }
 
-fn decode_inputs(mut bytes: &[u8]) -> Decoded<Option<Vec<Cuts>>> {
+fn decode_inputs(mut bytes: &[u8]) -> Decoded<(Option<Vec<Cuts>>, u64)> {
     let bytes = &mut bytes;
     let known = varint::take(bytes)? == 1;
     let mut inputs = Vec::new();
@@ -178,7 +197,8 @@ fn decode_inputs(mut bytes: &[u8]) -> Decoded<Option<Vec<Cuts>>> {
         inputs.push(Cuts { first, last });
         end = last;
     }
-    Ok(known.then_some(inputs))
+    let cleaned = if bytes.is_empty() { 0 } else { varint::take(bytes)? };
+    Ok((known.then_some(inputs), cleaned))
 }
 
 #[cfg(test)]
@@ -193,8 +213,12 @@ mod tests {
         assert_eq!(RollupName::parse(Path::new("/x/days-1-2-3-4.rollup")), None);
         let cuts = [Cuts { first: 3, last: 3 }, Cuts { first: 9, last: 300 }];
         for inputs in [None, Some(&cuts[..]), Some(&[])] {
-            let found = decode_inputs(&encode_inputs(inputs)).unwrap();
-            assert_eq!(found.as_deref(), inputs);
+            let bytes = encode_inputs(inputs, 300);
+            let (found, cleaned) = decode_inputs(&bytes).unwrap();
+            assert_eq!((found.as_deref(), cleaned), (inputs, 300));
+            // As before there were deletions.
+            let (found, cleaned) = decode_inputs(&bytes[..bytes.len() - 2]).unwrap();
+            assert_eq!((found.as_deref(), cleaned), (inputs, 0));
         }
     }
 }

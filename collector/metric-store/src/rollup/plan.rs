@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{DAY_MS, RollupPart, Rollups, day_of};
+use crate::deletions::Deletions;
 use crate::part::Part;
 
 /// Days of one file, level by level: a file is deleted whole, so the longest is what it may overstay.
@@ -41,15 +42,25 @@ impl Needs {
     }
 }
 
-/// Days to be rolled up, the oldest first, at most `limit`: those without roll-ups, and those of which data came late.
-pub(crate) fn due(needs: &Needs, parts: &[Arc<Part>], rollups: &Rollups, limit: usize) -> Vec<i64> {
+/// Days to be rolled up, the oldest first, at most `limit`: those without roll-ups, and those of which data came late or
+/// was deleted.
+pub(crate) fn due(
+    needs: &Needs,
+    parts: &[Arc<Part>],
+    rollups: &Rollups,
+    deletions: &Deletions,
+    limit: usize,
+) -> Vec<i64> {
     let mut days: Vec<i64> = Vec::new();
     for part in parts {
         let until = needs.due_day.saturating_sub(1).min(*needs.days_of(part).end());
         for day in *needs.days_of(part).start()..=until {
             let wanted = match rollups.of_day(day) {
                 None => true,
-                Some(known) => !known.includes(part) && known.has_all_samples(parts),
+                Some(known) => {
+                    let changed = !known.includes(part) || !deletions.of_rollups(known).is_empty();
+                    changed && known.has_all_samples(parts)
+                }
             };
             if wanted {
                 days.push(day);

@@ -11,6 +11,7 @@ use super::fold::fold;
 use super::{Cuts, RollupName, RollupPart, columns};
 use crate::MetricStoreError;
 use crate::chunk::CHUNK_SAMPLES_MAX;
+use crate::deletions::{Deletions, Hidden};
 use crate::head::settle;
 use crate::index::Index;
 use crate::part::block::NewChunk;
@@ -34,12 +35,14 @@ pub(crate) fn roll_up(
     directory: &Path,
     name: RollupName,
     parts: &[Arc<Part>],
+    deletions: &Deletions,
     index: &RwLock<Index>,
     lossy: Lossy,
 ) -> Result<RollupPart, MetricStoreError> {
     let range = name.range();
     let parts: Vec<&Arc<Part>> = parts.iter().filter(|part| part.overlaps(&range)).collect();
     let mut writer = begin(directory, name, 0)?;
+    let hidden: Vec<Hidden<'_>> = parts.iter().map(|part| deletions.of_part(part)).collect();
     let slots = parts.iter().fold(RoaringBitmap::new(), |slots, part| slots | &part.series);
     let mut times: Vec<TimesCache> = parts.iter().map(|_| TimesCache::default()).collect();
     let (mut samples, mut rows) = (Vec::<Sample>::new(), Vec::new());
@@ -50,9 +53,10 @@ pub(crate) fn roll_up(
         let places = places?;
         for slot in batch {
             samples.clear();
-            for ((part, places), times) in parts.iter().zip(&places).zip(&mut times) {
+            let inputs = parts.iter().zip(&hidden).zip(&places).zip(&mut times);
+            for (((part, hidden), places), times) in inputs {
                 let Ok(at) = places.binary_search_by_key(slot, |row| row.slot) else { continue };
-                match part.read_series_in(&places[at], &range, times, &mut samples) {
+                match part.read_visible(&places[at], &range, hidden, times, &mut samples) {
                     // Counted and told by the part; the other parts still know something of the series.
                     Err(MetricStoreError::Damaged { .. }) => {}
                     done => done?,
@@ -70,13 +74,14 @@ pub(crate) fn roll_up(
         return part.sound(Err("a complete roll-up of its day stays instead of one with a hole"));
     }
     let inputs = joined(parts.iter().map(|part| Cuts::of(&part.meta)));
-    finish(writer, name, Some(inputs), index)
+    finish(writer, name, Some(inputs), deletions.newest, index)
 }
 
 /// Puts neighbouring days together, whose samples are gone.
 pub(crate) fn merge(
     directory: &Path,
     run: &[Arc<RollupPart>],
+    deletions: &Deletions,
     index: &RwLock<Index>,
 ) -> Result<RollupPart, MetricStoreError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
@@ -84,7 +89,31 @@ pub(crate) fn merge(
     };
     let (from_day, to_day) = (first.name.from_day, last.name.to_day);
     let name = RollupName { from_day, to_day, revision: 0 };
-    let mut writer = begin(directory, name, first.part.meta.level.saturating_add(1))?;
+    let writer = begin(directory, name, first.part.meta.level.saturating_add(1))?;
+    write(writer, name, run, None, deletions, index)
+}
+
+/// Writes a file anew, without what deletions hide of it.
+pub(crate) fn clean(
+    directory: &Path,
+    one: &Arc<RollupPart>,
+    deletions: &Deletions,
+    index: &RwLock<Index>,
+) -> Result<RollupPart, MetricStoreError> {
+    let name = RollupName { revision: one.name.revision + 1, ..one.name };
+    let writer = begin(directory, name, one.part.meta.level)?;
+    write(writer, name, std::slice::from_ref(one), one.inputs.clone(), deletions, index)
+}
+
+fn write(
+    mut writer: PartWriter,
+    name: RollupName,
+    run: &[Arc<RollupPart>],
+    inputs: Option<Vec<Cuts>>,
+    deletions: &Deletions,
+    index: &RwLock<Index>,
+) -> Result<RollupPart, MetricStoreError> {
+    let hidden: Vec<Hidden<'_>> = run.iter().map(|one| deletions.of_rollups(one)).collect();
     let slots = run.iter().fold(RoaringBitmap::new(), |slots, one| slots | &one.part.series);
     let mut times: Vec<TimesCache> = run.iter().map(|_| TimesCache::default()).collect();
     let mut rows = Vec::new();
@@ -95,15 +124,16 @@ pub(crate) fn merge(
         let places = places?;
         for slot in batch {
             rows.clear();
-            for ((one, places), times) in run.iter().zip(&places).zip(&mut times) {
+            let files = run.iter().zip(&hidden).zip(&places).zip(&mut times);
+            for (((one, hidden), places), times) in files {
                 if let Ok(at) = places.binary_search_by_key(slot, |row| row.slot) {
-                    one.read_series(&places[at], times, &mut rows)?;
+                    one.read_visible(&places[at], hidden, times, &mut rows)?;
                 }
             }
             add(&mut writer, *slot, &rows)?;
         }
     }
-    finish(writer, name, None, index)
+    finish(writer, name, inputs, deletions.newest, index)
 }
 
 pub(crate) fn begin(
@@ -111,7 +141,8 @@ pub(crate) fn begin(
     name: RollupName,
     level: u8,
 ) -> Result<PartWriter, MetricStoreError> {
-    let none = PartName { first_sequence: 0, last_sequence: 0, from_position: 0, position: 0 };
+    let none =
+        PartName { first_sequence: 0, last_sequence: 0, from_position: 0, position: 0, cleaned: 0 };
     let meta = Meta::empty(none, level);
     PartWriter::begin(directory, name.path(directory), Kind::Rollups, meta)
 }
@@ -147,10 +178,11 @@ pub(crate) fn finish(
     writer: PartWriter,
     name: RollupName,
     inputs: Option<Vec<Cuts>>,
+    cleaned: u64,
     index: &RwLock<Index>,
 ) -> Result<RollupPart, MetricStoreError> {
-    let part = writer.finish_with(index, encode_inputs(inputs.as_deref()))?;
-    Ok(RollupPart { name, inputs, part })
+    let part = writer.finish_with(index, encode_inputs(inputs.as_deref(), cleaned))?;
+    Ok(RollupPart { name, inputs, cleaned, part })
 }
 
 /// Runs that follow each other become one.

@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 use super::placed::Placed;
 use super::{TimeRange, View};
 use crate::MetricStoreError;
+use crate::deletions::Hidden;
 use crate::head::settle;
 use crate::part::{CACHED_TIMES_MAX, ReadBudget};
 
@@ -69,6 +70,9 @@ struct Reading<'a> {
     /// In the order of the view's parts, and of its roll-ups.
     parts: Vec<Placed<'a>>,
     rollups: Vec<Placed<'a>>,
+    /// What deletions hide of each.
+    hidden: Vec<Hidden<'a>>,
+    hidden_rollups: Vec<Hidden<'a>>,
     /// The next series, by its place in the selection.
     next: u32,
 }
@@ -83,7 +87,11 @@ impl<'a> Reading<'a> {
         let find = |part: &'a _| Placed::find(part, &wanted, &by_slot, times_max);
         let parts = view.parts.iter().map(|part| find(part)).collect::<Result<_, _>>()?;
         let rollups = view.rollups.iter().map(|rollups| find(&rollups.part));
-        Ok(Self { view, range, parts, rollups: rollups.collect::<Result<_, _>>()?, next: 0 })
+        let rollups = rollups.collect::<Result<_, _>>()?;
+        let hidden = view.parts.iter().map(|part| view.deletions.of_part(part)).collect();
+        let hidden_rollups = view.rollups.iter();
+        let hidden_rollups = hidden_rollups.map(|one| view.deletions.of_rollups(one)).collect();
+        Ok(Self { view, range, parts, rollups, hidden, hidden_rollups, next: 0 })
     }
 
     /// What the files have of the next so many series.
@@ -97,23 +105,36 @@ impl<'a> Reading<'a> {
         let end = self.next;
         let mut found: Vec<Found> = Vec::new();
         found.resize_with(series, Found::default);
-        for (part, placed) in self.view.parts.iter().zip(&mut self.parts) {
+        let slots = &self.view.slots;
+        let parts = self.view.parts.iter().zip(&self.hidden).zip(&mut self.parts);
+        for ((part, hidden), placed) in parts {
             placed.read(end, |at, block, cache| {
+                let hidden = hidden.of(slots[at as usize]);
                 let samples = &mut found[(at - first) as usize].samples;
                 part.read_block(block, range, cache, &mut |times: &[i64], values: &[f64]| {
                     budget.spend(times.len())?;
                     let pairs = times.iter().zip(values);
-                    samples.extend(
-                        pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value }),
-                    );
+                    let pairs =
+                        pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value });
+                    if hidden.is_empty() {
+                        samples.extend(pairs);
+                    } else {
+                        let seen =
+                            |at: &Sample| !hidden.iter().any(|of| of.contains(&at.timestamp_ms));
+                        samples.extend(pairs.filter(seen));
+                    }
                     Ok(())
                 })
             })?;
         }
-        for (rollups, placed) in self.view.rollups.iter().zip(&mut self.rollups) {
+        let rollups = self.view.rollups.iter().zip(&self.hidden_rollups).zip(&mut self.rollups);
+        for ((rollups, hidden), placed) in rollups {
             placed.read(end, |at, block, cache| {
                 let rows = &mut found[(at - first) as usize].rollups;
-                rollups.read(block, range, cache, budget, rows)
+                let before = rows.len();
+                rollups.read(block, range, cache, budget, rows)?;
+                hidden.hide_rollups(slots[at as usize], before, rows);
+                Ok(())
             })?;
         }
         Ok(found)

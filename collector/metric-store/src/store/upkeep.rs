@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use roaring::RoaringBitmap;
 
 use super::{MetricStore, read, write};
+use crate::deletions::Deletions;
 use crate::part::Part;
 use crate::rollup::{Lossy, Needs, RollupName, RollupPart, Rollups};
 use crate::{MetricStoreError, merge, part, rollup};
@@ -40,6 +41,7 @@ impl MetricStore {
             self.roll_up(&needs, &mut done),
             self.expire(&needs, now_ms, &mut done),
             self.merge_rollups(&needs, &mut done),
+            self.forget_deletions(),
             self.forget_series(&mut done),
         ];
         first_error(steps)?;
@@ -81,7 +83,7 @@ impl MetricStore {
 
     fn merge_parts(&self, done: &mut Maintained) -> Result<(), MetricStoreError> {
         while let Some(run) = merge::plan(&self.parts()) {
-            let merged = merge::merge(&self.config.directory, run, &self.index)?;
+            let merged = merge::merge(&self.config.directory, run, &self.deletions(), &self.index)?;
             self.replace(run, Some(Arc::new(merged)))?;
             done.merges += 1;
             self.counters.merges.fetch_add(1, Relaxed);
@@ -90,10 +92,11 @@ impl MetricStore {
     }
 
     fn roll_up(&self, needs: &Needs, done: &mut Maintained) -> Result<(), MetricStoreError> {
-        let parts = self.parts();
-        let days = rollup::due(needs, &parts, &self.rollups(), ROLLED_UP_DAYS_MAX).into_iter();
+        let (parts, deletions) = (self.parts(), self.deletions());
+        let due = rollup::due(needs, &parts, &self.rollups(), &deletions, ROLLED_UP_DAYS_MAX);
         // Each by itself: one that cannot be rolled up does not hold up the next.
-        let days: Vec<_> = days.map(|day| self.roll_up_day(day, &parts, done)).collect();
+        let days = due.into_iter().map(|day| self.roll_up_day(day, &parts, &deletions, done));
+        let days: Vec<_> = days.collect();
         let failed = days.iter().filter(|day| day.is_err()).count();
         self.counters.rollup_failures.fetch_add(failed as u64, Relaxed);
         first_error(days)
@@ -103,6 +106,7 @@ impl MetricStore {
         &self,
         day: i64,
         parts: &[Arc<Part>],
+        deletions: &Deletions,
         done: &mut Maintained,
     ) -> Result<(), MetricStoreError> {
         let old: Vec<_> = self.rollups().of_day(day).cloned().into_iter().collect();
@@ -110,7 +114,8 @@ impl MetricStore {
         let name = RollupName { from_day: day, to_day: day + 1, revision };
         // Late data is worth less than what a part has lost since its day was rolled up.
         let lossy = if old.is_empty() { Lossy::Taken } else { Lossy::Refused };
-        let new = rollup::roll_up(&self.config.directory, name, parts, &self.index, lossy)?;
+        let new =
+            rollup::roll_up(&self.config.directory, name, parts, deletions, &self.index, lossy)?;
         self.replace_rollups(&old, Some(Arc::new(new)))?;
         done.rolled_up_days += 1;
         self.counters.rolled_up_days.fetch_add(1, Relaxed);
@@ -124,24 +129,33 @@ impl MetricStore {
             let Some(run) = rollup::merge_run(needs, &self.parts(), &rollups) else {
                 return Ok(());
             };
-            let merged = rollup::merge(&self.config.directory, run, &self.index)?;
+            let merged =
+                rollup::merge(&self.config.directory, run, &self.deletions(), &self.index)?;
             self.replace_rollups(run, Some(Arc::new(merged)))?;
             done.rollup_merges += 1;
             self.counters.rollup_merges.fetch_add(1, Relaxed);
         }
     }
 
-    fn parts(&self) -> Arc<Vec<Arc<Part>>> {
+    fn deletions(&self) -> Arc<Deletions> {
+        Arc::clone(&read(&self.head).deletions)
+    }
+
+    pub(super) fn parts(&self) -> Arc<Vec<Arc<Part>>> {
         Arc::clone(&read(&self.head).parts)
     }
 
-    fn rollups(&self) -> Arc<Rollups> {
+    pub(super) fn rollups(&self) -> Arc<Rollups> {
         Arc::clone(&read(&self.head).rollups)
     }
 
     /// Readers see the new part instead of the old ones, and roll-ups where samples go; then the old files go. A crash
     /// before that leaves files that the next start removes (merged) or the next upkeep deletes again (expired).
-    fn replace(&self, old: &[Arc<Part>], new: Option<Arc<Part>>) -> Result<(), MetricStoreError> {
+    pub(super) fn replace(
+        &self,
+        old: &[Arc<Part>],
+        new: Option<Arc<Part>>,
+    ) -> Result<(), MetricStoreError> {
         {
             let mut head = write(&self.head);
             let parts = Arc::make_mut(&mut head.parts);
@@ -151,11 +165,11 @@ impl MetricStore {
             let rollups = Rollups::new(head.rollups.all.clone(), &head.parts);
             head.rollups = Arc::new(rollups);
         }
-        self.delete(old.iter().map(|part| &**part))
+        self.delete_files(old.iter().map(|part| &**part))
     }
 
     /// As for parts. A file of the same days under an older revision goes at the next start at the latest.
-    fn replace_rollups(
+    pub(super) fn replace_rollups(
         &self,
         old: &[Arc<RollupPart>],
         new: Option<Arc<RollupPart>>,
@@ -168,17 +182,20 @@ impl MetricStore {
             let rollups = Rollups::new(all, &head.parts);
             head.rollups = Arc::new(rollups);
         }
-        self.delete(old.iter().map(|rollups| &rollups.part))
+        self.delete_files(old.iter().map(|rollups| &rollups.part))
     }
 
-    fn delete<'a>(&self, old: impl Iterator<Item = &'a Part>) -> Result<(), MetricStoreError> {
+    fn delete_files<'a>(
+        &self,
+        old: impl Iterator<Item = &'a Part>,
+    ) -> Result<(), MetricStoreError> {
         let old = old.map(|part| part.path.clone());
         self.undeleted.lock().unwrap_or_else(PoisonError::into_inner).extend(old);
         self.delete_left_over()
     }
 
     /// Deletes what nobody reads any more; what cannot be deleted is tried again.
-    fn delete_left_over(&self) -> Result<(), MetricStoreError> {
+    pub(super) fn delete_left_over(&self) -> Result<(), MetricStoreError> {
         let mut undeleted = self.undeleted.lock().unwrap_or_else(PoisonError::into_inner);
         if undeleted.is_empty() {
             return Ok(());
@@ -220,7 +237,7 @@ impl MetricStore {
 }
 
 /// The first error of several steps; the others are logged.
-fn first_error(
+pub(super) fn first_error(
     steps: impl IntoIterator<Item = Result<(), MetricStoreError>>,
 ) -> Result<(), MetricStoreError> {
     let mut errors = steps.into_iter().filter_map(Result::err);

@@ -156,6 +156,7 @@ fn a_cut_that_fails_keeps_the_samples_and_the_next_one_succeeds() {
         last_sequence: 1,
         from_position: 0,
         position: 1,
+        cleaned: 0,
     };
     let obstacle = name.path(directory.path()).with_extension("tmp");
     fs::create_dir(&obstacle).unwrap();

@@ -1,4 +1,4 @@
-//! Random appends, cuts, merges, crashes with replay, and selects, compared with a map of maps.
+//! Random appends, deletions, cuts, merges, crashes with replay, and selects, compared with a map of maps.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +21,13 @@ enum Step {
     },
     Cut,
     Maintain,
+    /// Everything of what the matchers pick, within this time.
+    Delete {
+        matchers: Vec<Matcher>,
+        from_ms: i64,
+        to_ms: i64,
+    },
+    CleanDeletions,
     /// The store is dropped without a cut; the journal's records behind its position come again.
     Crash {
         without_catalogue: bool,
@@ -66,6 +73,10 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         4 => Just(Step::Cut),
         1 => Just(Step::Maintain),
+        2 => (proptest::collection::vec(matcher(), 0..3), times.clone(), times.clone()).prop_map(
+            |(matchers, from, to)| Step::Delete { matchers, from_ms: from * 1000, to_ms: to * 1000 }
+        ),
+        1 => Just(Step::CleanDeletions),
         1 => any::<bool>().prop_map(|without_catalogue| Step::Crash { without_catalogue }),
         2 => (proptest::collection::vec(matcher(), 0..3), times.clone(), times).prop_map(
             |(matchers, from, to)| Step::Select { matchers, from_ms: from * 1000, to_ms: to * 1000 }
@@ -89,6 +100,15 @@ impl World {
     }
 
     fn append(&mut self, position: usize) {
+        // What is deleted may be forgotten, as a view knows.
+        while let Err(error) = self.try_append(position) {
+            assert!(matches!(error, crate::MetricStoreError::SeriesForgotten), "{error}");
+            self.registered.clear();
+        }
+        self.store().advance(position as u64);
+    }
+
+    fn try_append(&mut self, position: usize) -> Result<(), crate::MetricStoreError> {
         let (series, timestamp_ms, value) = &self.journal[position - 1];
         let all = all_series();
         let named: Vec<Labels> = series.iter().map(|at| all[*at].clone()).collect();
@@ -99,11 +119,10 @@ impl World {
         if position.is_multiple_of(2) {
             let sample = Sample { timestamp_ms: *timestamp_ms, value: *value };
             let samples: Vec<_> = known.iter().map(|series| (*series, sample)).collect();
-            self.store().append_samples(&samples).unwrap();
+            self.store().append_samples(&samples)
         } else {
-            self.store().append(&known, *timestamp_ms, &vec![*value; known.len()]).unwrap();
+            self.store().append(&known, *timestamp_ms, &vec![*value; known.len()])
         }
-        self.store().advance(position as u64);
     }
 
     fn crash(&mut self, without_catalogue: bool) {
@@ -117,6 +136,15 @@ impl World {
         let position = usize::try_from(self.store().position()).unwrap();
         for position in position + 1..=self.journal.len() {
             self.append(position);
+        }
+    }
+
+    fn delete(&mut self, matchers: &[Matcher], from_ms: i64, to_ms: i64) {
+        self.store().delete(&[matchers.to_vec()], from_ms, to_ms).unwrap();
+        for (labels, samples) in &mut self.model {
+            if matchers.iter().all(|matcher| matcher.matches_labels(labels)) {
+                samples.retain(|time, _| !(from_ms..=to_ms).contains(time));
+            }
         }
     }
 
@@ -135,6 +163,11 @@ impl World {
                 prop_assert_eq!(self.store().position(), self.journal.len() as u64);
             }
             Step::Maintain => drop(self.store().maintain(0).unwrap()),
+            Step::Delete { matchers, from_ms, to_ms } => self.delete(&matchers, from_ms, to_ms),
+            Step::CleanDeletions => {
+                self.store().clean_deletions().unwrap();
+                prop_assert_eq!(self.store().stats().deletions, 0);
+            }
             Step::Crash { without_catalogue } => self.crash(without_catalogue),
             Step::Select { matchers, from_ms, to_ms } => self.compare(&matchers, from_ms, to_ms)?,
         }

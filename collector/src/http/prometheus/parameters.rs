@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use agent_model::{Matcher, Millis};
 use axum::extract::{Form, FromRequest, Query as UrlQuery, Request};
-use axum::http::Method;
+use axum::http::{Method, header};
 use rules_promql::Expr;
 
 use super::answer::Failure;
@@ -28,7 +28,7 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
         let uri_pairs = UrlQuery::<Vec<(String, String)>>::try_from_uri(request.uri())
             .map_err(|error| bad(error.to_string()))?;
         let mut pairs = Vec::new();
-        if request.method() == Method::POST {
+        if is_form(&request) {
             let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
             pairs = form.map_err(|error| bad(error.to_string()))?.0;
         }
@@ -36,6 +36,13 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
         pairs.extend(uri_pairs.0);
         Ok(Self(pairs))
     }
+}
+
+/// A POST whose parameters stand in its address has no body, and says no type of one.
+fn is_form(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    matches!(*request.method(), Method::POST | Method::PUT)
+        && kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 impl Parameters {

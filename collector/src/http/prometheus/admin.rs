@@ -1,0 +1,123 @@
+//! `admin/tsdb/…`: deleting series by hand, as Prometheus with its admin API switched on.
+//!
+//! Promises: only an administrator may; who deleted what is in the audit log, also when the client left; an answer of 204 means
+//! that it is on disk. Metrics alone can be deleted: events and the audit log have no such route.
+//! Leaves to others: what a deletion is (the metric store).
+
+use std::sync::Arc;
+
+use agent_model::{Matcher, Millis};
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use collector_metric_store::MetricStoreError;
+
+use super::answer::Failure;
+use super::parameters::Parameters;
+use crate::http::{WebApi, Who, sign_in};
+use crate::query::Query;
+
+/// Of selectors in the audit log: people read it.
+const SELECTORS_CHARS_MAX: usize = 1_000;
+
+type Done = Result<StatusCode, Failure>;
+
+pub(super) async fn delete_series(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    parameters: Parameters,
+) -> Done {
+    admin(&who)?;
+    let selectors = parameters.selectors()?;
+    if selectors.is_empty() {
+        return Err(Failure::bad_data("no match[] parameter provided"));
+    }
+    let from_ms = parameters.time("start")?.unwrap_or(Millis::MIN);
+    let to_ms = parameters.time("end")?.unwrap_or(Millis::MAX);
+    if to_ms < from_ms {
+        return Err(Failure::parameter("end", "end timestamp must not be before start time"));
+    }
+    let selectors = api.query.stored(&selectors)?;
+    let asked: Vec<&str> = parameters.all("match[]").collect();
+    let mut object: String = asked.join(" ").chars().take(SELECTORS_CHARS_MAX).collect();
+    for (word, bound, open) in [("from", from_ms, Millis::MIN), ("to", to_ms, Millis::MAX)] {
+        if bound != open {
+            object = format!("{object} {word} {}", shown(bound));
+        }
+    }
+    audited(api, who, ("series.delete", object), move |query| {
+        delete(query, &selectors, from_ms, to_ms)
+    })
+    .await
+}
+
+pub(super) async fn clean_tombstones(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+) -> Done {
+    admin(&who)?;
+    audited(api, who, ("series.clean", String::new()), |query| {
+        query.clean_deletions().map(|files| format!("done: {files} files written anew"))
+    })
+    .await
+}
+
+fn delete(
+    query: &Query,
+    selectors: &[Vec<Matcher>],
+    from_ms: Millis,
+    to_ms: Millis,
+) -> Result<String, MetricStoreError> {
+    let deleted = query.delete(selectors, from_ms, to_ms)?;
+    Ok(format!("done: {} series", deleted.series))
+}
+
+fn admin(who: &Who) -> Result<(), Failure> {
+    if who.is_admin() {
+        return Ok(());
+    }
+    let text = "only an administrator may delete series".to_owned();
+    Err(Failure { status: StatusCode::FORBIDDEN, kind: "forbidden", text })
+}
+
+/// Runs to its end, and its entry in the audit log too, whether or not the client waits for it.
+async fn audited(
+    api: Arc<WebApi>,
+    who: Who,
+    (action, object): (&'static str, String),
+    work: impl FnOnce(&Query) -> Result<String, MetricStoreError> + Send + 'static,
+) -> Done {
+    let task = tokio::spawn(async move {
+        let query = api.query.clone();
+        let done = tokio::task::spawn_blocking(move || work(&query)).await;
+        let done = match done {
+            Ok(done) => done.map_err(failure),
+            Err(panic) => Err(Failure::internal(format!("it broke off: {panic}"))),
+        };
+        let outcome = match &done {
+            Ok(outcome) => outcome.clone(),
+            Err(failure) => format!("failed: {}", failure.text),
+        };
+        tracing::info!(who = who.name, action, object, outcome, "series were deleted by hand");
+        sign_in::audit(&api, &who.name, action, &object, &outcome).await;
+        done.map(|_| StatusCode::NO_CONTENT)
+    });
+    let broken = |panic| Failure::internal(format!("it broke off: {panic}"));
+    task.await.map_err(broken)?
+}
+
+fn failure(error: MetricStoreError) -> Failure {
+    let text = crate::describe(&error);
+    match error {
+        MetricStoreError::TooManyDeletions { .. } => {
+            Failure { status: StatusCode::UNPROCESSABLE_ENTITY, kind: "execution", text }
+        }
+        error if error.retryable() => Failure::unavailable(text),
+        _ => Failure::internal(text),
+    }
+}
+
+fn shown(at_ms: Millis) -> String {
+    let time = jiff::Timestamp::from_millisecond(at_ms);
+    time.map_or_else(|_| format!("{at_ms} ms"), |time| time.to_string())
+}
