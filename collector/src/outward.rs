@@ -144,6 +144,30 @@ fn open_directory(directory: &Path, targets: &[Target]) -> Result<(), OutwardErr
     Ok(())
 }
 
+/// Where a target goes on, and what its file says of it. A file that cannot be read or written stops nobody: what cannot be
+/// known is sent again.
+fn take_up(file: &PositionFile, journal: &Journal) -> (Position, Position) {
+    let path = file.path().display();
+    match file.read() {
+        Ok(Some(position)) => (position, position),
+        Ok(None) => {
+            // A new target gets what arrives from now on.
+            let position = journal.durable();
+            match file.write(position) {
+                Ok(()) => (position, position),
+                Err(error) => {
+                    tracing::error!(%path, %error, "how far a target has come cannot be stored");
+                    (position, Position::default())
+                }
+            }
+        }
+        Err(error) => {
+            tracing::error!(%path, %error, "how far a target has come is not known: all is sent again");
+            (Position(journal.first().0.saturating_sub(1)), Position::default())
+        }
+    }
+}
+
 fn sender(
     target: &Target,
     sources: &Sources,
@@ -151,21 +175,12 @@ fn sender(
     figures: &Figures,
 ) -> Result<Sender, OutwardError> {
     let file = PositionFile::new(directory, &target.name);
-    let unusable = |source| OutwardError::Position { path: file.path().to_owned(), source };
-    let position = match file.read().map_err(unusable)? {
-        Some(position) => position,
-        None => {
-            // A new target gets what arrives from now on.
-            let position = sources.journal.durable();
-            file.write(position).map_err(unusable)?;
-            position
-        }
-    };
+    let (position, written) = take_up(&file, &sources.journal);
     let target = Arc::new(target.clone());
     let http = Http::new(&target);
     let name = || target.name.clone();
     let http = http.map_err(|source| OutwardError::Client { target: name(), source })?;
-    let progress = Arc::new(Progress::new(&target.name, position, figures.clone()));
+    let progress = Arc::new(Progress::new(&target.name, position, written, figures.clone()));
     let (journal, schemas) = (sources.journal.clone(), sources.schemas.clone());
     let reading =
         Reading::new(journal.clone(), schemas, Arc::clone(&target), Arc::clone(&progress));

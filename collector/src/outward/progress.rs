@@ -145,7 +145,7 @@ struct State {
 }
 
 impl Progress {
-    pub(super) fn new(name: &str, stored: Position, figures: Figures) -> Self {
+    pub(super) fn new(name: &str, stored: Position, written: Position, figures: Figures) -> Self {
         // What was never counted stands there with 0, so that a rule sees the first one.
         for reason in Dropped::ALL {
             figures.dropped.with_label_values(&[name, reason.name()]).inc_by(0);
@@ -156,7 +156,7 @@ impl Progress {
         figures.good.with_label_values(&[name]).set(1);
         Self {
             stored: AtomicU64::new(stored.0),
-            written: AtomicU64::new(stored.0),
+            written: AtomicU64::new(written.0),
             refusals: AtomicU32::new(0),
             state: Mutex::default(),
             sent: figures.sent.with_label_values(&[name]),
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn a_target_that_takes_most_and_refuses_some_refuses_until_it_has_been_quiet() {
         let figures = Figures::new(&Registry::new()).unwrap();
-        let progress = Progress::new("vm", Position(0), figures);
+        let progress = Progress::new("vm", Position(0), Position(0), figures);
         let refusing = || matches!(progress.health(), Health::Refusing { since_ms: 1_000, .. });
         progress.note_refused(1, "400".to_owned(), 1_000);
         progress.note_taken(9, 1_100);

@@ -17,7 +17,7 @@ use crate::push::Owner;
 use crate::record::PushRecord;
 use receiver::{Receiver, Say};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A journal, a target and its sender.
 struct Bench {

@@ -90,3 +90,36 @@ async fn what_was_read_before_an_error_is_sent_with_its_stale_markers() {
     let stale = receiver.taken().iter().filter(|(_, one)| agent_model::is_stale(one.value)).count();
     assert_eq!(stale, 1);
 }
+
+#[tokio::test]
+async fn a_position_that_cannot_be_read_has_everything_sent_again() {
+    let receiver = Receiver::new().await;
+    let mut bench = Bench::new(&receiver.url());
+    let (outward, running) = bench.start();
+    bench.push(&[1], 1).await;
+    eventually("the sample", || outward.stored() == Some(Position(1))).await;
+    drop(running);
+    let file = PositionFile::new(&bench.directory.path().join(DIRECTORY), "there");
+    std::fs::write(file.path(), "rubbish").unwrap();
+    let (outward, _running) = bench.start();
+    assert_eq!(outward.stored(), Some(Position(0)));
+    eventually("it again", || receiver.taken().len() == 2).await;
+    eventually("the file", || file.read().ok() == Some(Some(Position(1)))).await;
+}
+
+#[tokio::test]
+async fn a_new_target_whose_position_cannot_be_stored_gets_what_arrives_from_now_on() {
+    let receiver = Receiver::new().await;
+    let mut bench = Bench::new(&receiver.url());
+    bench.push(&[1], 1).await;
+    let new = bench.directory.path().join(DIRECTORY).join("there.new");
+    std::fs::create_dir_all(&new).unwrap();
+    let (outward, _running) = bench.start();
+    let file = PositionFile::new(&bench.directory.path().join(DIRECTORY), "there");
+    assert_eq!(outward.stored(), Some(Position(1)));
+    std::fs::remove_dir(&new).unwrap();
+    eventually("the file, without another sample", || file.read().unwrap() == Some(Position(1)))
+        .await;
+    bench.push(&[1], 2).await;
+    eventually("the sample", || times(&receiver).get(&name(1)) == Some(&vec![2])).await;
+}
