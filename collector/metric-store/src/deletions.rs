@@ -3,7 +3,7 @@
 //! A deletion hides what was there when it was made, of its series within its range: everything is cut to disk before, so it is
 //! bound to the newest part of that moment, and what arrives later, also for the same times, is seen. It is a file of its own,
 //! written once: `magic 8 | version u32 | payload | crc32 of the payload u32`, the payload being
-//! `number, last cut, from, to (varints), slots (roaring)`. Files say in their names (parts) or footers (roll-ups) up to which
+//! `number, last cut, journal position, from, to (varints), slots (roaring)`. Files say in their names (parts) or footers (roll-ups) up to which
 //! deletion they were written without what it hides.
 
 use std::fs::File;
@@ -31,6 +31,8 @@ pub(crate) struct Deletion {
     pub(crate) number: u64,
     /// What later cuts bring is not hidden.
     pub(crate) last_sequence: u64,
+    /// The journal's records up to here were there when it was made: should they come again, it is made again.
+    pub(crate) position: u64,
     pub(crate) range: TimeRange,
     pub(crate) slots: RoaringBitmap,
 }
@@ -85,6 +87,7 @@ impl Deletion {
         let mut payload = Vec::new();
         varint::put(&mut payload, self.number);
         varint::put(&mut payload, self.last_sequence);
+        varint::put(&mut payload, self.position);
         varint::put_signed(&mut payload, *self.range.start());
         varint::put_signed(&mut payload, *self.range.end());
         let mut packed = self.slots.clone();
@@ -130,9 +133,10 @@ impl Deletion {
 fn decode(mut payload: &[u8]) -> Decoded<Deletion> {
     let bytes = &mut payload;
     let (number, last_sequence) = (varint::take(bytes)?, varint::take(bytes)?);
+    let position = varint::take(bytes)?;
     let range = varint::take_signed(bytes)?..=varint::take_signed(bytes)?;
     let slots = RoaringBitmap::deserialize_from(*bytes).map_err(|_| "its slots do not unpack")?;
-    Ok(Deletion { number, last_sequence, range, slots })
+    Ok(Deletion { number, last_sequence, position, range, slots })
 }
 
 impl Deletions {
@@ -214,6 +218,7 @@ mod tests {
         let one = Deletion {
             number: 7,
             last_sequence: 40,
+            position: 1 << 40,
             range: i64::MIN..=1_700_000_000_000,
             slots: (3..900).collect(),
         };

@@ -63,6 +63,8 @@ pub(crate) struct Recovered {
     pub(crate) rollups: Vec<Arc<RollupPart>>,
     pub(crate) deletions: Deletions,
     pub(crate) next_sequence: u64,
+    /// Whether slots mean what they meant before.
+    pub(crate) catalogue_kept: bool,
     pub(crate) recovery: Recovery,
 }
 
@@ -80,6 +82,7 @@ pub(crate) fn recover(
         {
             index.restored();
             index.rest(&with_samples(&recovered.parts));
+            recovered.catalogue_kept = true;
             return Ok((recovered, index, catalogue));
         }
         tracing::warn!(

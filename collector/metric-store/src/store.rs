@@ -13,6 +13,7 @@ use agent_model::{Labels, Sample};
 
 use crate::cardinality::{Cardinality, Limiter};
 use crate::catalogue::Catalogue;
+use crate::deletions::Deletion;
 use crate::head::{Frozen, Head, settle};
 use crate::index::Index;
 use crate::part::{Meta, Part, PartName, PartWriter};
@@ -51,6 +52,8 @@ pub struct MetricStore {
     upkeep: Mutex<()>,
     /// One deletion at a time.
     deleting: Mutex<()>,
+    /// Deletions of what the journal brings again.
+    awaited: Mutex<Vec<Arc<Deletion>>>,
     /// Files that nobody reads any more and that are still to be deleted.
     undeleted: Mutex<Vec<PathBuf>>,
     recovery: Recovery,
@@ -94,6 +97,7 @@ impl MetricStore {
         head.rollups = Arc::new(Rollups::new(recovered.rollups, &head.parts));
         head.deletions = Arc::new(recovered.deletions);
         head.position = head.position_in_parts();
+        let awaited = awaited(&head, recovered.catalogue_kept);
         for series in index.references() {
             head.admit(series);
         }
@@ -104,6 +108,7 @@ impl MetricStore {
             next_sequence: Mutex::new(recovered.next_sequence),
             upkeep: Mutex::new(()),
             deleting: Mutex::new(()),
+            awaited: Mutex::new(awaited),
             undeleted: Mutex::new(Vec::new()),
             recovery: recovered.recovery,
             counters: Counters::default(),
@@ -179,6 +184,7 @@ impl MetricStore {
     /// All appends of the journal's records up to this position are in.
     pub fn advance(&self, position: u64) {
         write(&self.head).advance(position);
+        self.delete_again(position);
     }
 
     /// Whether so much waits in memory that a restart would be slow.
@@ -321,6 +327,23 @@ impl MetricStore {
             cleaned_files: counters.cleaned_files.load(Relaxed),
         }
     }
+}
+
+/// Deletions of records that the journal will bring again. Their slots mean the same series only if a catalogue says so.
+fn awaited(head: &Head, catalogue_kept: bool) -> Vec<Arc<Deletion>> {
+    let position = head.position_in_parts();
+    let awaited = head.deletions.all.iter().filter(|one| one.position > position);
+    let awaited: Vec<_> = awaited.cloned().collect();
+    if awaited.is_empty() || catalogue_kept {
+        return awaited;
+    }
+    let deletions = awaited.len();
+    tracing::error!(
+        deletions,
+        "the newest part and the catalogue of series are gone: what was deleted and comes from the \
+        journal again is seen again; delete it anew"
+    );
+    Vec::new()
 }
 
 /// Nothing panics while it holds one of these locks with its data half changed.

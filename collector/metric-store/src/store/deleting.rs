@@ -41,22 +41,58 @@ impl MetricStore {
             return Ok(Deleted::default());
         }
         // Once more: what came since the cut stays, and what was cut is in parts.
-        let (slots, last_sequence, number) = {
+        let (slots, last_sequence, position, number) = {
             let index = read(&self.index);
             let head = read(&self.head);
             let slots = with_samples(&matching(&index, selectors), &head, &range);
             let newest = head.parts.last().map_or(0, |part| part.meta.last_sequence);
-            (slots, newest, head.deletions.newest + 1)
+            (slots, newest, head.position_in_parts(), head.deletions.newest + 1)
         };
         let series = slots.len();
-        let deletion = Deletion { number, last_sequence, range, slots };
+        self.put(Deletion { number, last_sequence, position, range, slots })?;
+        self.counters.deleted_series.fetch_add(series, Relaxed);
+        Ok(Deleted { series })
+    }
+
+    /// On disk, then in force.
+    fn put(&self, deletion: Deletion) -> Result<(), MetricStoreError> {
         deletion.write(&self.config.directory)?;
         let mut head = write(&self.head);
         let deletions = Arc::make_mut(&mut head.deletions);
+        deletions.newest = deletion.number;
         deletions.all.push(Arc::new(deletion));
-        deletions.newest = number;
-        self.counters.deleted_series.fetch_add(series, Relaxed);
-        Ok(Deleted { series })
+        Ok(())
+    }
+
+    /// Makes deletions again whose records the journal has brought again up to here, because the part that held them was
+    /// damaged. What fails is tried again with the next record.
+    pub(super) fn delete_again(&self, position: u64) {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.retain(|one| {
+            if one.position > position {
+                return true;
+            }
+            let again = self.put_again(one);
+            if let Err(error) = &again {
+                let error: &dyn std::error::Error = error;
+                tracing::error!(
+                    error,
+                    "what was deleted has come back from the journal and is not hidden yet"
+                );
+            }
+            again.is_err()
+        });
+    }
+
+    fn put_again(&self, one: &Deletion) -> Result<(), MetricStoreError> {
+        let _only_one = self.deleting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cut()?;
+        let (last_sequence, number) = {
+            let head = read(&self.head);
+            let newest = head.parts.last().map_or(0, |part| part.meta.last_sequence);
+            (newest, head.deletions.newest + 1)
+        };
+        self.put(Deletion { number, last_sequence, ..one.clone() })
     }
 
     /// The series that are meant; those of them that have samples in memory have them on disk afterwards.
@@ -123,9 +159,14 @@ impl MetricStore {
 
     /// Lets go of the deletions that hide nothing in any file any more.
     pub(super) fn forget_deletions(&self) -> Result<(), MetricStoreError> {
+        let awaited: Vec<u64> = {
+            let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+            awaited.iter().map(|one| one.number).collect()
+        };
         let needed = |one: &Deletion| {
             let head = read(&self.head);
-            head.parts.iter().any(|part| one.touches(part))
+            awaited.contains(&one.number)
+                || head.parts.iter().any(|part| one.touches(part))
                 || head.rollups.all.iter().any(|rollups| one.touches_rollups(rollups))
         };
         let all = Arc::clone(&read(&self.head).deletions);

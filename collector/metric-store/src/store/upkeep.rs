@@ -213,6 +213,10 @@ impl MetricStore {
     fn forget_series(&self, done: &mut Maintained) -> Result<(), MetricStoreError> {
         // A part must be gone for good before a slot of it becomes another series.
         self.delete_left_over()?;
+        // Nor may a slot change its meaning that a deletion still waits for.
+        if !self.awaited.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            return Ok(());
+        }
         done.forgotten_series = self.sweep();
         self.counters.forgotten_series.fetch_add(done.forgotten_series, Relaxed);
         let mut catalogue = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! Deleted samples stay deleted: in memory, on disk, in lists, in roll-ups, after merges, crashes, replays and copies.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed, Ordering::SeqCst};
 
 use super::rollup_bounds::{filled, rolled};
 use super::rollups::{DAY_MS, START_MS, config};
@@ -122,6 +123,57 @@ fn a_crash_at_any_step_of_cleaning_brings_nothing_back() {
 }
 
 #[test]
+fn a_deletion_outlives_a_file_that_cannot_be_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    four_minutes(&store);
+    store.delete(&metric("up"), 2 * MINUTE_MS, i64::MAX).unwrap();
+    let stubborn = files(directory.path(), "part")[1].clone();
+    fs::remove_file(&stubborn).unwrap();
+    fs::create_dir(&stubborn).unwrap();
+    store.clean_deletions().unwrap_err();
+    assert_eq!((dump(&store).as_str(), files(directory.path(), "deletion").len()), (LEFT, 1));
+    fs::remove_dir(&stubborn).unwrap();
+    store.clean_deletions().unwrap();
+    assert_eq!((dump(&store).as_str(), files(directory.path(), "deletion").len()), (LEFT, 0));
+}
+
+#[test]
+fn what_the_journal_brings_again_for_a_damaged_part_is_deleted_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    four_minutes(&store);
+    store.delete(&metric("up"), 2 * MINUTE_MS, i64::MAX).unwrap();
+    drop(store);
+    for part in &files(directory.path(), "part")[2..] {
+        fs::write(part, b"").unwrap();
+    }
+    let store = open(directory.path());
+    assert_eq!(store.position(), 2);
+    let replay = |position: u64| {
+        let minute = i64::try_from(position).unwrap();
+        let series = refs(&store, &[labels("up", "a"), labels("load", "a")]);
+        let value = f64::from(u32::try_from(position).unwrap());
+        store.append(&series, minute * MINUTE_MS, &[value, value + 0.5]).unwrap();
+        store.advance(position);
+    };
+    replay(3);
+    store.cut().unwrap();
+    store.maintain(0).unwrap();
+    replay(4);
+    assert_eq!(dump(&store), LEFT);
+    // What comes behind it is new.
+    replay(5);
+    let later = LEFT.replace("4.5\n", "4.5 300000=5.5\n").replace("=1\n", "=1 300000=5\n");
+    assert_eq!(dump(&store), later);
+    store.clean_deletions().unwrap();
+    assert_eq!((dump(&store), store.stats().deletions), (later.clone(), 0));
+    store.cut().unwrap();
+    drop(store);
+    assert_eq!(dump(&open(directory.path())), later);
+}
+
+#[test]
 fn a_merge_applies_it_and_upkeep_forgets_it_then() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
@@ -176,6 +228,9 @@ fn roll_ups_hide_it_too_and_the_five_minutes_that_the_range_cuts() {
         let (left, before) = (&left["requests_total"], &before["requests_total"]);
         assert_eq!(left.rollups.len(), before.rollups.len());
     };
+    check_left(&store);
+    // Upkeep does not take it for done.
+    store.maintain(0).unwrap();
     check_left(&store);
     // Also for a reader who asks for the other end of such five minutes only.
     let seen = |from: i64| store.select_rolled(&metric("load")[0], from, from + 1).unwrap().len();
@@ -255,4 +310,51 @@ fn a_deletion_that_cannot_be_written_hides_nothing() {
     assert_eq!((dump(&store), store.stats().deletions), (before, 0));
     fs::remove_dir(&obstacle).unwrap();
     assert_eq!(store.delete(&metric("up"), 0, i64::MAX).unwrap().series, 1);
+}
+
+#[test]
+fn readers_see_nothing_deleted_while_cuts_merges_and_cleaning_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut series = refs(&store, &[labels("up", "a"), labels("load", "a")]);
+    let (gone, done) = (AtomicI64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !done.load(Relaxed) {
+                let deleted = gone.load(SeqCst);
+                for series in store.select(&[], 0, i64::MAX).unwrap() {
+                    let first = series.samples[0].timestamp_ms;
+                    let of_up = series.labels.metric_name() == "up";
+                    assert_eq!(first < deleted, !of_up && deleted > 0, "{first} of {deleted}");
+                }
+            }
+        });
+        let upkeep = scope.spawn(|| {
+            while !done.load(Relaxed) {
+                store.maintain(0).unwrap();
+                store.clean_deletions().unwrap();
+            }
+        });
+        for time in 0..300 {
+            while let Err(error) = store.append(&series, time, &[1.0, 2.0]) {
+                assert!(matches!(error, MetricStoreError::SeriesForgotten), "{error}");
+                series = refs(&store, &[labels("up", "a"), labels("load", "a")]);
+            }
+            store.advance(u64::try_from(time).unwrap() + 1);
+            if time % 4 == 0 {
+                store.cut().unwrap();
+            }
+            if time % 11 == 0 {
+                store.delete(&metric("up"), i64::MIN, time).unwrap();
+                gone.store(time + 1, SeqCst);
+            }
+        }
+        done.store(true, Relaxed);
+        reader.join().unwrap();
+        upkeep.join().unwrap();
+    });
+    let left = store.select(&[], 0, i64::MAX).unwrap();
+    let mut counts: Vec<_> = left.iter().map(|series| series.samples.len()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [2, 300]);
 }
