@@ -6,13 +6,14 @@
 
 mod alerts;
 mod ingest;
+mod outward;
 mod peers;
 mod process;
 mod ranges;
 mod table;
 
 /// What can be asked for by name; without a name everything is measured.
-const PARTS: [&str; 5] = ["alerts", "default", "ingest", "disk", "peers"];
+const PARTS: [&str; 6] = ["alerts", "default", "ingest", "disk", "peers", "outward"];
 
 /// Takes ten minutes, so it is measured only when asked for.
 const SOAK: &str = "soak";
@@ -43,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
             "default" => alerts::as_installed().await,
             "ingest" => ingest::fleet(hosts).await,
             "peers" => peers::compare().await,
+            "outward" => outward::compare().await,
             SOAK => ingest::soak(hosts).await,
             _ => ingest::hours().await,
         };

@@ -61,7 +61,6 @@ struct Load {
     asked: bool,
     /// The tick after the last.
     now_ms: Millis,
-    /// For each connection the requests in order of time.
     bodies: Vec<Vec<Vec<u8>>>,
 }
 
@@ -79,7 +78,9 @@ const LOADS: [(u32, Burst, bool); 2] =
 pub(crate) async fn compare() -> anyhow::Result<()> {
     for (hosts, ticks, asked) in LOADS {
         let now_ms = present().as_millisecond();
-        let load = Load { hosts, ticks, asked, now_ms, bodies: bodies(hosts, ticks, now_ms)? };
+        let at = |tick| ticks.timestamp(now_ms, tick);
+        let bodies = bodies(hosts, ticks.ticks(), &at)?;
+        let load = Load { hosts, ticks, asked, now_ms, bodies };
         let (series, ticks) = (hosts * SERIES, ticks.ticks());
         for (name, measured) in [
             ("Hải Đăng, until queryable", here(&load).await),
@@ -95,16 +96,19 @@ pub(crate) async fn compare() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bodies(hosts: u32, load: Burst, now_ms: Millis) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
+/// For each connection the requests in order of time; `at` is the time of a tick.
+pub(crate) fn bodies(
+    hosts: u32,
+    ticks: u32,
+    at: &dyn Fn(u32) -> Millis,
+) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
     let series = Shared::new(SERIES).series().to_vec();
     let mut connections = vec![Vec::new(); usize::try_from(CONNECTIONS)?];
-    let ticks = load.ticks();
     for first in (0..ticks).step_by(usize::try_from(TICKS)?) {
         for host in 0..hosts {
             let ticks = first..(first + TICKS).min(ticks);
             let values = |tick| (0..SERIES).map(|at| value(host, at, tick)).collect();
-            let columns: Vec<_> =
-                ticks.map(|tick| (load.timestamp(now_ms, tick), values(tick))).collect();
+            let columns: Vec<_> = ticks.map(|tick| (at(tick), values(tick))).collect();
             let message = request(&series, host, &columns).encode_to_vec();
             let packed = snap::raw::Encoder::new().compress_vec(&message)?;
             connections[usize::try_from(host % CONNECTIONS)?].push(packed);
@@ -241,7 +245,11 @@ async fn send(peer: &Daemon, url: &str, health: &str, load: &Load) -> anyhow::Re
     })
 }
 
-async fn post(url: &str, token: Option<&str>, bodies: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
+pub(crate) async fn post(
+    url: &str,
+    token: Option<&str>,
+    bodies: &[Vec<Vec<u8>>],
+) -> anyhow::Result<()> {
     let tasks: Vec<_> = bodies
         .iter()
         .cloned()
