@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use bytes::Bytes;
+use collector_journal::{Journal, JournalConfig, Position};
 use tests::chance::Chance;
 use tests::deadline::eventually;
 use tests::house::House;
@@ -53,5 +55,50 @@ async fn what_was_acknowledged_before_a_power_cut_is_there_afterwards_once() -> 
     ensure!(
         house.query("sum(haidang_gap_reports_total)").await?.as_array().is_none_or(Vec::is_empty)
     );
+    Ok(())
+}
+
+/// So many that one sync in a thousand which lies about a cut is found in most runs.
+const JOURNAL_CUTS: u32 = 100;
+
+/// Who appends at the same time.
+const APPENDERS: usize = 4;
+
+/// Appends until the journal refuses; the last position that was acknowledged.
+async fn append_until_refused(journal: Journal) -> Position {
+    let mut acknowledged = Position::default();
+    while let Ok(position) = journal.append(vec![Bytes::from_static(&[7; 300])]).await {
+        acknowledged = position;
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_journal_acknowledged_is_there_after_each_of_many_power_cuts() -> anyhow::Result<()>
+{
+    let (directory, mut chance) = (tempfile::tempdir()?, Chance::new()?);
+    let disk = Mounted::xfs(&directory.path().join("disk"))?;
+    let mut acknowledged = Position::default();
+    for cut in 0..JOURNAL_CUTS {
+        let mut config =
+            JournalConfig::new(directory.path().join("disk/journal"), || Duration::ZERO);
+        config.free_reserve_bytes = 0;
+        let journal = Journal::open(config)?;
+        let (held, damaged) = (journal.durable(), &journal.recovery().damaged);
+        ensure!(held >= acknowledged, "after {cut} cuts up to {held}, not {acknowledged}");
+        ensure!(damaged.is_empty(), "after {cut} cuts {damaged:?}");
+        let appenders: Vec<_> =
+            (0..APPENDERS).map(|_| tokio::spawn(append_until_refused(journal.clone()))).collect();
+        tokio::time::sleep(chance.moment(Duration::from_millis(60))).await;
+        disk.cut_power()?;
+        for appender in appenders {
+            acknowledged = acknowledged.max(appender.await?);
+        }
+        drop(journal);
+        // The journal's thread closes its file a moment later.
+        eventually("the power", || async { disk.power_on() }).await?;
+    }
+    ensure!(acknowledged.0 > u64::from(JOURNAL_CUTS), "this was no load: {acknowledged}");
+    println!("{JOURNAL_CUTS} cuts, {acknowledged} records acknowledged, all there");
     Ok(())
 }
