@@ -16,6 +16,7 @@ mod reader;
 mod rows;
 mod writer;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 pub(crate) use disk::EIO;
@@ -24,8 +25,11 @@ pub(crate) use rows::Row;
 pub use writer::TEMPORARY_EXTENSION;
 pub(crate) use writer::{PartWriter, sync_directory};
 
+/// Of the catalogue.
 pub(crate) const FORMAT_VERSION: u32 = 2;
-const ROLLUP_FORMAT_VERSION: u32 = 1;
+/// Those of before know no code for decimals.
+const SAMPLES_VERSIONS: RangeInclusive<u32> = 2..=3;
+const ROLLUP_VERSIONS: RangeInclusive<u32> = 1..=2;
 const HEADER_BYTES: u64 = 16;
 pub(crate) const EXTENSION: &str = "part";
 /// Of a part that was set aside.
@@ -47,10 +51,11 @@ impl Kind {
         }
     }
 
-    fn version(self) -> u32 {
+    /// The versions that are read; the last one is written.
+    fn versions(self) -> RangeInclusive<u32> {
         match self {
-            Self::Samples => FORMAT_VERSION,
-            Self::Rollups => ROLLUP_FORMAT_VERSION,
+            Self::Samples => SAMPLES_VERSIONS,
+            Self::Rollups => ROLLUP_VERSIONS,
         }
     }
 }

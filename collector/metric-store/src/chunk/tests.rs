@@ -10,6 +10,8 @@ fn any_value() -> impl Strategy<Value = f64> {
         (-1000i64..1000).prop_map(|whole| f64::from(i32::try_from(whole).unwrap())),
         (0i32..10_000).prop_map(|cents| f64::from(cents) / 100.0),
         Just(agent_model::stale_marker()),
+        (0i32..1_000_000).prop_map(|at| f64::from(at) / 1e6 - 0.3),
+        (0i32..1_000_000).prop_map(|at| f64::from(at) / 1e6),
         Just(-0.0),
         Just(9_007_199_254_740_992.0),
     ]
@@ -26,6 +28,16 @@ proptest! {
 
     #[test]
     fn values_come_back_to_the_bit(values in proptest::collection::vec(any_value(), 1..700)) {
+        assert_values(&values);
+    }
+
+    #[test]
+    fn decimals_come_back(
+        places in 1i32..9,
+        numbers in proptest::collection::vec(-10_000_000_000i64..10_000_000_000, 1..700),
+    ) {
+        let power = 10f64.powi(places);
+        let values: Vec<f64> = numbers.iter().map(|number| *number as f64 / power).collect();
         assert_values(&values);
     }
 
@@ -56,6 +68,21 @@ proptest! {
         if bytes.first() != Some(&1) {
             drop(timestamps::decode(&bytes, count));
         }
+    }
+}
+
+#[test]
+fn decimals_of_few_places_cost_what_whole_numbers_cost() {
+    let tenths: Vec<f64> = (0..100u32).map(|at| f64::from(at * 7919 % 1000) / 10.0).collect();
+    assert!(values::encode(&tenths).unwrap().len() <= 2 + 2 * 100);
+    assert_values(&tenths);
+    // Places may differ; a value that has more than are looked for, or a marker, keeps all bits as well.
+    let mixed: Vec<f64> = (0..100u32).map(|at| f64::from(at) / 8.0 + 1e9).collect();
+    assert!(values::encode(&mixed).unwrap().len() <= 2 + 5 + 2 * 100);
+    assert_values(&mixed);
+    for odd in [1.0 / 3.0, -0.0, f64::INFINITY, 1e300, agent_model::stale_marker(), 5e-324] {
+        assert_values(&[0.1, odd, 0.2]);
+        assert_values(&[odd, 0.1]);
     }
 }
 

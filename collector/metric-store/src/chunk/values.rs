@@ -1,4 +1,4 @@
-//! Values of a chunk, by what they are: constant, whole numbers (counters, bytes), or any floats.
+//! Values of a chunk, by what they are: constant, whole numbers (counters, bytes), decimals of few places, or any floats.
 //! Fresh, short chunks take byte codes; long ones pco, which also finds decimals and multiples.
 
 use pco::data_types::Number;
@@ -12,6 +12,10 @@ const WHOLE_STEPS: u8 = 1;
 const XOR_BYTES: u8 = 2;
 const WHOLE_PCO: u8 = 3;
 const FLOAT_PCO: u8 = 4;
+const DECIMAL_STEPS: u8 = 5;
+
+/// Powers of ten, each exact: what is measured has few places, and more of them would make long numbers of short ones.
+const POWERS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
 
 /// Every whole number up to here is an exact `f64`, and so is every difference of two.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -30,9 +34,9 @@ pub(crate) fn encode_lasting(values: &[f64], pco_min: usize) -> Result<Vec<u8>, 
         return Ok(out);
     }
     match whole_numbers(values) {
-        Some(whole) if values.len() < pco_min => Ok(encode_steps(&whole)),
+        Some(whole) if values.len() < pco_min => Ok(encode_steps(vec![WHOLE_STEPS], &whole)),
         Some(whole) => pack(WHOLE_PCO, &whole),
-        None if values.len() < pco_min => Ok(encode_xor(values)),
+        None if values.len() < pco_min => Ok(encode_decimals(values)),
         None => pack(FLOAT_PCO, values),
     }
 }
@@ -59,14 +63,35 @@ fn from_whole(number: i64) -> f64 {
     number as f64
 }
 
-fn encode_steps(whole: &[i64]) -> Vec<u8> {
-    let mut out = vec![WHOLE_STEPS];
+fn encode_steps(mut out: Vec<u8>, whole: &[i64]) -> Vec<u8> {
     let mut previous = 0;
     for number in whole {
         varint::put_signed(&mut out, number - previous);
         previous = *number;
     }
     out
+}
+
+/// `places, steps of the values as whole numbers of their last place`; of what has no few places the bytes that differ.
+fn encode_decimals(values: &[f64]) -> Vec<u8> {
+    let places = (1u8..).zip(&POWERS[1..]);
+    let mut fitting = places.skip_while(|(_, power)| {
+        values.first().is_some_and(|first| scaled(*first, **power).is_none())
+    });
+    let whole = fitting.find_map(|(places, power)| {
+        let whole: Option<Vec<i64>> = values.iter().map(|value| scaled(*value, *power)).collect();
+        Some((places, whole?))
+    });
+    match whole {
+        Some((places, whole)) => encode_steps(vec![DECIMAL_STEPS, places], &whole),
+        None => encode_xor(values),
+    }
+}
+
+/// The whole number that gives this value back to the bit when divided by the power.
+fn scaled(value: f64, power: f64) -> Option<i64> {
+    let whole = (value * power).round();
+    (value.to_bits() == (whole / power).to_bits()).then(|| whole_number(whole)).flatten()
 }
 
 /// Per value one byte (leading zero bytes, count of bytes) and the bytes that differ from the value before.
@@ -95,6 +120,12 @@ pub(crate) fn decode(bytes: &[u8], count: usize) -> Decoded<Vec<f64>> {
             vec![f64::from_le_bytes(*value); count]
         }
         WHOLE_STEPS => decode_steps(&mut rest, count)?,
+        DECIMAL_STEPS => {
+            let (places, mut steps) = rest.split_first().ok_or("decimals are cut short")?;
+            let power = POWERS.get(usize::from(*places)).ok_or("decimals have too many places")?;
+            let whole = decode_steps(&mut steps, count)?;
+            whole.iter().map(|whole| whole / power).collect()
+        }
         XOR_BYTES => decode_xor(&mut rest, count)?,
         WHOLE_PCO => {
             let whole: Vec<i64> = simple_decompress(rest).map_err(|_| "values do not unpack")?;

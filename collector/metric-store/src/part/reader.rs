@@ -358,8 +358,8 @@ fn read_footer(
         return Err(damaged("it does not begin as a metric part does"));
     }
     let got = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
-    if got != kind.version() {
-        let (path, supported) = (path.to_path_buf(), kind.version());
+    if !kind.versions().contains(&got) {
+        let (path, supported) = (path.to_path_buf(), *kind.versions().end());
         return Err(MetricStoreError::FormatVersion { path, got, supported });
     }
     let mut trailer = [0; TRAILER_BYTES];

@@ -74,7 +74,7 @@ impl PartWriter {
             finished: false,
         };
         let mut header = kind.magic().to_vec();
-        header.extend_from_slice(&kind.version().to_le_bytes());
+        header.extend_from_slice(&kind.versions().end().to_le_bytes());
         header.resize(usize::try_from(HEADER_BYTES).unwrap_or_default(), 0);
         writer.put(&header)?;
         Ok(writer)

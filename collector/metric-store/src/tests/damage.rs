@@ -177,3 +177,17 @@ fn a_cut_that_fails_keeps_the_samples_and_the_next_one_succeeds() {
         ("up{host=\"a\",job=\"node\"} 1=1 2=2\n", 2)
     );
 }
+
+#[test]
+fn a_part_of_the_version_before_is_read_and_one_of_the_next_stops_the_start() {
+    let directory = three_parts();
+    let expected = dump(&open(directory.path()));
+    let path = files(directory.path(), "part")[1].clone();
+    let mut bytes = fs::read(&path).unwrap();
+    for (version, read) in [(2, true), (3, true), (4, false)] {
+        bytes[8] = version;
+        fs::write(&path, &bytes).unwrap();
+        let opened = MetricStore::open(MetricStoreConfig::new(directory.path()));
+        assert_eq!(opened.ok().map(|store| dump(&store)), read.then(|| expected.clone()));
+    }
+}

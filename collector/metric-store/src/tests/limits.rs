@@ -135,3 +135,37 @@ fn a_second_opener_is_refused_until_the_first_is_gone() {
     drop(store);
     open(directory.path());
 }
+
+#[test]
+fn a_fresh_part_of_the_usual_mix_takes_less_than_two_bytes_a_sample() {
+    const SERIES: u32 = 2_000;
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let names: Vec<Labels> =
+        (0..SERIES).map(|at| labels(&format!("m{}", at % 50), &format!("h{}", at / 50))).collect();
+    let series = refs(&store, &names);
+    let chance = |seed: u64| {
+        let mut bits = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        u32::try_from((bits ^ (bits >> 31)) >> 32).unwrap()
+    };
+    // Half stands still, a quarter are counters, a quarter gauges of one decimal place, as chance has it.
+    for tick in 0..60u32 {
+        let value = |at: u32| match at % 4 {
+            1 => {
+                let rate = chance(u64::from(at)) % 100_000 + 1;
+                let moved = chance(u64::from(at) << 32 | u64::from(tick)) % rate;
+                f64::from(tick) * f64::from(rate) + f64::from(moved)
+            }
+            2 => f64::from(chance(u64::from(at) << 32 | u64::from(tick)) % 1_000) / 10.0,
+            _ => f64::from(at * 1_024),
+        };
+        let values: Vec<f64> = (0..SERIES).map(value).collect();
+        store.append(&series, i64::from(tick) * 15_000, &values).unwrap();
+    }
+    store.cut().unwrap();
+    let stats = store.stats();
+    let per_sample = stats.part_bytes as f64 / stats.part_samples as f64;
+    assert!(per_sample < 2.0, "{per_sample} B/sample");
+    println!("{per_sample} B/sample");
+}
