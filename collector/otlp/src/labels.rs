@@ -54,11 +54,7 @@ impl Target {
         sorted.sort_by(|a, b| a.key.cmp(&b.key));
         let (mut labels, mut filled) = (Set::new(), 0);
         for Attribute { key, value } in sorted {
-            let name = match names::label(key) {
-                Some(name) if name == *key => Cow::Borrowed(key.as_ref()),
-                Some(name) => Cow::Owned(name),
-                None => return Err(Refusal::LabelName),
-            };
+            let name = names::label(key).ok_or(Refusal::LabelName)?;
             let value = text(value).ok_or(Refusal::LabelLimits)?;
             filled += usize::from(!value.is_empty() && !labels.contains_key(&name));
             // In place: a copy for each would take minutes for a request that has one name a hundred thousand times.

@@ -89,19 +89,25 @@ pub(crate) fn metric(name: &str, unit: &str, kind: Kind) -> Option<String> {
 }
 
 /// The name of a label; none when nothing of it can be written.
-pub(crate) fn label(name: &str) -> Option<String> {
+pub(crate) fn label(name: &str) -> Option<Cow<'_, str>> {
+    let first = name.bytes().next()?;
+    if first.is_ascii_alphabetic()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        return Some(Cow::Borrowed(name));
+    }
     let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
     let label: String = name.chars().map(letter).collect();
     if label.bytes().all(|byte| byte == b'_') {
         return None;
     }
-    Some(if label.bytes().next().is_some_and(|first| first.is_ascii_digit()) {
+    Some(Cow::Owned(if first.is_ascii_digit() {
         format!("key_{label}")
     } else if label.starts_with('_') && !label.starts_with("__") {
         format!("key{label}")
     } else {
         label
-    })
+    }))
 }
 
 fn is_letter(letter: char) -> bool {

@@ -6,6 +6,7 @@
 
 mod alerts;
 mod ingest;
+mod otlp;
 mod outward;
 mod peers;
 mod process;
@@ -13,7 +14,7 @@ mod ranges;
 mod table;
 
 /// What can be asked for by name; without a name everything is measured.
-const PARTS: [&str; 6] = ["alerts", "default", "ingest", "disk", "peers", "outward"];
+const PARTS: [&str; 7] = ["alerts", "default", "ingest", "disk", "peers", "outward", "otlp"];
 
 /// Takes ten minutes, so it is measured only when asked for.
 const SOAK: &str = "soak";
@@ -45,6 +46,7 @@ async fn main() -> anyhow::Result<()> {
             "ingest" => ingest::fleet(hosts).await,
             "peers" => peers::compare().await,
             "outward" => outward::compare().await,
+            "otlp" => peers::otlp().await,
             SOAK => ingest::soak(hosts).await,
             _ => ingest::hours().await,
         };

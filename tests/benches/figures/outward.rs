@@ -19,7 +19,7 @@ use tests::deadline::{eventually, now};
 use tests::fleet::SERIES;
 use tests::house::{House, free_address};
 
-use crate::peers;
+use crate::peers::{self, Way};
 use crate::process::{Daemon, peak_memory, processor};
 use crate::table::{present, row};
 
@@ -119,7 +119,7 @@ impl Sent {
 /// A second of samples after the other, none of them later than the collector and Prometheus take.
 fn bodies() -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
     let first_ms = present().as_millisecond() + AHEAD_MS;
-    peers::bodies(HOSTS, TICKS, &|tick| first_ms + Millis::from(tick) * 1_000)
+    peers::bodies(Way::RemoteWrite, HOSTS, TICKS, &|tick| first_ms + Millis::from(tick) * 1_000)
 }
 
 async fn here(samples: u64) -> anyhow::Result<Sent> {
@@ -178,7 +178,7 @@ async fn measure(
 ) -> anyhow::Result<Sent> {
     let bodies = bodies()?;
     let (before, started) = (processor(pid)?, now());
-    peers::post(url, token, &bodies).await?;
+    peers::post(url, token, Way::RemoteWrite, &bodies).await?;
     let acknowledged = now().duration_since(started);
     sink.has(samples).await?;
     let took = now().duration_since(started);

@@ -1,5 +1,6 @@
 //! This collector, and Prometheus and VictoriaMetrics as Debian packages them, taking the same samples by remote write 1.0
-//! on two connections from the same sender; then the same range queries over them.
+//! on two connections from the same sender; then the same range queries over them. And the same samples by OTLP, which
+//! neither peer of Debian 12 takes yet: there remote write is what it is compared with.
 
 use std::fs;
 use std::path::Path;
@@ -14,6 +15,7 @@ use tests::fleet::{SERIES, Shared, value};
 use tests::house::{House, free_address};
 
 use crate::ingest::{Burst, HOURS, HOURS_HOSTS, Taken, bytes_below};
+use crate::otlp;
 use crate::process::{Daemon, peak_memory, processor};
 use crate::ranges;
 use crate::table::{present, row};
@@ -21,6 +23,9 @@ use crate::table::{present, row};
 /// Ticks of one host in one request: 10,000 samples, which both peers take in one piece.
 const TICKS: u32 = 20;
 const CONNECTIONS: u32 = 2;
+
+/// An hour of the load that is compared with the peers.
+const OTLP_TICKS: Burst = Burst::new(12, TICKS);
 
 /// prompb's messages (github.com/prometheus/prometheus, prompb/remote.proto and types.proto).
 #[derive(Clone, PartialEq, Message)]
@@ -53,8 +58,32 @@ struct Sample {
     timestamp: i64,
 }
 
+/// How samples are sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    RemoteWrite,
+    Otlp,
+}
+
+impl Way {
+    fn path(self) -> &'static str {
+        match self {
+            Self::RemoteWrite => "/api/v1/write",
+            Self::Otlp => "/api/v1/otlp/v1/metrics",
+        }
+    }
+
+    fn encoding(self) -> &'static str {
+        match self {
+            Self::RemoteWrite => "snappy",
+            Self::Otlp => "gzip",
+        }
+    }
+}
+
 /// What all take: so many series of so many hosts, by time.
 struct Load {
+    way: Way,
     hosts: u32,
     ticks: Burst,
     /// Whether range queries are asked of it as well.
@@ -78,9 +107,7 @@ const LOADS: [(u32, Burst, bool); 2] =
 pub(crate) async fn compare() -> anyhow::Result<()> {
     for (hosts, ticks, asked) in LOADS {
         let now_ms = present().as_millisecond();
-        let at = |tick| ticks.timestamp(now_ms, tick);
-        let bodies = bodies(hosts, ticks.ticks(), &at)?;
-        let load = Load { hosts, ticks, asked, now_ms, bodies };
+        let load = load(Way::RemoteWrite, hosts, ticks, asked, now_ms)?;
         let (series, ticks) = (hosts * SERIES, ticks.ticks());
         for (name, measured) in [
             ("Hải Đăng, until queryable", here(&load).await),
@@ -96,8 +123,34 @@ pub(crate) async fn compare() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// OTLP, and remote write with the same samples.
+pub(crate) async fn otlp() -> anyhow::Result<()> {
+    let now_ms = present().as_millisecond();
+    for (name, way) in [("OTLP", Way::Otlp), ("remote write", Way::RemoteWrite)] {
+        let load = load(way, HOURS_HOSTS, OTLP_TICKS, false, now_ms)?;
+        let sent: usize = load.bodies.iter().flatten().map(Vec::len).sum();
+        let here = here(&load).await;
+        let series = HOURS_HOSTS * SERIES;
+        let what = format!(
+            "{series} series x {} samples by {name}, {CONNECTIONS} connections, {:.1} B/sample sent",
+            OTLP_TICKS.ticks(),
+            sent as f64 / load.samples()
+        );
+        let figure =
+            here.map_or_else(|error| format!("not measured: {error:#}"), |it| it.to_string());
+        row(&what, figure, "–");
+    }
+    Ok(())
+}
+
+fn load(way: Way, hosts: u32, ticks: Burst, asked: bool, now_ms: Millis) -> anyhow::Result<Load> {
+    let at = |tick| ticks.timestamp(now_ms, tick);
+    Ok(Load { way, hosts, ticks, asked, now_ms, bodies: bodies(way, hosts, ticks.ticks(), &at)? })
+}
+
 /// For each connection the requests in order of time; `at` is the time of a tick.
 pub(crate) fn bodies(
+    way: Way,
     hosts: u32,
     ticks: u32,
     at: &dyn Fn(u32) -> Millis,
@@ -109,8 +162,13 @@ pub(crate) fn bodies(
             let ticks = first..(first + TICKS).min(ticks);
             let values = |tick| (0..SERIES).map(|at| value(host, at, tick)).collect();
             let columns: Vec<_> = ticks.map(|tick| (at(tick), values(tick))).collect();
-            let message = request(&series, host, &columns).encode_to_vec();
-            let packed = snap::raw::Encoder::new().compress_vec(&message)?;
+            let packed = match way {
+                Way::RemoteWrite => {
+                    let message = request(&series, host, &columns).encode_to_vec();
+                    snap::raw::Encoder::new().compress_vec(&message)?
+                }
+                Way::Otlp => otlp::body(&series, &format!("bench-{host:05}"), &columns)?,
+            };
             connections[usize::try_from(host % CONNECTIONS)?].push(packed);
         }
     }
@@ -145,7 +203,7 @@ async fn here(load: &Load) -> anyhow::Result<Taken> {
     let pid = house.daemon("collector")?;
     let url = format!("http://{}", house.web_address());
     let (before, started) = (processor(pid)?, now());
-    post(&url, Some(token), &load.bodies).await?;
+    post(&url, Some(token), load.way, &load.bodies).await?;
     let acknowledged = now().duration_since(started);
     // The view takes records in their order: when it has the last ones of all, it has all.
     let series = Shared::new(SERIES).series()[0].clone();
@@ -233,7 +291,7 @@ async fn send(peer: &Daemon, url: &str, health: &str, load: &Load) -> anyhow::Re
     let ready = || async { anyhow::Ok(http.get(&health).send().await?.error_for_status()?) };
     eventually("the peer to be ready", ready).await?;
     let (before, started) = (processor(peer.pid()?)?, now());
-    post(url, None, &load.bodies).await?;
+    post(url, None, load.way, &load.bodies).await?;
     let took = now().duration_since(started);
     let used = processor(peer.pid()?)?.saturating_sub(before);
     Ok(Taken {
@@ -248,18 +306,23 @@ async fn send(peer: &Daemon, url: &str, health: &str, load: &Load) -> anyhow::Re
 pub(crate) async fn post(
     url: &str,
     token: Option<&str>,
+    way: Way,
     bodies: &[Vec<Vec<u8>>],
 ) -> anyhow::Result<()> {
     let tasks: Vec<_> = bodies
         .iter()
         .cloned()
         .map(|requests| {
-            let url = format!("{url}/api/v1/write");
+            let url = format!("{url}{}", way.path());
             let token = token.unwrap_or_default().to_owned();
             tokio::spawn(async move {
                 let http = reqwest::Client::new();
                 for body in requests {
-                    let request = http.post(&url).header("Content-Encoding", "snappy").body(body);
+                    let request = http
+                        .post(&url)
+                        .header("Content-Type", "application/x-protobuf")
+                        .header("Content-Encoding", way.encoding())
+                        .body(body);
                     let answer = request.bearer_auth(&token).send().await?;
                     let status = answer.status();
                     let text = answer.text().await?;

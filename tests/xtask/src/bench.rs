@@ -13,7 +13,11 @@ use crate::command::{command, succeeds};
 
 /// Package, bench, and the parts of it that can be asked for by name.
 const BENCHES: [(&str, &str, &[&str]); 4] = [
-    ("tests", "figures", &["alerts", "default", "ingest", "disk", "peers", "outward", "soak"]),
+    (
+        "tests",
+        "figures",
+        &["alerts", "default", "ingest", "disk", "peers", "outward", "otlp", "soak"],
+    ),
     ("rules-sigma", "rules", &["sigma"]),
     ("collector-metric-store", "store", &["store"]),
     ("collector", "evaluation", &["evaluation"]),
