@@ -1,5 +1,6 @@
 //! The translation against golden lists, in both encodings, the protobuf written by another program.
 
+mod contradictions;
 mod limits;
 
 use agent_model::Millis;
@@ -306,48 +307,6 @@ fn what_would_be_a_wrong_number_is_left_out_by_its_reason() {
     let twice = r#"{"quantile": 0.5, "value": 1}, {"quantile": 1}, {"quantile": 0.5, "value": 2}"#;
     assert_eq!(reasons(&summary(twice)), refused);
     assert_eq!(reasons(&summary(r#"{"quantile": 1}, {"quantile": 0.5}"#)), (vec![], 0, 4));
-}
-
-#[test]
-fn of_two_points_that_contradict_each_other_the_first_is_taken_and_its_neighbours_stay() {
-    let metric = |name: &str, value: i32| {
-        format!(
-            r#"{{"name": "{name}", "gauge": {{"dataPoints": [{{"timeUnixNano": "1000000", "asInt": "{value}"}}]}}}}"#
-        )
-    };
-    let all = [metric("a", 1), metric("b", 1), metric("a", 2), metric("a", 1), metric("c", 3)];
-    let json = request("", &all.join(","));
-    check(
-        &json,
-        expect![[r#"
-            a 1@1
-            b 1@1
-            a 1@1
-            c 3@1
-            1 points refused: 1 samples are not taken (point_repeated 1); the first: two points say different things of one series at one time (of two scopes?): a
-        "#]],
-    );
-    let translated = decode(json.as_bytes(), Encoding::Json, false).unwrap();
-    assert_eq!(translated.points, [0..1, 1..2, 2..3, 3..4]);
-}
-
-#[test]
-fn a_label_with_an_empty_value_is_none_so_a_point_with_it_contradicts_one_without() {
-    let point = |attributes: &str, value: i32| {
-        format!(
-            r#"{{"timeUnixNano": "1000000", "asInt": "{value}", "attributes": [{attributes}]}}"#
-        )
-    };
-    let empty = [attribute("a", ""), r#"{"key": "b", "value": {}}"#.to_owned()].join(",");
-    let points = [point("", 1), point(&empty, 2)].join(",");
-    let metrics = format!(r#"{{"name": "g", "gauge": {{"dataPoints": [{points}]}}}}"#);
-    check(
-        &request(&attribute("service.name", ""), &metrics),
-        expect![[r#"
-            g 1@1
-            1 points refused: 1 samples are not taken (point_repeated 1); the first: two points say different things of one series at one time (of two scopes?): g
-        "#]],
-    );
 }
 
 #[test]

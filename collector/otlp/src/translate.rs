@@ -325,22 +325,27 @@ pub(crate) fn without_contradictions(mut all: Translated) -> Translated {
     let mut refused = 0;
     {
         let series: Vec<_> = all.push.series().collect();
-        let mut said: HashMap<(&[u8], Millis), u64> = HashMap::with_capacity(series.len());
-        for point in &all.points {
+        // What was said of a series at a time, and by which point.
+        let mut said: HashMap<(&[u8], Millis), (u64, usize)> = HashMap::with_capacity(series.len());
+        for (number, point) in all.points.iter().enumerate() {
             let samples = || {
                 let of_point = series[point.clone()].iter();
                 of_point.filter_map(|one| Some((one.labels, one.samples.first()?)))
             };
-            let other = |(labels, sample): (&[u8], &Sample)| {
-                let before = said.get(&(labels, sample.timestamp_ms));
-                before.is_some_and(|bits| *bits != sample.value.to_bits())
-            };
-            if samples().any(other) {
+            let mut contradicting = samples().filter(|(labels, sample)| {
+                let bits = sample.value.to_bits();
+                let first = said.entry((labels, sample.timestamp_ms)).or_insert((bits, number));
+                first.0 != bits
+            });
+            if contradicting.next().is_some() {
                 contradicts[point.clone()].fill(true);
                 refused += 1;
-            } else {
+                // What it said before that is taken back.
                 for (labels, sample) in samples() {
-                    said.insert((labels, sample.timestamp_ms), sample.value.to_bits());
+                    let key = (labels, sample.timestamp_ms);
+                    if said.get(&key).is_some_and(|(_, by)| *by == number) {
+                        said.remove(&key);
+                    }
                 }
             }
         }
