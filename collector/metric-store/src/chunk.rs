@@ -1,6 +1,7 @@
 //! Codes for runs of samples: times and values apart, so that series sampled together share their times.
 //! Every code is lossless to the bit, NaN payloads included. Integrity (CRC) is the part's business.
 
+pub(crate) mod packed;
 pub(crate) mod timestamps;
 pub(crate) mod values;
 pub(crate) mod varint;

@@ -87,6 +87,22 @@ fn decimals_of_few_places_cost_what_whole_numbers_cost() {
 }
 
 #[test]
+fn numbers_take_the_bits_that_they_need_and_an_outlier_does_not_widen_the_others() {
+    let steady: Vec<f64> = (0..100u32).map(|at| f64::from(at) * 1_000_000.0 + 0.5).collect();
+    assert!(values::encode(&steady).unwrap().len() <= 12);
+    assert_values(&steady);
+    // Of 100 numbers below 1,000: ten bits each.
+    let tenths: Vec<f64> = (0..100u32).map(|at| f64::from(at * 7919 % 1000) / 10.0).collect();
+    assert!(values::encode(&tenths).unwrap().len() <= 6 + 125);
+    let mut outlier: Vec<f64> = (0..100u32).map(|at| f64::from(at * 37 % 60)).collect();
+    outlier[50] = 9_007_199_254_740_992.0;
+    assert!(values::encode(&outlier).unwrap().len() <= 100 + 20);
+    assert_values(&outlier);
+    assert_values(&[-9_007_199_254_740_992.0, 9_007_199_254_740_992.0, 0.0]);
+    assert_values(&[1.0, 2.0]);
+}
+
+#[test]
 fn a_regular_series_costs_a_few_bytes() {
     let times: Vec<i64> = (0..1000).map(|at| 1_700_000_000_000 + at * 15_000).collect();
     assert!(timestamps::encode(&times).unwrap().len() <= 20);

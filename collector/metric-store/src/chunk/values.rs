@@ -4,7 +4,7 @@
 use pco::data_types::Number;
 use pco::standalone::{simple_compress, simple_decompress};
 
-use super::{Decoded, PCO_SAMPLES_MIN, varint};
+use super::{Decoded, PCO_SAMPLES_MIN, packed, varint};
 use crate::MetricStoreError;
 
 const CONSTANT: u8 = 0;
@@ -13,6 +13,8 @@ const XOR_BYTES: u8 = 2;
 const WHOLE_PCO: u8 = 3;
 const FLOAT_PCO: u8 = 4;
 const DECIMAL_STEPS: u8 = 5;
+/// Whole or decimal numbers, bit by bit.
+const PACKED: u8 = 6;
 
 /// Powers of ten, each exact: what is measured has few places, and more of them would make long numbers of short ones.
 const POWERS: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
@@ -34,7 +36,7 @@ pub(crate) fn encode_lasting(values: &[f64], pco_min: usize) -> Result<Vec<u8>, 
         return Ok(out);
     }
     match whole_numbers(values) {
-        Some(whole) if values.len() < pco_min => Ok(encode_steps(vec![WHOLE_STEPS], &whole)),
+        Some(whole) if values.len() < pco_min => Ok(encode_short(vec![WHOLE_STEPS], 0, &whole)),
         Some(whole) => pack(WHOLE_PCO, &whole),
         None if values.len() < pco_min => Ok(encode_decimals(values)),
         None => pack(FLOAT_PCO, values),
@@ -63,6 +65,14 @@ fn from_whole(number: i64) -> f64 {
     number as f64
 }
 
+/// In bits, or in bytes where a few numbers are much wider than the others.
+fn encode_short(head: Vec<u8>, places: u8, whole: &[i64]) -> Vec<u8> {
+    let steps = encode_steps(head, whole);
+    let mut bits = vec![PACKED, places];
+    let packed = packed::encode(whole, &mut bits);
+    if packed && bits.len() < steps.len() { bits } else { steps }
+}
+
 fn encode_steps(mut out: Vec<u8>, whole: &[i64]) -> Vec<u8> {
     let mut previous = 0;
     for number in whole {
@@ -83,7 +93,7 @@ fn encode_decimals(values: &[f64]) -> Vec<u8> {
         Some((places, whole?))
     });
     match whole {
-        Some((places, whole)) => encode_steps(vec![DECIMAL_STEPS, places], &whole),
+        Some((places, whole)) => encode_short(vec![DECIMAL_STEPS, places], places, &whole),
         None => encode_xor(values),
     }
 }
@@ -122,9 +132,16 @@ pub(crate) fn decode(bytes: &[u8], count: usize) -> Decoded<Vec<f64>> {
         WHOLE_STEPS => decode_steps(&mut rest, count)?,
         DECIMAL_STEPS => {
             let (places, mut steps) = rest.split_first().ok_or("decimals are cut short")?;
-            let power = POWERS.get(usize::from(*places)).ok_or("decimals have too many places")?;
             let whole = decode_steps(&mut steps, count)?;
+            let power = power(*places)?;
             whole.iter().map(|whole| whole / power).collect()
+        }
+        PACKED => {
+            let (places, numbers) = rest.split_first().ok_or("numbers are cut short")?;
+            let whole = packed::decode(numbers, count)?;
+            let power = power(*places)?;
+            // Divided by one a number stays what it is.
+            whole.into_iter().map(|whole| from_whole(whole) / power).collect()
         }
         XOR_BYTES => decode_xor(&mut rest, count)?,
         WHOLE_PCO => {
@@ -136,6 +153,10 @@ pub(crate) fn decode(bytes: &[u8], count: usize) -> Decoded<Vec<f64>> {
         _ => return Err("values have an unknown code"),
     };
     if values.len() == count { Ok(values) } else { Err("values are too few or too many") }
+}
+
+fn power(places: u8) -> Decoded<f64> {
+    POWERS.get(usize::from(places)).copied().ok_or("decimals have too many places")
 }
 
 fn decode_steps(bytes: &mut &[u8], count: usize) -> Decoded<Vec<f64>> {
