@@ -1,6 +1,10 @@
-//! Puts each selected series together, a batch of them at a time: what a query holds of samples is a batch.
+//! Puts each selected series together, a batch of them at a time. One batch is read and decoded on a thread of its own while
+//! another is given away, so that a query has two processors; what it holds of samples is those two.
 
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use agent_model::{Labels, RolledSeries, Rollup, Sample};
 use roaring::RoaringBitmap;
@@ -14,7 +18,7 @@ use crate::part::{CACHED_TIMES_MAX, ReadBudget};
 
 /// Series read in one go: enough that neighbours in a file are read together, few enough that the memory of hours of
 /// them goes from one batch to the next, and not back to the system in between.
-const BATCH: usize = 64;
+const BATCH: usize = 32;
 
 /// A selected series, before its samples on disk are read.
 pub(super) struct Wanted {
@@ -29,7 +33,7 @@ struct Found {
     rollups: Vec<Rollup>,
 }
 
-/// Gives `take` the series in the order of the view, until it breaks off.
+/// Gives `take` the series in the order of the view, until it breaks off; nothing more is read then but the rest of a batch.
 pub(super) fn assemble(
     view: &View,
     wanted: Vec<Wanted>,
@@ -37,30 +41,80 @@ pub(super) fn assemble(
     budget: &mut ReadBudget,
     take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
 ) -> Result<(), MetricStoreError> {
+    if wanted.len() <= BATCH {
+        // One batch: there is nothing to read beside it.
+        return read(view, wanted, range, budget, &mut |batch| {
+            batch.into_iter().try_for_each(&mut *take)
+        });
+    }
+    thread::scope(|scope| {
+        // Without room: the next batch waits in the hands of its reader.
+        let (batches, given) = sync_channel(0);
+        let reader = scope.spawn(move || {
+            read(view, wanted, range, budget, &mut |batch| hand_over(&batches, batch))
+        });
+        let flow = given.iter().flatten().try_for_each(take);
+        // The reader ends when nobody takes its batch.
+        drop(given);
+        let done = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+        if flow.is_break() { Ok(()) } else { done }
+    })
+}
+
+fn hand_over(batches: &SyncSender<Vec<RolledSeries>>, batch: Vec<RolledSeries>) -> ControlFlow<()> {
+    match batches.send(batch) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}
+
+/// Gives `take` batches until it breaks off.
+fn read(
+    view: &View,
+    wanted: Vec<Wanted>,
+    range: &TimeRange,
+    budget: &mut ReadBudget,
+    take: &mut dyn FnMut(Vec<RolledSeries>) -> ControlFlow<()>,
+) -> Result<(), MetricStoreError> {
     let mut reading = Reading::new(view, range)?;
     let mut wanted = wanted.into_iter();
     for slots in view.slots.chunks(BATCH) {
+        let mut batch = Vec::with_capacity(slots.len());
         let found = reading.batch(slots.len(), budget)?;
         for ((slot, found), wanted) in slots.iter().zip(found).zip(wanted.by_ref()) {
-            let Found { mut samples, rollups } = found;
-            let in_parts = samples.len();
-            if let Some(frozen) = &view.frozen {
-                frozen.memory.read(*slot, range, &mut samples);
+            let series = put_together(view, *slot, found, wanted, range, budget)?;
+            if !series.samples.is_empty() || !series.rollups.is_empty() {
+                batch.push(series);
             }
-            budget.spend(samples.len() - in_parts)?;
-            samples.extend(wanted.open);
-            settle(&mut samples);
-            for rollups in &view.rollups {
-                samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
-            }
-            let some = !samples.is_empty() || !rollups.is_empty();
-            let series = RolledSeries { labels: wanted.labels, rollups, samples };
-            if some && take(series).is_break() {
-                return Ok(());
-            }
+        }
+        if take(batch).is_break() {
+            break;
         }
     }
     Ok(())
+}
+
+/// Parts come in order, then the frozen, then the open head.
+fn put_together(
+    view: &View,
+    slot: u32,
+    found: Found,
+    wanted: Wanted,
+    range: &TimeRange,
+    budget: &mut ReadBudget,
+) -> Result<RolledSeries, MetricStoreError> {
+    let Found { mut samples, rollups } = found;
+    let in_parts = samples.len();
+    if let Some(frozen) = &view.frozen {
+        frozen.memory.read(slot, range, &mut samples);
+    }
+    budget.spend(samples.len() - in_parts)?;
+    samples.extend(wanted.open);
+    settle(&mut samples);
+    for rollups in &view.rollups {
+        samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
+    }
+    Ok(RolledSeries { labels: wanted.labels, rollups, samples })
 }
 
 /// All files that hold something of the selection, read in step.

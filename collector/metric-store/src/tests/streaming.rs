@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::*;
+use crate::MetricStoreError;
 
 /// Many batches.
 const SERIES: u32 = 600;
@@ -66,4 +67,24 @@ fn who_breaks_off_is_given_no_more() {
         read.unwrap();
         assert_eq!(given, wanted);
     }
+}
+
+#[test]
+fn the_limit_of_samples_ends_a_selection_between_batches_and_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(store(directory.path()));
+    let mut config = MetricStoreConfig::new(directory.path());
+    // More than what is in the head, less than all.
+    config.select_samples_max = 1_500;
+    let store = MetricStore::open(config).unwrap();
+    let mut given = 0;
+    let read = store.for_each(&[], i64::MIN, i64::MAX, &mut |_| {
+        given += 1;
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(read, Err(MetricStoreError::TooManySamples { max: 1_500 })), "{read:?}");
+    assert!((1..SERIES).contains(&given), "{given} series were given before");
+    // Who had enough before does not hear of it.
+    let read = store.for_each(&[], i64::MIN, i64::MAX, &mut |_| ControlFlow::Break(()));
+    read.unwrap();
 }
