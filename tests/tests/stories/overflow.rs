@@ -28,17 +28,27 @@ const PATIENCE: Duration = Duration::from_secs(400);
 const BATCH: usize = 10;
 const PADDING: usize = 4_000;
 
-/// Writes batches, each in a second of its own, until the spool has dropped readings; gives how many lines there are.
-async fn overflow(agent: &SecondHost) -> anyhow::Result<usize> {
+/// Writes batches, each in a second of its own, until the spool has dropped readings; gives how many lines there are. The
+/// next one is written when the spool has the last: on a slow disk a heap of them would find only events to displace.
+async fn overflow(agent: &SecondHost, collector: &str) -> anyhow::Result<usize> {
     let dropped = "haidang_agent_dropped_reports_total{reason=\"spool_overflow\"}";
+    let waiting =
+        format!("haidang_agent_waiting_reports{{collector=\"{collector}\",stream=\"evidence\"}}");
     let (mut written, deadline) = (0, now() + PATIENCE);
     while agent.own_metric(dropped).await? < LOST {
         ensure!(now() < deadline, "the spool did not overflow");
+        let before = agent.own_metric(&waiting).await?;
         let padding = "k".repeat(PADDING);
         let lines = (written..written + BATCH).map(|number| format!("{} {padding}", line(number)));
         agent.log_in_auth(&lines.collect::<Vec<_>>())?;
         written += BATCH;
         tokio::time::sleep(Duration::from_millis(1_100)).await;
+        let taken = eventually("the last log-ins in the spool", || async {
+            let after = agent.own_metric(&waiting).await?;
+            ensure!(after > before, "{after} reports wait, as before");
+            Ok(())
+        });
+        taken.await.map_err(|error| error.context(agent.last_log_lines()))?;
     }
     Ok(written)
 }
@@ -85,7 +95,7 @@ async fn readings_that_find_no_room_in_the_spool_are_named_in_a_gap_record_and_n
     let agent = SecondHost::start(&house, HOST, None, SMALLEST_SPOOL).await?;
     house.eventually_sees(&format!("node_load1{{host=\"{HOST}\"}}")).await?;
     ensure!(house.stop()?, "the house did not end well");
-    let written = overflow(&agent).await?;
+    let written = overflow(&agent, house.agents_address()).await?;
     house.start().await?;
     let arrived = eventually("every event, once, in order", || async {
         let found = held(&house).await?;
