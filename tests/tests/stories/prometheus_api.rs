@@ -184,8 +184,9 @@ impl Both<'_> {
 
 pub(crate) async fn filled(house: &mut House) -> anyhow::Result<(Prometheus, Millis)> {
     house.start().await?;
-    // No sample lies at a whole second, where questions are asked.
-    let base_ms = (now_ms() / 1_000 - READINGS * 15 - 60) * 1_000 + 137;
+    // No sample lies at a whole second, where questions are asked; and they are asked beside full half minutes, the steps
+    // of a subquery: windows of Debian's Prometheus are closed on the left.
+    let base_ms = (now_ms() / 30_000 - READINGS / 2 - 2) * 30_000 + 137;
     for host in HOSTS {
         send(house, host, base_ms).await?;
     }
