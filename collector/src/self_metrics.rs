@@ -257,7 +257,7 @@ impl SelfMetrics {
 
     /// Takes over the figures that the journal keeps by itself.
     pub fn note_journal(&self, stats: &collector_journal::JournalStats) {
-        for (what, value) in [
+        let figures = [
             ("appended_records", stats.appended_records),
             ("appended_bytes", stats.appended_bytes),
             ("syncs", stats.syncs),
@@ -269,15 +269,13 @@ impl SelfMetrics {
             ("gaps_read", stats.gaps_read),
             ("segments", stats.segments),
             ("bytes", stats.disk_bytes),
-        ] {
-            let value = i64::try_from(value).unwrap_or(i64::MAX);
-            self.parts.journal.with_label_values(&[what]).set(value);
-        }
+        ];
+        set_all(&self.parts.journal, figures);
     }
 
     /// Takes over the figures that the metric store keeps by itself.
     pub fn note_metric_store(&self, stats: &collector_metric_store::MetricStoreStats) {
-        for (what, value) in [
+        let figures = [
             ("series", stats.series),
             ("series_refused", stats.refused_series),
             ("samples_dropped", stats.dropped_samples),
@@ -304,16 +302,14 @@ impl SelfMetrics {
             ("rollup_parts_expired", stats.expired_rollup_parts),
             ("rollup_parts_damaged", stats.damaged_rollup_parts),
             ("rollup_blocks_damaged", stats.damaged_rollup_blocks),
-        ] {
-            let value = i64::try_from(value).unwrap_or(i64::MAX);
-            self.parts.metric_store.with_label_values(&[what]).set(value);
-        }
+        ];
+        set_all(&self.parts.metric_store, figures);
     }
 
     /// Takes over the counters that alerting keeps by itself.
     pub fn note_alerting(&self, stats: &collector_alerting::Stats) {
         let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-        for (what, value) in [
+        let figures = [
             ("notifications_sent", stats.sent),
             ("notifications_failed", stats.failed),
             ("notifications_retried", stats.retried),
@@ -326,10 +322,15 @@ impl SelfMetrics {
             ("alerts_firing", length(stats.alerts_firing)),
             ("alerts_pending", length(stats.alerts_pending)),
             ("nobody_is_notified", u64::from(stats.nobody_is_notified)),
-        ] {
-            let value = i64::try_from(value).unwrap_or(i64::MAX);
-            self.parts.alerting.with_label_values(&[what]).set(value);
-        }
+        ];
+        set_all(&self.parts.alerting, figures);
+    }
+}
+
+/// What a store counts by itself, each figure under its name.
+fn set_all<const N: usize>(gauges: &IntGaugeVec, figures: [(&str, u64); N]) {
+    for (what, value) in figures {
+        gauges.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
     }
 }
 

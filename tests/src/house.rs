@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::deadline::eventually;
 use crate::webhook::Webhook;
@@ -176,6 +176,23 @@ impl House {
 
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.send(self.http.post(format!("http://{}{path}", self.web)).json(body)).await
+    }
+
+    /// A lasting token under which series are pushed that carry `origin`.
+    pub async fn write_token(&self, origin: &str) -> anyhow::Result<String> {
+        let labels = [["origin", origin]];
+        self.api_token(json!({ "name": origin, "write_labels": labels })).await
+    }
+
+    /// A lasting token for whoever reads.
+    pub async fn read_token(&self) -> anyhow::Result<String> {
+        self.api_token(json!({ "name": "reader", "role": "viewer" })).await
+    }
+
+    async fn api_token(&self, mut asked: Value) -> anyhow::Result<String> {
+        asked["lifetime_seconds"] = 86_400.into();
+        let made = self.post("/api/api-tokens", &asked).await?;
+        Ok(made["token"].as_str().context("no token")?.to_owned())
     }
 
     /// A request without any proof of who asks.

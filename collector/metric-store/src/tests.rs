@@ -72,6 +72,16 @@ fn cut_column(store: &MetricStore, position: u64, timestamp_ms: i64) {
     store.cut().unwrap();
 }
 
+/// A store of so many parts of two series, a minute each, cut at the positions from 1 on; closed again.
+fn cut_parts(count: u64) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for position in 1..=count {
+        cut_column(&store, position, i64::try_from(position).unwrap() * MINUTE_MS);
+    }
+    directory
+}
+
 fn up() -> [Matcher; 1] {
     [Matcher::equal(Labels::NAME, "up")]
 }

@@ -178,6 +178,7 @@ mod tests {
         drop(first);
         assert!(place(&bodies, 1).is_ok());
     }
+
     #[test]
     fn a_journal_that_is_full_is_told_apart_from_a_disk_that_is() {
         let reason = |error| {

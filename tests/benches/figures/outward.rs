@@ -133,14 +133,10 @@ async fn here(samples: u64) -> anyhow::Result<Sent> {
     );
     house.write("collector.yml", &config)?;
     house.start().await?;
-    let asked = serde_json::json!({
-        "name": "bench", "write_labels": [["origin", "bench"]], "lifetime_seconds": 86_400,
-    });
-    let made = house.post("/api/api-tokens", &asked).await?;
-    let token = made["token"].as_str().context("no token")?;
+    let token = house.write_token("bench").await?;
     let pid = house.daemon("collector")?;
     let url = format!("http://{}", house.web_address());
-    measure(pid, &url, Some(token), sink, samples).await
+    measure(pid, &url, Some(&token), sink, samples).await
 }
 
 async fn prometheus(samples: u64) -> anyhow::Result<Sent> {

@@ -195,15 +195,11 @@ fn request(series: &[Labels], host: u32, columns: &[(Millis, Vec<f64>)]) -> Writ
 async fn here(load: &Load) -> anyhow::Result<Taken> {
     let mut house = House::new()?;
     house.start().await?;
-    let asked = serde_json::json!({
-        "name": "bench", "write_labels": [["origin", "bench"]], "lifetime_seconds": 86_400,
-    });
-    let made = house.post("/api/api-tokens", &asked).await?;
-    let token = made["token"].as_str().context("no token")?;
+    let token = house.write_token("bench").await?;
     let pid = house.daemon("collector")?;
     let url = format!("http://{}", house.web_address());
     let (before, started) = (processor(pid)?, now());
-    post(&url, Some(token), load.way, &load.bodies).await?;
+    post(&url, Some(&token), load.way, &load.bodies).await?;
     let acknowledged = now().duration_since(started);
     // The view takes records in their order: when it has the last ones of all, it has all.
     let series = Shared::new(SERIES).series()[0].clone();
@@ -219,11 +215,7 @@ async fn here(load: &Load) -> anyhow::Result<Taken> {
     let used = processor(pid)?.saturating_sub(before);
     let peak = peak_memory(pid)?;
     if load.asked {
-        let asked = serde_json::json!({
-            "name": "reader", "role": "viewer", "lifetime_seconds": 86_400,
-        });
-        let made = house.post("/api/api-tokens", &asked).await?;
-        ranges::ask("Hải Đăng", &url, Some(made["token"].as_str().context("no token")?)).await?;
+        ranges::ask("Hải Đăng", &url, Some(&house.read_token().await?)).await?;
     }
     // Stopping writes what is still in memory.
     house.stop()?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::deadline::eventually;
 use tests::house::House;
 use tests::outsider::now_ms;
@@ -113,11 +113,7 @@ async fn a_prometheus_and_a_victoria_metrics_get_every_sample_although_all_of_th
     house.write("collector.yml", &config(&[&prometheus, &victoria]))?;
     house.start().await?;
     let began_ms = now_ms();
-    let asked = json!({
-        "name": "story", "write_labels": [["origin", "story"]], "lifetime_seconds": 86_400,
-    });
-    let made = house.post("/api/api-tokens", &asked).await?;
-    let token = made["token"].as_str().context("no token")?.to_owned();
+    let token = house.write_token("story").await?;
     push(&house, &token, &[1.5, -2.25, 1e300, f64::INFINITY]).await?;
     for receiver in [&prometheus, &victoria] {
         let arrived = eventually("samples at a receiver", || async {
@@ -172,12 +168,8 @@ async fn a_prometheus_and_a_victoria_metrics_get_every_sample_although_all_of_th
 async fn a_collector_sends_to_another_by_version_2_what_it_may_write_there() -> anyhow::Result<()> {
     let mut province = House::new()?;
     province.start().await?;
-    let asked = json!({
-        "name": "unit", "write_labels": [["origin", "unit"]], "lifetime_seconds": 86_400,
-    });
-    let made = province.post("/api/api-tokens", &asked).await?;
     let mut unit = House::new()?;
-    unit.write("province.token", made["token"].as_str().context("no token")?)?;
+    unit.write("province.token", &province.write_token("unit").await?)?;
     // Both watch this machine: the province has an agent of its own here, for which nobody else speaks.
     let renamed = |label: &str| {
         format!(

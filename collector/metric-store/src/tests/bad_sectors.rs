@@ -12,18 +12,9 @@ use crate::part::bad_sectors;
 /// Behind the header and the block of times: a byte in the block of the series that was registered first.
 const FIRST_SERIES: std::ops::Range<u64> = 16 + 4 + 9 + 6..16 + 4 + 9 + 7;
 
-fn eight_parts() -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
-    for position in 1..=8 {
-        cut_column(&store, position, i64::try_from(position).unwrap() * MINUTE_MS);
-    }
-    directory
-}
-
 #[test]
 fn a_bad_sector_costs_its_own_series_of_its_own_part() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     let expected = dump(&open(directory.path()));
     let bad = &files(directory.path(), "part")[4];
     bad_sectors::make(bad, FIRST_SERIES);
@@ -40,7 +31,7 @@ fn a_bad_sector_costs_its_own_series_of_its_own_part() {
 
 #[test]
 fn every_byte_of_a_part_may_be_unreadable() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     let expected = dump(&open(directory.path()));
     let path = files(directory.path(), "part")[4].clone();
     let whole = fs::read(&path).unwrap();
@@ -65,7 +56,7 @@ fn every_byte_of_a_part_may_be_unreadable() {
 
 #[test]
 fn upkeep_goes_on_past_a_part_that_cannot_be_read() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     let config = MetricStoreConfig {
         retention_ms: 10 * MINUTE_MS,
         rollup_retention_ms: 0,

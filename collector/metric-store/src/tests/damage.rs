@@ -4,19 +4,9 @@ use std::fs;
 
 use super::*;
 
-/// Three parts, cut at positions 1 to 3.
-fn three_parts() -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
-    for position in 1..=3 {
-        cut_column(&store, position, i64::try_from(position).unwrap() * MINUTE_MS);
-    }
-    directory
-}
-
 #[test]
 fn a_part_cut_short_at_any_byte_is_set_aside_and_named() {
-    let directory = three_parts();
+    let directory = cut_parts(3);
     let path = files(directory.path(), "part")[1].clone();
     let whole = fs::read(&path).unwrap();
     for length in 0..whole.len() {
@@ -37,7 +27,7 @@ fn a_part_cut_short_at_any_byte_is_set_aside_and_named() {
 
 #[test]
 fn a_flipped_byte_never_yields_a_false_sample() {
-    let directory = three_parts();
+    let directory = cut_parts(3);
     let expected = dump(&open(directory.path()));
     let path = files(directory.path(), "part")[1].clone();
     let whole = fs::read(&path).unwrap();
@@ -69,7 +59,7 @@ fn a_flipped_byte_never_yields_a_false_sample() {
 
 #[test]
 fn the_newest_part_damaged_sends_the_position_back_so_that_the_journal_mends_it() {
-    let directory = three_parts();
+    let directory = cut_parts(3);
     let expected = dump(&open(directory.path()));
     let path = files(directory.path(), "part")[2].clone();
     fs::write(&path, b"").unwrap();
@@ -180,7 +170,7 @@ fn a_cut_that_fails_keeps_the_samples_and_the_next_one_succeeds() {
 
 #[test]
 fn a_part_of_the_version_before_is_read_and_one_of_the_next_stops_the_start() {
-    let directory = three_parts();
+    let directory = cut_parts(3);
     let expected = dump(&open(directory.path()));
     let path = files(directory.path(), "part")[1].clone();
     let mut bytes = fs::read(&path).unwrap();

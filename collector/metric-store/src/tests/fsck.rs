@@ -5,16 +5,6 @@ use std::fs;
 use super::*;
 use crate::fsck::{PartState, check};
 
-/// Eight parts of two series.
-fn eight_parts() -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let store = open(directory.path());
-    for position in 1..=8 {
-        cut_column(&store, position, i64::try_from(position).unwrap() * MINUTE_MS);
-    }
-    directory
-}
-
 fn contents(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut contents: Vec<_> =
@@ -25,7 +15,7 @@ fn contents(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 
 #[test]
 fn a_sound_store_is_told_and_left_as_it_is() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     let before = contents(directory.path());
     for repair in [false, true] {
         let checked = check(directory.path(), repair).unwrap();
@@ -37,7 +27,7 @@ fn a_sound_store_is_told_and_left_as_it_is() {
 
 #[test]
 fn an_open_store_is_not_checked() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     let _open = open(directory.path());
     let refused = check(directory.path(), false).unwrap_err();
     assert!(matches!(refused, crate::MetricStoreError::Locked { .. }), "{refused}");
@@ -45,7 +35,7 @@ fn an_open_store_is_not_checked() {
 
 #[test]
 fn the_damaged_series_of_a_part_is_named_and_its_neighbour_saved() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     let path = files(directory.path(), "part")[4].clone();
     let mut bytes = fs::read(&path).unwrap();
     // Behind the header and the block of times: the block of `up`, registered first.
@@ -77,7 +67,7 @@ fn the_damaged_series_of_a_part_is_named_and_its_neighbour_saved() {
 
 #[test]
 fn any_flipped_byte_is_found_or_harmless_and_a_repair_saves_what_can_be_read() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     let expected = dump(&open(directory.path()));
     let path = files(directory.path(), "part")[4].clone();
     let whole = fs::read(&path).unwrap();
@@ -113,7 +103,7 @@ fn any_flipped_byte_is_found_or_harmless_and_a_repair_saves_what_can_be_read() {
 
 #[test]
 fn without_a_catalogue_the_parts_name_what_is_damaged() {
-    let directory = eight_parts();
+    let directory = cut_parts(8);
     fs::write(directory.path().join("series.catalogue"), b"rubbish").unwrap();
     let path = files(directory.path(), "part")[4].clone();
     let mut bytes = fs::read(&path).unwrap();

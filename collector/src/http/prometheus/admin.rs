@@ -98,7 +98,13 @@ async fn audited(
             Ok(outcome) => outcome.clone(),
             Err(failure) => format!("failed: {}", failure.text),
         };
-        tracing::info!(who = who.name, action, object, outcome, "series were deleted by hand");
+        tracing::info!(
+            who = who.name,
+            action,
+            object,
+            outcome,
+            "a deletion of series by hand, or the cleaning after it, has ended"
+        );
         sign_in::audit(&api, &who.name, action, &object, &outcome).await;
         done.map(|_| StatusCode::NO_CONTENT)
     });
