@@ -262,7 +262,7 @@ pub fn decode(position: Position, bytes: Bytes, schemas: &Schemas) -> Result<Dec
     let record = match entry {
         Entry::Report(record) => record,
         Entry::Push(record) => {
-            let content = Content::Push(Box::new(Pushed::read_back(record)));
+            let content = Content::Push(Box::new(Pushed::read_back(*record)));
             return Ok(Decoded { position, content });
         }
     };

@@ -41,6 +41,7 @@ const INVENTORY: Retention = Retention {
     gaps_ms: 400 * DAY_MS,
     audit_ms: 400 * DAY_MS,
     drills_ms: 5 * 366 * DAY_MS,
+    metadata_ms: 30 * DAY_MS,
     schemas_ms: 30 * DAY_MS,
 };
 

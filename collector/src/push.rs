@@ -9,6 +9,7 @@
 mod body;
 mod catalog;
 mod owner;
+mod said;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -26,6 +27,7 @@ pub use body::Body;
 use body::PACKING;
 pub use catalog::{Catalog, Known};
 pub use owner::{Owner, owner_labels};
+use said::Said;
 
 use crate::feed::{Content, Decoded, Feed};
 use crate::record::PushRecord;
@@ -111,13 +113,15 @@ pub struct State {
     room_time_max: Duration,
     enrolled_ms: AtomicI64,
     told_ms: AtomicI64,
+    said: Said,
 }
 
 impl Default for State {
     fn default() -> Self {
         let room = Arc::new(Semaphore::new(ROOM_KIBIBYTES));
         let (enrolled_ms, told_ms) = (AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN));
-        Self { room, room_time_max: ROOM_TIME_MAX, enrolled_ms, told_ms }
+        let said = Said::default();
+        Self { room, room_time_max: ROOM_TIME_MAX, enrolled_ms, told_ms, said }
     }
 }
 
@@ -150,7 +154,8 @@ impl Pushes {
         let Prepared { record, places, bytes, taken, mut room } = prepared?;
         if let Some(bytes) = bytes {
             let position = self.journal.append(vec![bytes]).await?;
-            shrink(&mut room, record.push.bytes() + size_of_val(places.as_slice()));
+            self.state.said.note(&record.owner, &record.described);
+            shrink(&mut room, record.bytes() + size_of_val(places.as_slice()));
             let pushed = Pushed { record, places, _room: Some(room) };
             let content = Content::Push(Box::new(pushed));
             self.feed.publish(&Arc::new(Decoded { position, content }));
@@ -216,7 +221,10 @@ impl Pushes {
             let of_point = with_its_point.get(at).copied().flatten();
             of_point.or_else(|| single(at, timestamp_ms))
         };
-        let Translated { push, points_refused, .. } = decoded;
+        let Translated { mut push, points_refused, .. } = decoded;
+        let described = std::mem::take(&mut push.described);
+        let (described, undescribed) = self.state.said.news(&owner, described, received_ms);
+        push.left_out.metadata += undescribed;
         let all_good = push.series().enumerate().all(|(at, series)| {
             series.samples.iter().all(|sample| judge(at, sample.timestamp_ms).is_none())
         });
@@ -237,10 +245,10 @@ impl Pushes {
             points_refused: points_refused + points,
         };
         self.tell(&owner, &taken, received_ms);
-        let record = PushRecord { owner, received_ms, push };
-        let bytes = if record.push.is_empty() { None } else { Some(record.encode()?) };
+        let record = PushRecord { owner, received_ms, push, described };
+        let bytes = if record.is_empty() { None } else { Some(record.encode()?) };
         let packed = bytes.as_ref().map_or(0, bytes::Bytes::len);
-        shrink(&mut room, record.push.bytes() + size_of_val(places.as_slice()) + packed);
+        shrink(&mut room, record.bytes() + size_of_val(places.as_slice()) + packed);
         Ok(Prepared { record, places, bytes, taken, room })
     }
 
@@ -262,8 +270,9 @@ fn count(metrics: &PushMetrics, taken: &Taken) {
     for (refusal, samples) in taken.refusals.iter() {
         metrics.samples_refused.with_label_values(&[refusal.name()]).inc_by(samples);
     }
+    let LeftOut { exemplars, metadata, texts_cut } = taken.left_out;
     for (kind, count) in
-        [("exemplars", taken.left_out.exemplars), ("metadata", taken.left_out.metadata)]
+        [("exemplars", exemplars), ("metadata", metadata), ("texts_cut", texts_cut)]
     {
         metrics.left_out.with_label_values(&[kind]).inc_by(count);
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use agent_model::{HostId, Labels, Millis};
+use agent_model::{HostId, Labels, MetricKind, MetricMetadata, Millis};
 use bytes::Bytes;
 use collector_remote_write::{Push, RemoteWriteError};
 use prost::Message;
@@ -47,6 +47,20 @@ struct StoredPush {
     /// Packed by `collector-remote-write`.
     #[prost(bytes = "bytes", tag = "3")]
     packed: Bytes,
+    #[prost(message, repeated, tag = "4")]
+    described: Vec<StoredMetric>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StoredMetric {
+    #[prost(string, tag = "1")]
+    metric: String,
+    #[prost(uint32, tag = "2")]
+    kind: u32,
+    #[prost(string, tag = "3")]
+    help: String,
+    #[prost(string, tag = "4")]
+    unit: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -61,7 +75,7 @@ struct StoredLabel {
 #[derive(Clone, Debug)]
 pub enum Entry {
     Report(Record),
-    Push(PushRecord),
+    Push(Box<PushRecord>),
 }
 
 /// Samples that somebody other than an agent pushed, and the circumstances of their arrival.
@@ -71,6 +85,8 @@ pub struct PushRecord {
     pub received_ms: Millis,
     /// What was taken, its labels still as they came.
     pub push: Push,
+    /// What its owner says of metrics, as far as that is new.
+    pub described: Vec<MetricMetadata>,
 }
 
 /// A report and the circumstances of its arrival.
@@ -117,7 +133,29 @@ impl Record {
     }
 }
 
+impl StoredMetric {
+    fn of(MetricMetadata { metric, kind, help, unit }: &MetricMetadata) -> Self {
+        let (metric, help, unit) = (metric.clone(), help.clone(), unit.clone());
+        Self { metric, kind: *kind as u32, help, unit }
+    }
+
+    fn ready(self) -> MetricMetadata {
+        let Self { metric, kind, help, unit } = self;
+        MetricMetadata { metric, kind: MetricKind::from_number(kind.into()), help, unit }
+    }
+}
+
 impl PushRecord {
+    pub fn is_empty(&self) -> bool {
+        self.push.is_empty() && self.described.is_empty()
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let described: usize = self.described.iter().map(MetricMetadata::bytes).sum();
+        self.push.bytes() + described
+    }
+
     pub fn encode(&self) -> Result<Bytes, RemoteWriteError> {
         let label = |label: &agent_model::Label| StoredLabel {
             name: label.name.to_string(),
@@ -127,6 +165,7 @@ impl PushRecord {
             owner: self.owner.name.clone(),
             labels: self.owner.labels.iter().map(label).collect(),
             packed: self.push.pack()?.into(),
+            described: self.described.iter().map(StoredMetric::of).collect(),
         };
         let (version, received_ms) = (PUSH_VERSION, self.received_ms);
         let stored = Stored { version, received_ms, push: Some(push), ..Stored::default() };
@@ -150,11 +189,12 @@ impl Entry {
                 let push = stored.push.unwrap_or_default();
                 let labels = push.labels.into_iter().map(|label| (label.name, label.value));
                 let owner = Owner { name: push.owner, labels: Labels::new(labels) };
-                Ok(Self::Push(PushRecord {
+                Ok(Self::Push(Box::new(PushRecord {
                     owner: Arc::new(owner),
                     received_ms: stored.received_ms,
                     push: Push::unpack(&push.packed)?,
-                }))
+                    described: push.described.into_iter().map(StoredMetric::ready).collect(),
+                })))
             }
             other => Err(RecordError::Version(other)),
         }
@@ -202,9 +242,11 @@ mod tests {
     fn a_push_comes_back_with_the_labels_of_its_owner() {
         let owner = Arc::new(crate::push::tests::owner());
         let push = crate::push::tests::push(&["a", "b"]);
-        let record = PushRecord { owner, received_ms: 7, push };
+        let described = MetricMetadata::bounded("a", MetricKind::Info, "Chữ.", "s").unwrap().0;
+        let record = PushRecord { owner, received_ms: 7, push, described: vec![described] };
         let Entry::Push(back) = Entry::decode(record.encode().unwrap()).unwrap() else { panic!() };
         assert_eq!((&back.owner, back.received_ms), (&record.owner, 7));
+        assert_eq!(back.described, record.described);
         let labels = |record: &PushRecord| -> Vec<Vec<u8>> {
             record.push.series().map(|series| series.labels.to_vec()).collect()
         };

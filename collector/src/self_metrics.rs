@@ -19,6 +19,8 @@ pub struct SelfMetrics {
     /// Records of the journal that a view has still to take.
     pub view_lag: IntGaugeVec,
     pub view_failures: IntCounterVec,
+    /// Descriptions of metrics beyond the bounds of what is kept.
+    pub descriptions_dropped: IntCounter,
     pub evaluations: IntCounterVec,
     pub evaluation_failures: IntCounterVec,
     /// Evaluations of a group that were due.
@@ -68,7 +70,7 @@ pub struct PushMetrics {
     pub samples_refused: IntCounterVec,
     /// Whole requests that were not taken, by reason.
     pub requests_refused: IntCounterVec,
-    /// Exemplars and metadata, which have no place here.
+    /// Exemplars, which have no place here; metadata that cannot be kept, and texts of it that were cut.
     pub left_out: IntCounterVec,
 }
 
@@ -101,7 +103,7 @@ impl PushMetrics {
             )?,
             left_out: make.counters(
                 &format!("{way}_left_out_total"),
-                &format!("Exemplars and metadata that came by {words} and are not kept."),
+                &format!("Exemplars and metadata that came by {words} and are not kept, and texts that were cut."),
                 &["kind"],
             )?,
         })
@@ -207,6 +209,10 @@ impl SelfMetrics {
                 "view_failures_total",
                 "Batches that a view could not store and tries again.",
                 &["view"],
+            )?,
+            descriptions_dropped: make.counter(
+                "metric_descriptions_dropped_total",
+                "Descriptions of metrics that found no room among those that are kept.",
             )?,
             evaluations: make.counters(
                 "rule_evaluations_total",

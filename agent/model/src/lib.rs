@@ -10,6 +10,7 @@ mod gap;
 mod host;
 mod labels;
 mod matcher;
+mod metric_metadata;
 mod probe;
 mod problem;
 mod report;
@@ -24,6 +25,9 @@ pub use gap::{Gap, GapReason};
 pub use host::{HostId, HostIdError};
 pub use labels::{Label, Labels};
 pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use metric_metadata::{
+    HELP_BYTES_MAX, METRIC_NAME_BYTES_MAX, MetricKind, MetricMetadata, UNIT_BYTES_MAX,
+};
 pub use probe::{ProbeKind, ProbeResult};
 pub use problem::{Problem, Problems};
 pub use report::{Epoch, Report, ReportKey, Stream};

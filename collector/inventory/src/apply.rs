@@ -11,6 +11,7 @@ use sqlx::SqliteConnection;
 
 use crate::error::sql;
 use crate::ledger::{Conflict, HostLedger, Verdict};
+use crate::metadata::{self, Described};
 use crate::values::{from_sql, to_sql};
 use crate::{Inventory, InventoryError, backups, gaps, probes, schemas, stored_ledger};
 
@@ -51,6 +52,8 @@ pub struct Applied {
     pub repeated: u64,
     /// Facts beyond `FACTS_PER_HOST_MAX`.
     pub facts_dropped: u64,
+    /// Descriptions of metrics beyond their bounds.
+    pub descriptions_dropped: u64,
 }
 
 impl AppliedReport {
@@ -94,6 +97,16 @@ impl Inventory {
         position: u64,
         reports: &[AppliedReport],
     ) -> Result<Applied, InventoryError> {
+        self.apply_described(position, reports, &[]).await
+    }
+
+    /// The same with what the records say of metrics, in their order.
+    pub async fn apply_described(
+        &self,
+        position: u64,
+        reports: &[AppliedReport],
+        described: &[Described],
+    ) -> Result<Applied, InventoryError> {
         let failed = || sql("apply reports");
         let mut transaction = self.writer.begin().await.map_err(failed())?;
         let moved = sqlx::query(
@@ -116,6 +129,9 @@ impl Inventory {
         }
         for (host, reports) in by_host {
             apply_host(&mut transaction, host, &reports, &mut applied).await?;
+        }
+        for said in described {
+            applied.descriptions_dropped += metadata::store(&mut transaction, said).await?;
         }
         transaction.commit().await.map_err(failed())?;
         Ok(applied)

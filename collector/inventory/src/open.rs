@@ -7,13 +7,13 @@ use agent_model::Millis;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 
-use crate::InventoryError;
 use crate::error::sql;
+use crate::{InventoryError, metadata};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The format this program writes: the number of the newest migration.
-pub const FORMAT: i64 = 3;
+pub const FORMAT: i64 = 4;
 
 /// Pages are read by a few people at once; a reader costs a thread and a page cache.
 const READERS_MAX: u32 = 3;
@@ -34,6 +34,8 @@ pub struct Retention {
     pub gaps_ms: Millis,
     pub audit_ms: Millis,
     pub drills_ms: Millis,
+    /// What metrics are, since it was said last.
+    pub metadata_ms: Millis,
     /// Schemas no segment refers to any more; must exceed how long a spooled report may wait.
     pub schemas_ms: Millis,
 }
@@ -87,7 +89,8 @@ impl Inventory {
         retention: &Retention,
         now_ms: Millis,
     ) -> Result<u64, InventoryError> {
-        let mut rows = 0;
+        let metadata_ms = now_ms.saturating_sub(retention.metadata_ms);
+        let mut rows = metadata::prune(self, metadata_ms).await?;
         for (statement, keep_ms) in [
             ("DELETE FROM backup_runs WHERE finished_ms < $1", retention.backup_runs_ms),
             ("DELETE FROM probe_results WHERE time_ms < $1", retention.probe_results_ms),

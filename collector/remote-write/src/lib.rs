@@ -1,7 +1,7 @@
 //! Prometheus remote write 1.0 and 2.0: from a request's body to samples by series, and the form in which they are kept.
 //!
-//! Promises: no text is copied to the heap by itself, so a request costs a few allocations whatever it holds; every limit
-//! is checked before memory is taken; a bad series is left out and counted by reason, its neighbours are taken; every bit
+//! Promises: no text of a series is copied to the heap by itself, so series cost a few allocations whatever they hold; what is said of
+//! a metric is copied once a request; every limit is checked before memory is taken; a bad series is left out and counted by reason, its neighbours are taken; every bit
 //! of a value survives. Leaves to others: who may write what (the collector), and HTTP.
 //!
 //! Map: `protobuf` reads fields · `version_1`, `version_2` the two messages · `push` what both become · `labels` the rules

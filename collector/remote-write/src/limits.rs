@@ -15,6 +15,9 @@ pub const SERIES_MAX: usize = 100_000;
 /// Texts in one request of version 2: a few for each series.
 pub const SYMBOLS_MAX: usize = 400_000;
 
+/// Metrics that one request describes: Prometheus sends 2,000 at once, and 20 MiB at most are those of longest texts.
+pub const DESCRIBED_MAX: usize = 20_000;
+
 /// Bytes of all label sets of a request, written out: references are cheap, what they stand for is not.
 pub const LABEL_SETS_BYTES_MAX: usize = 32 << 20;
 

@@ -2,7 +2,7 @@
 //! A label set is a run of bytes in which it came (length, name, length, value …), so that a known series is found by the
 //! hash of that run; [`mod@crate::labels`] reads it when it is met for the first time.
 
-use agent_model::Sample;
+use agent_model::{MetricKind, MetricMetadata, Sample};
 
 use crate::refusal::{Refusal, Refusals};
 use crate::{RemoteWriteError, labels, limits};
@@ -18,6 +18,10 @@ pub struct Push {
     bytes_max: Option<usize>,
     pub refusals: Refusals,
     pub left_out: LeftOut,
+    /// What it says of metrics, by name. Not part of what is packed.
+    pub described: Vec<MetricMetadata>,
+    /// Bytes of what is described, while it is made.
+    described_bytes: usize,
 }
 
 const SAMPLE_BYTES: usize = size_of::<Sample>();
@@ -27,7 +31,10 @@ const SERIES_BYTES: usize = size_of::<(usize, usize)>();
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     pub exemplars: u64,
+    /// Descriptions without a name that can be kept, not in UTF-8, or beyond a limit.
     pub metadata: u64,
+    /// Help texts and units that were cut.
+    pub texts_cut: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,13 +74,20 @@ impl Push {
 
     /// Bytes that it takes in memory.
     pub fn bytes(&self) -> usize {
+        let described: usize = self.described.iter().map(MetricMetadata::bytes).sum();
+        self.sample_bytes() + described
+    }
+
+    fn sample_bytes(&self) -> usize {
         self.labels.len() + SAMPLE_BYTES * self.samples.len() + SERIES_BYTES * self.ends.len()
     }
 
     /// Whether so much more for the series that is begun fits.
     fn keep_within(&self, more: usize) -> Result<(), RemoteWriteError> {
         match self.bytes_max {
-            Some(max) if self.bytes() + SERIES_BYTES + more > max => Err(RemoteWriteError::Memory),
+            Some(max) if self.sample_bytes() + self.described_bytes + SERIES_BYTES + more > max => {
+                Err(RemoteWriteError::Memory)
+            }
             _ => Ok(()),
         }
     }
@@ -91,9 +105,13 @@ impl Push {
     }
 
     /// The samples that `judge` (the place of their series, and a sample) does not refuse; the others are counted.
-    pub fn without(self, mut judge: impl FnMut(usize, &Sample) -> Option<Refusal>) -> Self {
-        let mut kept =
-            Self { refusals: self.refusals.clone(), left_out: self.left_out, ..Self::default() };
+    pub fn without(mut self, mut judge: impl FnMut(usize, &Sample) -> Option<Refusal>) -> Self {
+        let mut kept = Self {
+            refusals: self.refusals.clone(),
+            left_out: self.left_out,
+            described: std::mem::take(&mut self.described),
+            ..Self::default()
+        };
         for (at, series) in self.series().enumerate() {
             let before = kept.samples.len();
             for sample in series.samples {
@@ -153,6 +171,35 @@ impl Push {
         }
         self.keep_within(SAMPLE_BYTES)?;
         self.samples.push(sample);
+        Ok(())
+    }
+
+    /// Takes what is said of a metric, or counts it as left out.
+    pub fn describe(
+        &mut self,
+        metric: &[u8],
+        kind: u64,
+        help: &[u8],
+        unit: &[u8],
+    ) -> Result<(), RemoteWriteError> {
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        let texts = (text(metric), text(help), text(unit));
+        let described = match texts {
+            (Some(metric), Some(help), Some(unit)) => {
+                MetricMetadata::bounded(metric, MetricKind::from_number(kind), help, unit)
+            }
+            _ => None,
+        };
+        let Some((described, was_cut)) =
+            described.filter(|_| self.described.len() < limits::DESCRIBED_MAX)
+        else {
+            self.left_out.metadata += 1;
+            return Ok(());
+        };
+        self.keep_within(described.bytes())?;
+        self.described_bytes += described.bytes();
+        self.described.push(described);
+        self.left_out.texts_cut += u64::from(was_cut);
         Ok(())
     }
 

@@ -117,7 +117,7 @@ fn a_bad_series_is_left_out_and_counted_by_reason_and_its_neighbours_stay() {
         series(&[("__name__", "nothing")], &[]),
     ]);
     let push = decode(&body, Version::One).unwrap();
-    assert_eq!(push.left_out, LeftOut { exemplars: 1, metadata: 0 });
+    assert_eq!(push.left_out, LeftOut { exemplars: 1, ..LeftOut::default() });
     let reasons: Vec<_> = push.refusals.iter().map(|(why, count)| (why.name(), count)).collect();
     assert_eq!(reasons, [("label_limits", 2), ("native_histogram", 1)]);
     assert_eq!(push.series_count(), 1);
@@ -213,7 +213,7 @@ fn places_that_are_no_symbols_and_labels_without_a_value_are_malformed() {
         change(&mut request);
         decode(&snappy(&request.encode_to_vec()), Version::Two).unwrap_err().to_string()
     };
-    expect!["the message is no valid protobuf: a label refers to a symbol that is not there"]
+    expect!["the message is no valid protobuf: a series refers to a symbol that is not there"]
         .assert_eq(&refused(|request| request.timeseries[0].labels_refs[1] = 99));
     expect!["the message is no valid protobuf: a label has a name and no value"]
         .assert_eq(&refused(|request| request.timeseries[0].labels_refs.truncate(3)));
@@ -315,3 +315,5 @@ proptest! {
         }
     }
 }
+
+mod described;

@@ -8,7 +8,7 @@ pub(crate) fn read(mut push: Push, message: &[u8]) -> Result<Push, RemoteWriteEr
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => series(&mut push, value.bytes()?)?,
-            3 => push.left_out.metadata += 1,
+            3 => metadata(&mut push, value.bytes()?)?,
             _ => {}
         }
     }
@@ -32,6 +32,23 @@ fn series(push: &mut Push, bytes: &[u8]) -> Result<(), RemoteWriteError> {
     }
     push.end(&begun);
     Ok(())
+}
+
+/// `MetricMetadata`: a type's number, the family's name, help and unit.
+fn metadata(push: &mut Push, bytes: &[u8]) -> Result<(), RemoteWriteError> {
+    let (mut kind, mut name, mut help, mut unit) = (0, &[][..], &[][..], &[][..]);
+    let mut fields = Fields(bytes);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Varint(number)) => kind = number,
+            (2, value) => name = value.bytes()?,
+            (4, value) => help = value.bytes()?,
+            (5, value) => unit = value.bytes()?,
+            (1, _) => return Err(RemoteWriteError::Malformed("a metric's type is no number")),
+            _ => {}
+        }
+    }
+    push.describe(name, kind, help, unit)
 }
 
 fn label(bytes: &[u8]) -> Result<(&[u8], &[u8]), RemoteWriteError> {

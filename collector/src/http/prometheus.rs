@@ -8,6 +8,7 @@ mod admin;
 mod answer;
 mod expression;
 mod federate;
+mod metadata;
 mod parameters;
 mod query;
 mod rules;
@@ -47,7 +48,7 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
         .route("/api/v1/series", both(series::series))
         .route("/api/v1/labels", both(series::labels))
         .route("/api/v1/label/{name}/values", get(series::label_values))
-        .route("/api/v1/metadata", get(series::metadata))
+        .route("/api/v1/metadata", get(metadata::metadata))
         .route("/api/v1/rules", get(rules::rules))
         .route("/api/v1/alerts", get(rules::alerts))
         .route("/api/v1/targets", get(targets::targets))

@@ -95,7 +95,7 @@ impl Bench {
         let series: Vec<OutwardSeries> = series.iter().map(one).collect();
         let push = decode(&encode(&series, Version::One).unwrap(), Version::One).unwrap();
         let owner = Owner { name: "o".to_owned(), labels: Labels::new([("origin", "o")]) };
-        let record = PushRecord { owner: Arc::new(owner), received_ms, push };
+        let record = PushRecord { owner: Arc::new(owner), received_ms, push, described: vec![] };
         self.journal.append(vec![record.encode().unwrap()]).await.unwrap();
     }
 

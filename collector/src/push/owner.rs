@@ -50,6 +50,11 @@ impl Owner {
         if of_collector || of_other { Err(Refusal::Owner) } else { Ok(labels) }
     }
 
+    /// Whether it may say what a metric is.
+    pub fn may_describe(&self, metric: &str) -> bool {
+        !metric.starts_with(RESERVED_METRICS)
+    }
+
     /// The labels with this owner's, and those that give way under another name.
     pub fn own(&self, brought: &Labels) -> Labels {
         let gives_way = |name: &str, value: &str| match self.labels.get(name) {

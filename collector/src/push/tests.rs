@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use agent_model::{Labels, MatchOp, Matcher};
 use collector_journal::{JournalConfig, Position};
 use collector_metric_store::{MetricStore, MetricStoreConfig};
-use collector_remote_write::messages::version_1::{Label, Sample, TimeSeries, WriteRequest};
+use collector_remote_write::messages::version_1::{
+    Label, MetricMetadata, Sample, TimeSeries, WriteRequest,
+};
 use collector_remote_write::messages::version_2;
 use collector_remote_write::{Push, Version, decode, limits};
 use prost::Message;
@@ -202,4 +204,28 @@ fn there_is_room_for_the_largest_push() {
     // Beside it a message and the symbols in it.
     let symbols = 2 * 16 * limits::SYMBOLS_MAX;
     assert!(limits::MESSAGE_BYTES_MAX + symbols <= (ROOM_KIBIBYTES << 10) / PACKING * 3);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_metric_is_in_the_journal_once_and_again_when_it_changes() {
+    let bench = Bench::new(State::default()).await;
+    let said = |help: &str| {
+        let (metric_family_name, help) = ("a".to_owned(), help.to_owned());
+        let metadata = MetricMetadata { r#type: 1, metric_family_name, help, unit: String::new() };
+        let message = WriteRequest { timeseries: vec![], metadata: vec![metadata] };
+        let body = snap::raw::Encoder::new().compress_vec(&message.encode_to_vec()).unwrap();
+        bench.push(body.into())
+    };
+    for help in ["Old.", "Old.", "New.", "New."] {
+        assert_eq!(said(help).await.unwrap().left_out.metadata, 0);
+    }
+    assert_eq!(bench.pushes.journal.durable(), Position(2));
+    let mut reader = bench.pushes.journal.read(Position(1));
+    let mut helps = Vec::new();
+    while let Some((position, bytes)) = reader.next().unwrap() {
+        let decoded = crate::feed::decode(position, bytes, &Schemas::default()).unwrap();
+        let Content::Push(pushed) = decoded.content else { panic!() };
+        helps.extend(pushed.record.described.into_iter().map(|one| one.help));
+    }
+    assert_eq!(helps, ["Old.", "New."]);
 }

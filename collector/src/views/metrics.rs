@@ -74,6 +74,7 @@ impl MetricsView {
     /// When new data arrived. Recorded series come from an evaluation and must not call for the next one.
     fn arrival_ms(&self, decoded: &Decoded) -> Option<Millis> {
         match &decoded.content {
+            Content::Push(pushed) if pushed.record.push.is_empty() => None,
             Content::Push(pushed) => Some(pushed.record.received_ms),
             Content::Report(reported) => {
                 let arrived = reported.report.columns.iter().any(|column| {

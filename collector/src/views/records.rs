@@ -1,17 +1,17 @@
-//! The records view: backups, probes, facts, gaps, schemas and the ledger of reports become rows of the inventory.
+//! The records view: backups, probes, facts, gaps, schemas, what metrics are and the ledger of reports become rows of the inventory.
 //! Promises: one transaction per batch, with the journal position; a batch that comes twice changes nothing.
 
 use std::time::Duration;
 
-use collector_inventory::{AppliedReport, Inventory};
+use collector_inventory::{AppliedReport, Described, Describer, Inventory};
 use tokio::sync::broadcast;
 
 use crate::clock;
-use crate::feed::{FeedError, Follower, Reported};
+use crate::feed::{Content, Decoded, FeedError, Follower, Reported};
 use crate::self_metrics::SelfMetrics;
 use crate::views::wait_after_failure;
 
-/// Batches without a report are committed together at this interval: their position is all there is to store.
+/// Batches that bring no row are committed together at this interval: their position is all there is to store.
 const QUIET_COMMIT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Follows the feed into the inventory.
@@ -27,12 +27,19 @@ pub async fn run(
         let position = last.position.0;
         let reports: Vec<AppliedReport> =
             batch.iter().filter_map(|decoded| decoded.reported()).map(applied).collect();
-        if reports.is_empty() && committed.elapsed() < QUIET_COMMIT_INTERVAL {
+        let described: Vec<Described> =
+            batch.iter().filter_map(|decoded| described(decoded)).collect();
+        if reports.is_empty() && described.is_empty() && committed.elapsed() < QUIET_COMMIT_INTERVAL
+        {
             continue;
         }
-        while let Err(error) = inventory.apply(position, &reports).await {
-            wait_after_failure("records", &metrics, &error).await;
-        }
+        let applied = loop {
+            match inventory.apply_described(position, &reports, &described).await {
+                Ok(applied) => break applied,
+                Err(error) => wait_after_failure("records", &metrics, &error).await,
+            }
+        };
+        metrics.descriptions_dropped.inc_by(applied.descriptions_dropped);
         committed = clock::instant();
         let tells = |Reported { report, .. }: &Reported| {
             !(report.backup_runs.is_empty()
@@ -45,6 +52,15 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+/// What a record says of metrics.
+fn described(decoded: &Decoded) -> Option<Described> {
+    let Content::Push(pushed) = &decoded.content else { return None };
+    let record = &pushed.record;
+    let describer = Describer::Owner(record.owner.name.clone());
+    let (said_ms, metrics) = (record.received_ms, record.described.clone());
+    (!metrics.is_empty()).then_some(Described { describer, said_ms, complete: false, metrics })
 }
 
 fn applied(reported: &Reported) -> AppliedReport {

@@ -251,6 +251,7 @@ async fn what_is_past_its_time_is_pruned_and_a_used_schema_stays() {
         gaps_ms: 1_000,
         audit_ms: 1_000,
         drills_ms: 1_000,
+        metadata_ms: 1_000_000,
         schemas_ms: 1_000_000,
     };
     assert_eq!(inventory.prune(&keep, 9_000_000).await.unwrap(), 4);

@@ -1,13 +1,13 @@
-//! `series`, `labels`, `label/…/values` and `metadata`: what there is to ask for.
+//! `series`, `labels` and `label/…/values`: what there is to ask for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agent_model::{Labels, Matcher, Millis};
 use axum::extract::{Path, State};
-use serde_json::{Map, json};
+use serde_json::json;
 
-use super::answer::{Answer, Failure, Success, success};
+use super::answer::{Answer, Failure, Success};
 use super::parameters::Parameters;
 use super::query::{TRUNCATED, truncated};
 use super::values;
@@ -50,28 +50,6 @@ pub(super) async fn label_values(
         .evaluate(&api.query, parameters.timeout()?, move |query, _| {
             let found = asked.series(query)?;
             texts(found.iter().filter_map(|labels| labels.get(&name)).collect(), limit)
-        })
-        .await
-}
-
-/// What is known of a metric is its name: whether it is a counter stands there, help does not.
-pub(super) async fn metadata(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
-    let wanted = parameters.get("metric").map(str::to_owned);
-    parameters.limit("limit_per_metric")?;
-    let limit = parameters.limit("limit")?.unwrap_or(usize::MAX);
-    let matchers = wanted.map(|name| Matcher::equal(Labels::NAME, name)).into_iter().collect();
-    let (from_ms, to_ms) = parameters.span()?;
-    let asked = Asked { selectors: vec![matchers], from_ms, to_ms };
-    api.places
-        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
-            let found = asked.series(query)?;
-            let names: BTreeSet<&str> = found.iter().map(Labels::metric_name).collect();
-            let shown = names.into_iter().filter(|name| !name.is_empty()).take(limit);
-            let shown = shown.map(|name| {
-                let kind = if name.ends_with("_total") { "counter" } else { "unknown" };
-                (name.to_owned(), json!([{ "type": kind, "help": "", "unit": "" }]))
-            });
-            success(&serde_json::Value::Object(shown.collect::<Map<_, _>>()))
         })
         .await
 }
