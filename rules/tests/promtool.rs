@@ -19,6 +19,9 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("rules/good_query_offset.yml", "`query_offset` of a group came with Prometheus 2.53"),
     ("rules/good_group_labels.yml", "`labels` of a group came with Prometheus 3.0"),
     ("rules/bad_holt_winters.yml", "Prometheus 3 calls it double_exponential_smoothing"),
+    ("rules/good_annotation_name.yml", "names may be any text since Prometheus 3.0"),
+    ("rules/good_label_name.yml", "likewise"),
+    ("rules/good_record_name.yml", "likewise"),
     (
         "tests/good_left_open.yml",
         "ranges are left-open in Prometheus 3: a sample at their start is not in them",

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::name::{escaped, is_plain_label_name, is_plain_metric_name, written_metric_name};
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Label {
     pub name: Arc<str>,
@@ -133,19 +135,28 @@ impl Default for Labels {
     }
 }
 
-/// Prometheus' text form: `name{a="b",c="d"}`, with `\`, `"` and line feeds escaped.
+/// Prometheus' text form: `name{a="b",c="d"}`, with `\`, `"` and line feeds escaped. A name that is not plain stands in
+/// quotes, the metric's then in the braces: `{"a.b","c.d"="e"}`.
 impl fmt::Display for Labels {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.metric_name())?;
-        let others = self.0.iter().filter(|label| label.name.as_ref() != Self::NAME);
-        let mut opened = false;
-        for label in others {
+        let metric = self.metric_name();
+        let plain = metric.is_empty() || is_plain_metric_name(metric);
+        let mut opened = !plain;
+        if plain {
+            formatter.write_str(metric)?;
+        } else {
+            write!(formatter, "{{{}", written_metric_name(metric))?;
+        }
+        for label in self.0.iter().filter(|label| label.name.as_ref() != Self::NAME) {
             formatter.write_str(if opened { "," } else { "{" })?;
             opened = true;
-            let value = label.value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            write!(formatter, "{}=\"{value}\"", label.name)?;
+            let value = escaped(&label.value);
+            match is_plain_label_name(&label.name) {
+                true => write!(formatter, "{}=\"{value}\"", label.name)?,
+                false => write!(formatter, "\"{}\"=\"{value}\"", escaped(&label.name))?,
+            }
         }
-        match (opened, self.metric_name().is_empty()) {
+        match (opened, metric.is_empty()) {
             (true, _) => formatter.write_str("}"),
             (false, true) => formatter.write_str("{}"),
             (false, false) => Ok(()),
@@ -178,6 +189,9 @@ mod tests {
         assert_eq!(labels.to_string(), r#"up{path="C:\\ \"x\"\n"}"#);
         assert_eq!(Labels::metric("up", [("", ""); 0]).to_string(), "up");
         assert_eq!(Labels::empty().to_string(), "{}");
+        let dotted = Labels::metric("nhiệt.độ", [("phòng máy", "1"), ("site", "a")]);
+        assert_eq!(dotted.to_string(), r#"{"nhiệt.độ","phòng máy"="1",site="a"}"#);
+        assert_eq!(Labels::metric("a\"b", [("", ""); 0]).to_string(), r#"{"a\"b"}"#);
     }
 
     #[test]

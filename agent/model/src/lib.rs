@@ -11,6 +11,7 @@ mod host;
 mod labels;
 mod matcher;
 mod metric_metadata;
+mod name;
 mod probe;
 mod problem;
 mod report;
@@ -28,6 +29,7 @@ pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metric_metadata::{
     HELP_BYTES_MAX, METRIC_NAME_BYTES_MAX, MetricKind, MetricMetadata, UNIT_BYTES_MAX,
 };
+pub use name::{is_plain_label_name, is_plain_metric_name, written_metric_name};
 pub use probe::{ProbeKind, ProbeResult};
 pub use problem::{Problem, Problems};
 pub use report::{Epoch, Report, ReportKey, Stream};

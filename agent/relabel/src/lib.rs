@@ -81,8 +81,8 @@ impl Config {
                 let message = format!("`{}` is set by the collector", target.value);
                 problems.push(document.problem(&target.place, message));
             }
-            Some(target) if !target.value.contains('$') && !is_label_name(&target.value) => {
-                let message = format!("{:?} is no label name", target.value);
+            Some(target) if target.value.is_empty() => {
+                let message = "a target_label needs a name";
                 problems.push(document.problem(&target.place, message));
             }
             _ => {}
@@ -136,7 +136,7 @@ impl Rule {
     fn replace(&self, source: &str, labels: &mut LabelList) {
         let Some(captures) = self.regex.captures(source) else { return };
         let target = expand(&captures, &self.target_label);
-        if is_label_name(&target) {
+        if !target.is_empty() {
             set(labels, &target, expand(&captures, &self.replacement));
         }
     }
@@ -171,12 +171,6 @@ pub fn set(labels: &mut LabelList, name: &str, value: String) {
         None if value.is_empty() => {}
         None => labels.push((name.to_owned(), value)),
     }
-}
-
-/// `[a-zA-Z_][a-zA-Z0-9_]*` (prometheus.io/docs/concepts/data_model).
-pub fn is_label_name(text: &str) -> bool {
-    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(part)
 }
 
 #[cfg(test)]

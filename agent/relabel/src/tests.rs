@@ -110,7 +110,7 @@ fn what_cannot_work_is_told_by_line() {
     check(
         "      - {action: hashmod}\n      - {action: replace}\n      - {regex: '(', action: labeldrop}\n      \
          - {source_labels: [a], target_label: host}\n      - {action: drop}\n      \
-         - {source_labels: [a], target_label: 'a b'}\n      - {moduls: 3}\n",
+         - {source_labels: [a], target_label: ''}\n      - {moduls: 3}\n",
         "x",
         expect![[r#"
             rules.yml:2: "hashmod" is none of: replace, keep, drop, keepequal, dropequal, labelmap, labelkeep, labeldrop, lowercase, uppercase
@@ -119,7 +119,7 @@ fn what_cannot_work_is_told_by_line() {
     check(
         "      - {action: replace}\n      - {regex: '(', action: labeldrop}\n      \
          - {source_labels: [a], target_label: host}\n      - {action: drop}\n      \
-         - {source_labels: [a], target_label: 'a b'}\n",
+         - {source_labels: [a], target_label: ''}\n",
         "x",
         expect![[r#"
             rules.yml:2: this action needs a target_label
@@ -129,6 +129,6 @@ fn what_cannot_work_is_told_by_line() {
             error: unclosed group
             rules.yml:4: `host` is set by the collector
             rules.yml:5: without source_labels, keep or drop looks at nothing
-            rules.yml:6: "a b" is no label name"#]],
+            rules.yml:6: a target_label needs a name"#]],
     );
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use agent_model::Problem;
 use agent_relabel as relabel;
-use agent_relabel::is_label_name;
 use agent_wire::limits;
 use agent_yaml::{At, Bytes, Document, Duration as Length, Text, http_url};
 use deserr::Deserr;
@@ -185,7 +184,7 @@ impl Config {
             wrong(&at.place, "the timeout must lie within the interval".to_owned());
         }
         for (name, at) in &self.labels {
-            if !is_label_name(name) || name.starts_with("__") {
+            if name.is_empty() || name.starts_with("__") {
                 wrong(&at.place, format!("{name:?} is no label name"));
             } else if TARGET_LABELS.contains(&name.as_str()) {
                 wrong(&at.place, format!("`{name}` is set by the collector"));

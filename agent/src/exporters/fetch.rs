@@ -19,8 +19,10 @@ use crate::probe::certificate::{Recorder, Terms, client_config};
 use crate::probe::http::chain;
 
 /// What we read, best first.
-const ACCEPTED: &str = "application/openmetrics-text;version=1.0.0,\
-                        text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+const ACCEPTED: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                        application/openmetrics-text;version=1.0.0;q=0.5,\
+                        text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+                        text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
 
 /// An exporter that sends us elsewhere does it once, or is set up wrongly.
 const REDIRECTS_MAX: usize = 5;

@@ -247,7 +247,10 @@ async fn secrets_are_shown_and_read_anew_each_time() {
     let mut bearer = exporter(&url, &format!(", bearer_token_file: {}", file.display()));
     let (_, samples) = scrape(&mut bearer).await;
     assert!(samples[0].contains("who=\"bearer first\""), "{samples:?}");
-    assert!(samples[0].contains("application/openmetrics-text;version=1.0.0,"), "{samples:?}");
+    assert!(
+        samples[0].contains("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;"),
+        "{samples:?}"
+    );
     std::fs::write(&file, "second").unwrap();
     let (_, samples) = scrape(&mut bearer).await;
     assert!(samples.iter().any(|one| one.contains("who=\"bearer second\"")), "{samples:?}");

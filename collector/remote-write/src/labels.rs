@@ -1,6 +1,6 @@
 //! Label sets as they came, and the rules for them.
 //! Order is not asked for and empty values are absent labels, as in Prometheus; a name that stands twice is refused,
-//! because nobody can say which value was meant.
+//! because nobody can say which value was meant. A name may be any text but the empty one, as in Prometheus 3.
 
 use agent_model::Labels;
 
@@ -22,7 +22,7 @@ pub fn labels(run: &[u8]) -> Result<Labels, Refusal> {
     while !rest.is_empty() {
         let (name, after) = text(rest)?;
         let (value, after) = text(after)?;
-        if !is_name(name, name == Labels::NAME) {
+        if name.is_empty() {
             return Err(Refusal::LabelName);
         }
         pairs.push((name, value));
@@ -33,7 +33,7 @@ pub fn labels(run: &[u8]) -> Result<Labels, Refusal> {
         return Err(Refusal::LabelRepeated);
     }
     let labels = Labels::new(pairs);
-    if is_name(labels.metric_name(), true) { Ok(labels) } else { Err(Refusal::MetricName) }
+    if labels.metric_name().is_empty() { Err(Refusal::MetricName) } else { Ok(labels) }
 }
 
 fn text(rest: &[u8]) -> Result<(&str, &[u8]), Refusal> {
@@ -41,12 +41,6 @@ fn text(rest: &[u8]) -> Result<(&str, &[u8]), Refusal> {
     let length = usize::from(u16::from_le_bytes(*length));
     let (text, rest) = rest.split_at_checked(length).ok_or(Refusal::LabelLimits)?;
     Ok((std::str::from_utf8(text).map_err(|_| Refusal::NotUtf8)?, rest))
-}
-
-/// `[a-zA-Z_][a-zA-Z0-9_]*`, in a metric's name also colons (prometheus.io/docs/concepts/data_model).
-fn is_name(name: &str, colons: bool) -> bool {
-    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || colons && byte == b':';
-    name.bytes().all(of_name) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 /// For a message: the set if it is one, else what can be read of it.

@@ -62,8 +62,8 @@ impl Refusal {
     /// In words, for the sender's log.
     pub fn text(self) -> &'static str {
         match self {
-            Self::MetricName => "a series has no valid metric name",
-            Self::LabelName => "a label has no valid name",
+            Self::MetricName => "a series has no metric name",
+            Self::LabelName => "a label has no name",
             Self::LabelRepeated => "a series has one label twice",
             Self::LabelLimits => "a series has too many labels, or too long ones",
             Self::NotUtf8 => "a label is not UTF-8",

@@ -133,11 +133,11 @@ fn label_sets_that_name_no_series_are_known_by_their_reason() {
     let name = ("__name__", "m");
     assert_eq!(read(&[("job", "a")]), "metric_name");
     assert_eq!(read(&[("__name__", "")]), "metric_name");
-    assert_eq!(read(&[("__name__", "nhiệt_độ")]), "metric_name");
+    assert_eq!(read(&[("__name__", "nhiệt.độ")]), "{\"nhiệt.độ\"}");
     assert_eq!(read(&[("__name__", "job:m:rate")]), "job:m:rate");
-    assert_eq!(read(&[name, ("a:b", "1")]), "label_name");
+    assert_eq!(read(&[name, ("a:b", "1")]), "m{\"a:b\"=\"1\"}");
     assert_eq!(read(&[name, ("", "1")]), "label_name");
-    assert_eq!(read(&[name, ("1a", "1")]), "label_name");
+    assert_eq!(read(&[name, ("1a", "1")]), "m{\"1a\"=\"1\"}");
     assert_eq!(read(&[name, ("a", "1"), ("a", "2")]), "label_repeated");
     assert_eq!(read(&[name, ("a", "đèn")]), "m{a=\"đèn\"}");
     // What is not UTF-8 cannot be made with the generated message.

@@ -9,6 +9,7 @@ mod answer;
 mod expression;
 mod federate;
 mod metadata;
+mod names;
 mod parameters;
 mod query;
 mod rules;

@@ -191,9 +191,10 @@ impl Reading<'_> {
                 Some((alert.value.0.clone(), true))
             }
             (None, Some(record)) => {
-                if !is_metric_name(&record.value.0) {
-                    let message = format!("{:?} is not a metric name", record.value.0);
-                    self.refuse(&record.place, message);
+                // Any text is a name, but one with braces is an expression in the wrong place.
+                let name = &record.value.0;
+                if name.is_empty() || name.contains(['{', '}']) {
+                    self.refuse(&record.place, format!("{name:?} is not a metric name"));
                 }
                 Some((record.value.0.clone(), false))
             }
@@ -241,7 +242,7 @@ impl Reading<'_> {
     fn templates(&mut self, raw: &RawLabels, what: &str, alert: bool) -> Vec<(String, Template)> {
         let mut templates = Vec::with_capacity(raw.len());
         for (name, text) in raw {
-            if !is_label_name(name) || name == Labels::NAME {
+            if name.is_empty() || name == Labels::NAME {
                 self.refuse(&text.place, format!("{name:?} cannot be the name of a {what} here"));
             }
             // Only alerts have templates; in a recording rule `{{` is plain text.
@@ -263,15 +264,4 @@ impl Reading<'_> {
             labels.iter().flat_map(|(name, value)| [name.as_str(), value.value.0.as_str()]);
         RuleId::of([&*file, group, name, expr.trim()].into_iter().chain(labels))
     }
-}
-
-fn is_label_name(name: &str) -> bool {
-    let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
-    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn is_metric_name(name: &str) -> bool {
-    let starts =
-        name.starts_with(|first: char| first.is_ascii_alphabetic() || "_:".contains(first));
-    starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
 }

@@ -46,7 +46,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     );
     check(
         "  - job: node\n    url: ftp://x/\n    interval: 10m\n  \
-         - job: a\n    url: http://me:secret@x/\n    timeout: 20s\n    labels: {host: x, 'a b': y}\n  \
+         - job: a\n    url: http://me:secret@x/\n    timeout: 20s\n    labels: {host: x, __b: y}\n  \
          - job: b\n    url: http://x/\n    samples_max: 0\n    body_bytes_max: 1GB\n    \
          labels_max: 64\n    basic_auth: {username: u, password_file: /nonexistent/p}\n    \
          bearer_token_file: /dev/null\n  \
@@ -59,7 +59,7 @@ fn everything_that_is_wrong_is_told_at_once() {
             agent.yml:6: the interval lies between 1s and 5m
             agent.yml:8: a URL here must not hold a password; use basic_auth
             agent.yml:9: the timeout must lie within the interval
-            agent.yml:10: "a b" is no label name
+            agent.yml:10: "__b" is no label name
             agent.yml:10: `host` is set by the collector
             agent.yml:11: samples_max lies between 1 and 50000
             agent.yml:11: labels_max lies between 1 and 63

@@ -5,13 +5,14 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use agent_model::{Labels, Sample, is_stale};
+use agent_model::{Labels, Sample, is_stale, written_metric_name};
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use rules_promql::SeriesSource;
 
 use super::answer::Failure;
+use super::names::Escaping;
 use super::parameters::Parameters;
 use super::values::push_number;
 use crate::clock;
@@ -22,8 +23,10 @@ const LOOKBACK_MS: i64 = 5 * 60_000;
 
 pub(super) async fn federate(
     State(api): State<Arc<WebApi>>,
+    headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
+    let escaping = Escaping::asked(&headers);
     let (selectors, now_ms) = (parameters.selectors()?, clock::now_ms());
     let text = api.places.evaluate(&api.query, None, move |query, limits| {
         let mut newest = BTreeMap::new();
@@ -31,7 +34,9 @@ pub(super) async fn federate(
             query.for_each(matchers, now_ms - LOOKBACK_MS + 1, now_ms, &mut |series| {
                 let last = series.samples.last().copied();
                 let last = last.filter(|sample| !is_stale(sample.value));
-                newest.extend(last.map(|sample| (series.labels, sample)));
+                let named =
+                    last.map(|sample| (escaping.apply(&series.labels).into_owned(), sample));
+                newest.extend(named);
                 if limits.check_cancelled().is_ok() {
                     ControlFlow::Continue(())
                 } else {
@@ -42,8 +47,7 @@ pub(super) async fn federate(
         }
         Ok(exposition(&newest))
     });
-    let kind = "text/plain; version=0.0.4; charset=utf-8";
-    Ok(([(header::CONTENT_TYPE, kind)], text.await?).into_response())
+    Ok(([(header::CONTENT_TYPE, escaping.content_type())], text.await?).into_response())
 }
 
 /// Series in the order of their names, which stand first in the order of labels only if no label sorts before them.
@@ -58,7 +62,8 @@ fn exposition(newest: &BTreeMap<Labels, Sample>) -> String {
         }
         if labels.metric_name() != name {
             name = labels.metric_name();
-            push(&mut out, format_args!("# TYPE {name} untyped\n"));
+            let written = written_metric_name(name);
+            push(&mut out, format_args!("# TYPE {written} untyped\n"));
         }
         push(&mut out, format_args!("{labels} "));
         push_number(&mut out, sample.value);

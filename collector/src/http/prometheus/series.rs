@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use serde_json::json;
 
 use super::answer::{Answer, Failure, Success};
+use super::names::unescaped;
 use super::parameters::Parameters;
 use super::query::{TRUNCATED, truncated};
 use super::values;
@@ -95,37 +96,5 @@ fn told(data: String, cut: bool) -> Success {
         data,
         warnings: cut.then(|| TRUNCATED.to_owned()).into_iter().collect(),
         infos: Vec::new(),
-    }
-}
-
-/// `U__a_2e_b` is `a.b`: how clients write names that an address or an old parser would not take.
-fn unescaped(name: &str) -> String {
-    let Some(escaped) = name.strip_prefix("U__") else { return name.to_owned() };
-    let mut out = String::new();
-    let mut rest = escaped;
-    while let Some(at) = rest.find('_') {
-        out.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let Some(end) = after.find('_') else { return name.to_owned() };
-        let character = u32::from_str_radix(&after[..end], 16).ok().and_then(char::from_u32);
-        match (end, character) {
-            (0, _) => out.push('_'),
-            (_, Some(character)) => out.push(character),
-            (_, None) => return name.to_owned(),
-        }
-        rest = &after[end + 1..];
-    }
-    out + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escaped_names_are_read() {
-        assert_eq!(unescaped("U__a_2e_b__c"), "a.b_c");
-        assert_eq!(unescaped("plain_name"), "plain_name");
-        assert_eq!(unescaped("U__broken_"), "U__broken_");
     }
 }
