@@ -43,11 +43,12 @@ impl Loose {
 
     /// Adds the samples within the range, in order of arrival.
     pub(crate) fn read(&self, range: &TimeRange, out: &mut Vec<Sample>) {
-        for block in &self.blocks {
-            if block.max_ms >= *range.start() && block.min_ms <= *range.end() {
-                let samples = block.decode();
-                out.extend(samples.filter(|sample| range.contains(&sample.timestamp_ms)));
-            }
+        let near = |block: &&Block| block.max_ms >= *range.start() && block.min_ms <= *range.end();
+        let coded: usize =
+            self.blocks.iter().filter(near).map(|block| block.samples as usize).sum();
+        out.reserve(coded + self.open.len());
+        for block in self.blocks.iter().filter(near) {
+            block.read(range, out);
         }
         out.extend(self.open.iter().filter(|sample| range.contains(&sample.timestamp_ms)));
     }
@@ -70,18 +71,24 @@ impl Block {
         })
     }
 
-    fn decode(&self) -> impl Iterator<Item = Sample> {
-        let (times, values) = self.bytes.split_at(self.values_at as usize);
-        let count = self.samples as usize;
-        let times = timestamps::decode(times, count);
-        let both = times.and_then(|times| Ok((times, values::decode(values, count)?)));
-        let (times, values) = both.unwrap_or_else(|reason| {
+    fn read(&self, range: &TimeRange, out: &mut Vec<Sample>) {
+        let (mut times, mut values) = ([0; BLOCK_SAMPLES], [0.0; BLOCK_SAMPLES]);
+        let count = (self.samples as usize).min(BLOCK_SAMPLES);
+        let (times, values) = (&mut times[..count], &mut values[..count]);
+        let (coded_times, coded_values) = self.bytes.split_at(self.values_at as usize);
+        let decoded = timestamps::decode(coded_times, times);
+        if let Err(reason) = decoded.and_then(|()| values::decode(coded_values, values)) {
             // What was encoded here a moment ago decodes, unless the machine's memory is failing.
             tracing::error!(reason, count, "samples in memory are damaged");
-            (Vec::new(), Vec::new())
-        });
-        let pairs = times.into_iter().zip(values);
-        pairs.map(|(timestamp_ms, value)| Sample { timestamp_ms, value })
+            return;
+        }
+        let pairs = times.iter().zip(values.iter());
+        let samples = pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value });
+        if range.contains(&self.min_ms) && range.contains(&self.max_ms) {
+            out.extend(samples);
+        } else {
+            out.extend(samples.filter(|sample| range.contains(&sample.timestamp_ms)));
+        }
     }
 }
 

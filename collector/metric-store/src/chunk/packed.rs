@@ -29,7 +29,12 @@ pub(crate) fn encode(whole: &[i64], out: &mut Vec<u8>) -> bool {
     true
 }
 
-pub(crate) fn decode(mut bytes: &[u8], count: usize) -> Decoded<Vec<i64>> {
+/// As many numbers as there is room in `out`, each as `finish` makes it.
+pub(crate) fn decode(
+    mut bytes: &[u8],
+    out: &mut [f64],
+    finish: impl Fn(i64) -> f64,
+) -> Decoded<()> {
     let (shape, rest) = bytes.split_first().ok_or("numbers are cut short")?;
     bytes = rest;
     let bits = u32::from(shape & !STEPS);
@@ -37,17 +42,17 @@ pub(crate) fn decode(mut bytes: &[u8], count: usize) -> Decoded<Vec<i64>> {
         return Err("numbers are too wide");
     }
     let least = varint::take_signed(&mut bytes)?;
+    let frame = Frame { least, bits };
     if shape & STEPS == 0 {
-        return take(bytes, Frame { least, bits }, count);
+        return frame.take(bytes, out, |place, number| *place = finish(number));
     }
     let mut number = varint::take_signed(&mut bytes)?;
-    let mut numbers = take(bytes, Frame { least, bits }, count.saturating_sub(1))?;
-    numbers.insert(0, 0);
-    for (at, place) in numbers.iter_mut().enumerate() {
-        number = if at == 0 { number } else { number.wrapping_add(*place) };
-        *place = number;
-    }
-    Ok(numbers)
+    let Some((first, others)) = out.split_first_mut() else { return Ok(()) };
+    *first = finish(number);
+    frame.take(bytes, others, |place, step| {
+        number = number.wrapping_add(step);
+        *place = finish(number);
+    })
 }
 
 struct Frame {
@@ -85,21 +90,36 @@ impl Frame {
             out.push(low);
         }
     }
+
+    /// Gives `put` a number for each place.
+    fn take(
+        &self,
+        bytes: &[u8],
+        places: &mut [f64],
+        mut put: impl FnMut(&mut f64, i64),
+    ) -> Decoded<()> {
+        if (self.bits as usize * places.len()).div_ceil(8) > bytes.len() {
+            return Err("numbers are cut short");
+        }
+        let mask = (1u64 << self.bits) - 1;
+        let mut bit = 0;
+        for place in places {
+            // A number begins within the first byte, so eight bytes hold its 56 bits.
+            let above = word(bytes, bit / 8) >> (bit % 8) & mask;
+            put(place, self.least.wrapping_add(above.cast_signed()));
+            bit += self.bits as usize;
+        }
+        Ok(())
+    }
 }
 
-fn take(bytes: &[u8], frame: Frame, count: usize) -> Decoded<Vec<i64>> {
-    let mut bytes = bytes.iter();
-    let (mut waiting, mut filled) = (0u64, 0);
-    let next = |_| {
-        while filled < frame.bits {
-            let byte = bytes.next().ok_or("numbers are cut short")?;
-            waiting |= u64::from(*byte) << filled;
-            filled += u8::BITS;
-        }
-        let above = waiting & ((1 << frame.bits) - 1);
-        waiting >>= frame.bits;
-        filled -= frame.bits;
-        Ok(frame.least.wrapping_add(above.cast_signed()))
-    };
-    (0..count).map(next).collect()
+/// The eight bytes from here on; behind the end zeros.
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    if let Some(all) = rest.first_chunk() {
+        return u64::from_le_bytes(*all);
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(last)
 }

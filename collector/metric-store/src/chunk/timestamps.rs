@@ -1,9 +1,9 @@
 //! Times of a chunk: the first, then changes of the step as runs. A regular series costs a few bytes whatever its length.
 //! Long irregular ones go through pco when that is smaller.
 
-use pco::standalone::{simple_compress, simple_decompress};
+use pco::standalone::simple_compress;
 
-use super::{Decoded, PCO_SAMPLES_MIN, varint};
+use super::{Decoded, PCO_SAMPLES_MIN, unpack, varint};
 use crate::MetricStoreError;
 
 const RUNS: u8 = 0;
@@ -48,31 +48,28 @@ fn put_run(out: &mut Vec<u8>, run: Option<(i64, u64)>) {
     }
 }
 
-/// `count` as the chunk's directory tells.
-pub(crate) fn decode(bytes: &[u8], count: usize) -> Decoded<Vec<i64>> {
-    let (code, mut rest) = bytes.split_first().ok_or("times are empty")?;
-    let times = match *code {
-        RUNS => decode_runs(&mut rest, count)?,
-        PCO => simple_decompress(rest).map_err(|_| "times do not unpack")?,
-        _ => return Err("times have an unknown code"),
-    };
-    if times.len() == count { Ok(times) } else { Err("times are too few or too many") }
+/// As many times as there is room in `out`, which is what the chunk's directory tells.
+pub(crate) fn decode(bytes: &[u8], out: &mut [i64]) -> Decoded<()> {
+    let (code, rest) = bytes.split_first().ok_or("times are empty")?;
+    match *code {
+        RUNS => decode_runs(rest, out),
+        PCO => unpack(rest, out),
+        _ => Err("times have an unknown code"),
+    }
 }
 
-fn decode_runs(bytes: &mut &[u8], count: usize) -> Decoded<Vec<i64>> {
-    let mut times = Vec::with_capacity(count);
+fn decode_runs(mut bytes: &[u8], mut out: &mut [i64]) -> Decoded<()> {
     let (mut time, mut step) = (0i64, 0i64);
     while !bytes.is_empty() {
-        let change = varint::take_signed(bytes)?;
-        let length = varint::take_length(bytes)?;
-        if length > count - times.len() {
-            return Err("times are too many");
-        }
-        for _ in 0..length {
+        let change = varint::take_signed(&mut bytes)?;
+        let length = varint::take_length(&mut bytes)?;
+        let (run, rest) = out.split_at_mut_checked(length).ok_or("times are too many")?;
+        for place in run {
             step = step.wrapping_add(change);
             time = time.wrapping_add(step);
-            times.push(time);
+            *place = time;
         }
+        out = rest;
     }
-    Ok(times)
+    if out.is_empty() { Ok(()) } else { Err("times are too few") }
 }

@@ -2,9 +2,9 @@
 //! Fresh, short chunks take byte codes; long ones pco, which also finds decimals and multiples.
 
 use pco::data_types::Number;
-use pco::standalone::{simple_compress, simple_decompress};
+use pco::standalone::simple_compress;
 
-use super::{Decoded, PCO_SAMPLES_MIN, packed, varint};
+use super::{CHUNK_SAMPLES_MAX, Decoded, PCO_SAMPLES_MIN, packed, unpack, varint};
 use crate::MetricStoreError;
 
 const CONSTANT: u8 = 0;
@@ -121,63 +121,64 @@ fn encode_xor(values: &[f64]) -> Vec<u8> {
     out
 }
 
-/// `count` as the chunk's directory tells.
-pub(crate) fn decode(bytes: &[u8], count: usize) -> Decoded<Vec<f64>> {
-    let (code, mut rest) = bytes.split_first().ok_or("values are empty")?;
-    let values = match *code {
+/// As many values as there is room in `out`, which is what the chunk's directory tells.
+pub(crate) fn decode(bytes: &[u8], out: &mut [f64]) -> Decoded<()> {
+    let (code, rest) = bytes.split_first().ok_or("values are empty")?;
+    match *code {
         CONSTANT => {
             let value = rest.first_chunk().ok_or("a constant is cut short")?;
-            vec![f64::from_le_bytes(*value); count]
+            out.fill(f64::from_le_bytes(*value));
+            Ok(())
         }
-        WHOLE_STEPS => decode_steps(&mut rest, count)?,
+        WHOLE_STEPS => decode_steps(rest, 1.0, out),
         DECIMAL_STEPS => {
-            let (places, mut steps) = rest.split_first().ok_or("decimals are cut short")?;
-            let whole = decode_steps(&mut steps, count)?;
-            let power = power(*places)?;
-            whole.iter().map(|whole| whole / power).collect()
+            let (places, steps) = rest.split_first().ok_or("decimals are cut short")?;
+            decode_steps(steps, power(*places)?, out)
         }
         PACKED => {
             let (places, numbers) = rest.split_first().ok_or("numbers are cut short")?;
-            let whole = packed::decode(numbers, count)?;
             let power = power(*places)?;
             // Divided by one a number stays what it is.
-            whole.into_iter().map(|whole| from_whole(whole) / power).collect()
+            packed::decode(numbers, out, |whole| from_whole(whole) / power)
         }
-        XOR_BYTES => decode_xor(&mut rest, count)?,
+        XOR_BYTES => decode_xor(rest, out),
         WHOLE_PCO => {
-            let whole: Vec<i64> = simple_decompress(rest).map_err(|_| "values do not unpack")?;
-            // Into memory of their own: a conversion in place is a slower loop.
-            whole.iter().copied().map(from_whole).collect()
+            let mut whole = [0i64; CHUNK_SAMPLES_MAX];
+            let whole = whole.get_mut(..out.len()).ok_or("values are too many")?;
+            unpack(rest, whole)?;
+            out.iter_mut().zip(whole).for_each(|(place, whole)| *place = from_whole(*whole));
+            Ok(())
         }
-        FLOAT_PCO => simple_decompress(rest).map_err(|_| "values do not unpack")?,
-        _ => return Err("values have an unknown code"),
-    };
-    if values.len() == count { Ok(values) } else { Err("values are too few or too many") }
+        FLOAT_PCO => unpack(rest, out),
+        _ => Err("values have an unknown code"),
+    }
 }
 
 fn power(places: u8) -> Decoded<f64> {
     POWERS.get(usize::from(places)).copied().ok_or("decimals have too many places")
 }
 
-fn decode_steps(bytes: &mut &[u8], count: usize) -> Decoded<Vec<f64>> {
+fn decode_steps(mut bytes: &[u8], power: f64, out: &mut [f64]) -> Decoded<()> {
     let mut number = 0i64;
-    let next = |_| {
-        number = number.wrapping_add(varint::take_signed(bytes)?);
-        Ok(from_whole(number))
-    };
-    (0..count).map(next).collect()
+    for place in out {
+        number = number.wrapping_add(varint::take_signed(&mut bytes)?);
+        *place = from_whole(number) / power;
+    }
+    Ok(())
 }
 
-fn decode_xor(bytes: &mut &[u8], count: usize) -> Decoded<Vec<f64>> {
+fn decode_xor(mut bytes: &[u8], out: &mut [f64]) -> Decoded<()> {
     let mut bits = 0u64;
-    let next = |_| {
-        let [shape] = varint::take_bytes(bytes, 1)? else { return Err("a value is cut short") };
+    for place in out {
+        let [shape] = varint::take_bytes(&mut bytes, 1)? else {
+            return Err("a value is cut short");
+        };
         let (leading, length) = (usize::from(shape >> 4), usize::from(shape & 15));
         let mut changed = [0; 8];
-        let place = changed.get_mut(leading..leading + length).ok_or("a value is too long")?;
-        place.copy_from_slice(varint::take_bytes(bytes, length)?);
+        let kept = changed.get_mut(leading..leading + length).ok_or("a value is too long")?;
+        kept.copy_from_slice(varint::take_bytes(&mut bytes, length)?);
         bits ^= u64::from_be_bytes(changed);
-        Ok(f64::from_bits(bits))
-    };
-    (0..count).map(next).collect()
+        *place = f64::from_bits(bits);
+    }
+    Ok(())
 }

@@ -57,12 +57,14 @@ pub(crate) struct ReadBudget {
     max: u64,
 }
 
-/// Times of one part that were read already: series sampled together share them.
+/// Times of one part that were read already: series sampled together share them. And room for what is decoded once.
 #[derive(Debug)]
 pub(crate) struct TimesCache {
     known: HashMap<u64, Rc<Vec<i64>>>,
     times: usize,
     max: usize,
+    /// For the values of a chunk.
+    values: Vec<f64>,
 }
 
 impl Default for TimesCache {
@@ -73,7 +75,7 @@ impl Default for TimesCache {
 
 impl TimesCache {
     pub(crate) fn new(max: usize) -> Self {
-        Self { known: HashMap::new(), times: 0, max }
+        Self { known: HashMap::new(), times: 0, max, values: Vec::new() }
     }
 
     fn insert(&mut self, offset: u64, times: &Rc<Vec<i64>>) {
@@ -273,11 +275,12 @@ impl Part {
                 continue;
             }
             let chunk_times = self.times(chunk.times, chunk.samples, times)?;
-            let chunk_values = self.sound(values::decode(chunk.values, chunk.samples))?;
+            times.values.resize(chunk.samples, 0.0);
+            self.sound(values::decode(chunk.values, &mut times.values))?;
             let start = chunk_times.partition_point(|time| time < range.start());
             let end = chunk_times.partition_point(|time| time <= range.end());
             if start < end {
-                give(&chunk_times[start..end], &chunk_values[start..end])?;
+                give(&chunk_times[start..end], &times.values[start..end])?;
             }
         }
         Ok(())
@@ -298,9 +301,10 @@ impl Part {
             });
         }
         let block = self.bytes_at(place.offset, u64::from(place.bytes))?;
-        let decoded =
-            block::unseal(&block).and_then(|content| timestamps::decode(content, samples));
-        let times = Rc::new(self.sound(decoded)?);
+        let mut times = vec![0; samples];
+        let content = block::unseal(&block);
+        self.sound(content.and_then(|content| timestamps::decode(content, &mut times)))?;
+        let times = Rc::new(times);
         cache.insert(place.offset, &times);
         Ok(times)
     }

@@ -81,7 +81,9 @@ pub(crate) fn decode(
         columns[at] = match varint::take_length(bytes)? {
             0 => {
                 let length = varint::take_length(bytes)?;
-                values::decode(varint::take_bytes(bytes, length)?, count)?
+                let mut column = vec![0.0; count];
+                values::decode(varint::take_bytes(bytes, length)?, &mut column)?;
+                column
             }
             earlier if earlier <= at => columns[earlier - 1].clone(),
             _ => return Err("a column is like one that follows"),
