@@ -28,6 +28,9 @@ const BATCH_RECORDS_MAX: usize = 256;
 /// Bytes of records read from the journal at once, before they are unpacked; the last one may reach over.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
+/// How long a journal that cannot be read is left alone before the next try.
+const READ_AGAIN_INTERVAL: Duration = Duration::from_secs(2);
+
 /// How often a view looks at the journal although nobody called it.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -213,10 +216,25 @@ impl Follower {
         let (journal, schemas, from) = (self.journal.clone(), self.schemas.clone(), self.next);
         let read = tokio::task::spawn_blocking(move || read(&journal, &schemas, from)).await;
         let read = read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        let (batch, next, more) = read?;
+        let (batch, next, more) = match read {
+            Err(FeedError::Journal(error)) if error.retryable() => {
+                self.wait_for_the_disk(&error).await;
+                return Ok(Vec::new());
+            }
+            read => read?,
+        };
         (self.next, self.behind) = (next, more);
         self.early = self.early.split_off(&next);
         Ok(batch)
+    }
+
+    /// A disk that is away may come back: the view stands still until then, the journal keeps what it needs, and its lag
+    /// shows. Only what the disk has lost for good is stepped over, and that is the journal's to say.
+    async fn wait_for_the_disk(&mut self, error: &JournalError) {
+        tracing::error!(from = %self.next, error = %crate::describe(error),
+            "a view cannot read the journal; trying again");
+        self.behind = true;
+        tokio::time::sleep(READ_AGAIN_INTERVAL).await;
     }
 }
 

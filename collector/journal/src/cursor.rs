@@ -1,8 +1,6 @@
 //! Walks the records of one segment, and finds the next good one behind damage.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -10,7 +8,7 @@ use bytes::Bytes;
 use crate::record::{self, MARKER, RecordHeader};
 use crate::segment::{self, SegmentHeader};
 use crate::shared::Mark;
-use crate::{JournalError, Position};
+use crate::{JournalError, Position, disk};
 
 /// How much is read at a time: few system calls, and small beside a record of the largest size.
 const WINDOW_BYTES: usize = 256 << 10;
@@ -141,22 +139,10 @@ impl Cursor {
         }
         self.window.resize(wanted.max(WINDOW_BYTES.min(left)), 0);
         self.window_start = offset;
-        let read = read_up_to(&self.file, &mut self.window, offset)
-            .map_err(JournalError::io("read the journal segment", &self.path))?;
+        let read = disk::read_up_to(&self.file, &self.path, &mut self.window, offset);
+        // What was not read is no window.
+        let read = read.inspect_err(|_| self.window.clear())?;
         self.window.truncate(read);
         Ok(&self.window)
     }
-}
-
-fn read_up_to(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut read = 0;
-    while read < buffer.len() {
-        match file.read_at(&mut buffer[read..], offset + read as u64) {
-            Ok(0) => break,
-            Ok(count) => read += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(read)
 }

@@ -5,6 +5,7 @@
 //! named and stepped over. Leaves to others: what a record means, and when old records may go ([`Journal::release`]).
 
 mod cursor;
+mod disk;
 mod error;
 mod handle;
 mod reader;

@@ -6,10 +6,9 @@
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::{JournalError, Position};
+use crate::{JournalError, Position, disk};
 
 const MAGIC: [u8; 8] = *b"hdjournl";
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -37,10 +36,8 @@ impl SegmentHeader {
     /// `Ok(None)` when the header is torn or damaged; an error when a newer program wrote it.
     pub(crate) fn read(file: &File, path: &Path) -> Result<Option<Self>, JournalError> {
         let mut bytes = [0; 32];
-        match file.read_exact_at(&mut bytes, 0) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(JournalError::io("read the journal segment", path)(error)),
+        if disk::read_up_to(file, path, &mut bytes, 0)? < bytes.len() {
+            return Ok(None);
         }
         let eight = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
         let four = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));

@@ -1,6 +1,7 @@
 //! The journal's promises, each against real files.
 
 mod append;
+mod bad_sectors;
 mod crash;
 mod full_disk;
 mod release;

@@ -98,3 +98,27 @@ async fn records_that_come_before_their_turn_wait_for_it_and_the_journal_is_not_
         batch.len() == 4 && batch.iter().zip(&decoded).all(|(got, sent)| Arc::ptr_eq(got, sent))
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_read_for_a_while_ends_no_view_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = journal(directory.path());
+    journal.append((1..=3).map(|at| record(at).encode()).collect()).await.unwrap();
+    let mut feed = Feed::default();
+    let mut follower = feed.follow(journal, Schemas::default(), Position(0));
+    let mut files = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let segment =
+        files.find(|path| path.extension().is_some_and(|kind| kind == "journal")).unwrap();
+    let away = segment.with_extension("away");
+    std::fs::rename(&segment, &away).unwrap();
+    for _ in 0..3 {
+        assert!(follower.next_batch().await.unwrap().unwrap().is_empty());
+    }
+    std::fs::rename(&away, &segment).unwrap();
+    let batch = follower.next_batch().await.unwrap().unwrap();
+    assert_eq!(batch.iter().map(|decoded| decoded.position.0).collect::<Vec<_>>(), [1, 2, 3]);
+    // The end of the feed ends a view that waits for its disk.
+    std::fs::rename(&segment, &away).unwrap();
+    drop(feed);
+    assert!(follower.next_batch().await.unwrap().is_none());
+}

@@ -51,7 +51,7 @@ impl MetricsView {
         Self { store, schemas, catalog, metrics, silent_after_ms, arrived, state: State::default() }
     }
 
-    /// Runs until the feed ends. The journal that cannot be read ends it too: the caller stops the collector then.
+    /// Runs until the feed ends. A record that nobody can understand ends it too: the caller stops the collector then.
     pub async fn run(mut self, mut follower: Follower) -> Result<(), crate::feed::FeedError> {
         while let Some(batch) = follower.next_batch().await? {
             let mut newest = None;

@@ -1,0 +1,58 @@
+//! A disk that cannot give back what it took, in places or altogether.
+
+use super::*;
+use crate::disk::bad_sectors;
+
+const SECTOR: u64 = 4096;
+
+/// 2,000 records in one segment of more than ten sectors, and its file.
+async fn filled(directory: &Path) -> (Journal, std::path::PathBuf) {
+    let journal =
+        Journal::open(JournalConfig { segment_bytes_max: 1 << 20, ..config(directory) }).unwrap();
+    journal.append((1..=2_000).map(payload).collect()).await.unwrap();
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut segments = files.filter(|path| crate::segment::first_of(path).is_some());
+    let path = segments.next().unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() > 10 * SECTOR);
+    (journal, path)
+}
+
+#[tokio::test]
+async fn bad_sectors_cost_the_records_in_them_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, path) = filled(directory.path()).await;
+    let end = std::fs::metadata(&path).unwrap().len();
+    let last = (end - 1) / SECTOR * SECTOR;
+    let two = [(2 * SECTOR, 4 * SECTOR), (7 * SECTOR, 8 * SECTOR)];
+    for bad in [&[(0, SECTOR)][..], &two, &[(last, end)]] {
+        bad_sectors::set(&path, bad);
+        let (records, gaps) = read_all(&journal, 1);
+        // Without its header a segment cannot be read at all.
+        let header = bad[0].0 == 0;
+        assert_eq!(records.is_empty(), header, "{bad:?}");
+        assert_eq!(gaps.len(), bad.len(), "{bad:?}: {gaps:?}");
+        let lost: u64 = gaps.iter().map(|(first, last, _)| last - first + 1).sum();
+        assert_eq!(records.len() as u64 + lost, 2_000, "{bad:?}");
+        // A record takes about 60 bytes, and two of them may reach into a bad sector from outside.
+        assert!(header || lost < 100 * bad.len() as u64 * 2, "{bad:?}: {lost}");
+        assert!(records.iter().all(|(at, bytes)| *bytes == payload(*at)));
+    }
+    bad_sectors::set(&path, &[]);
+    assert_whole(&journal, 2_000);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_away_loses_nothing_and_is_asked_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, path) = filled(directory.path()).await;
+    bad_sectors::set(&path, &[(0, u64::MAX)]);
+    let mut reader = journal.read(Position(1));
+    for _ in 0..3 {
+        let error = reader.next().unwrap_err();
+        assert!(error.retryable() && matches!(error, JournalError::Io { .. }), "{error}");
+        assert_eq!(reader.position(), Position(1));
+    }
+    bad_sectors::set(&path, &[]);
+    assert_eq!(reader.next().unwrap().map(|(position, _)| position), Some(Position(1)));
+    assert_whole(&journal, 2_000);
+}
