@@ -46,8 +46,13 @@ pub struct Options {
 
 /// Log lines go to standard error; `RUST_LOG` chooses which.
 pub fn start_log() {
+    start_log_at("info");
+}
+
+/// The same from another level on, unless `RUST_LOG` says otherwise.
+pub fn start_log_at(level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Colours are for people: in a file or the system's journal they are rubbish.
     let log = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));

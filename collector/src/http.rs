@@ -4,6 +4,7 @@
 //! request that changes something from a browser carries the header `X-Haidang`; every error is JSON `{"error": …}`.
 //! Leaves to others: connections and TLS (`serve`), and what the answers are made from.
 
+mod alertmanager;
 mod alerts;
 mod api_tokens;
 mod backups;
@@ -44,6 +45,7 @@ pub use prometheus::Places;
 pub use pushes::push_bodies;
 pub use sign_in::{Gate, Who};
 
+use crate::alertmanager::Manager;
 use crate::api_tokens::ApiTokens;
 use crate::authority::Authority;
 use crate::drills::Drills;
@@ -69,6 +71,8 @@ pub struct WebApi {
     /// One permit per kibibyte of pushes being received.
     pub push_bodies: Arc<Semaphore>,
     pub alerting: Alerting,
+    /// The same alerting as other programs speak to it.
+    pub alertmanager: Arc<Manager>,
     pub events: Arc<EventStore>,
     pub province: watch::Receiver<Arc<Province>>,
     pub drills: Arc<Drills>,
@@ -113,6 +117,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(prometheus::routes())
         .merge(hosts::routes())
         .merge(alerts::routes())
+        .merge(alertmanager::routes(&api))
         .merge(users::routes())
         .merge(api_tokens::routes())
         .merge(drills::routes())

@@ -5,6 +5,7 @@
 //! knows them all.
 
 pub mod agents_api;
+pub mod alertmanager;
 pub mod api_tokens;
 pub mod app;
 pub mod authority;

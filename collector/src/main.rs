@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use collector::alertmanager::standalone;
 use collector::app;
 use collector::config::Config;
 use collector::{clock, fsck, snapshot};
@@ -34,6 +35,8 @@ enum Command {
         #[arg(long, default_value = "/etc/haidang/collector.yml")]
         config: PathBuf,
     },
+    /// Alerting alone, in the place of an Alertmanager: its flags, configuration and API v2.
+    Alertmanager(Box<standalone::Flags>),
     /// Read the whole metric store of a stopped collector and say what is damaged.
     Fsck {
         #[arg(long, default_value = "/etc/haidang/collector.yml")]
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
             Ok(config) => check_store(&config, repair),
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
+        Command::Alertmanager(flags) => alertmanager(*flags),
         Command::Snapshot { to: _, verify: Some(directory), .. } => verify(&directory),
         Command::Snapshot { to, state_dir: Some(state_dir), .. } => take(&state_dir, to),
         Command::Snapshot { to, config, .. } => match Config::open(&config) {
@@ -139,6 +143,23 @@ fn run(config: Config, options: app::Options) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&format!("haidang-collector: {error:#}"), 1),
+    }
+}
+
+fn alertmanager(flags: standalone::Flags) -> ExitCode {
+    app::start_log_at(flags.log_level());
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            runtime.block_on(async { Ok(standalone::run(flags, stop_signal()?).await?) })
+        });
+    let Err(error) = ended else { return ExitCode::SUCCESS };
+    let written = error.downcast_ref::<standalone::StandaloneError>();
+    match written.is_some_and(standalone::StandaloneError::is_of_the_writer) {
+        true => complain(&format!("{error:#}"), EXIT_CONFIG),
+        false => complain(&format!("haidang-collector: {error:#}"), 1),
     }
 }
 

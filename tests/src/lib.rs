@@ -4,6 +4,7 @@
 //! Promises: a story that waits says for what, and fails at its deadline with the daemons' log; nothing is left running.
 //! Leaves to others: the stories themselves (`tests/stories/`), one a file.
 
+pub mod alertmanager;
 pub mod chance;
 pub mod deadline;
 pub mod exporter;

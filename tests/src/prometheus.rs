@@ -73,6 +73,23 @@ impl Prometheus {
         Self::start(directory, free_address()?).await
     }
 
+    /// Has one alert that always fires, and tells it to an Alertmanager.
+    pub async fn alerting_to(manager: &str) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path();
+        fs::write(
+            path.join("rules.yml"),
+            "groups:\n  - name: g\n    rules:\n      - alert: AlwaysTrue\n        expr: vector(1)\n        \
+             labels: {severity: critical}\n        annotations: {summary: 'it is {{ $value }}'}\n",
+        )?;
+        let configuration = format!(
+            "global: {{evaluation_interval: 1s}}\nrule_files: [rules.yml]\nalerting:\n  alertmanagers:\n    \
+             - static_configs: [{{targets: ['{manager}']}}]\n"
+        );
+        fs::write(path.join("prometheus.yml"), configuration)?;
+        Self::start(directory, free_address()?).await
+    }
+
     async fn start(directory: tempfile::TempDir, address: String) -> anyhow::Result<Self> {
         let path = directory.path();
         let server = Command::new("prometheus")
@@ -80,6 +97,7 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", path.join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-admin-api")
+            .arg("--rules.alert.resend-delay=1s")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -1,6 +1,8 @@
 //! Stories with the real binaries: each is one thing that a person would see happen. One binary, so that it links once.
 
 mod stories {
+    mod alertmanager;
+    mod amtool;
     mod backups;
     mod certificate;
     mod deleting;

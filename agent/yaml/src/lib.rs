@@ -12,6 +12,7 @@ mod load;
 mod place;
 mod scalars;
 mod tree;
+mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Alerts: what is wrong now, since when, and who has taken it.
 //! An alert is named by the fingerprint of its labels; a new episode of the same trouble is the same alert again.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub struct Alert {
     pub last_true_ms: Millis,
     /// Since when the condition is gone, while `keep_firing_for` holds the alert up.
     pub absent_since_ms: Option<Millis>,
-    /// When a detection's hold ends.
+    /// When a detection's hold, or a posted alert, ends.
     pub ends_ms: Option<Millis>,
     pub resolved_ms: Option<Millis>,
     pub acknowledgement: Option<Acknowledgement>,
@@ -37,6 +38,13 @@ pub enum AlertSource {
     Rule(String),
     /// A security detection: resolved when its hold ends.
     Detection,
+    /// Another program posted it: resolved when its end comes and it was not posted again.
+    Posted {
+        /// Where its sender shows it; may be empty.
+        generator_url: Arc<str>,
+        /// Whether the end is ours, because the sender gave none.
+        by_timeout: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +91,18 @@ impl Alert {
         self.source == AlertSource::Detection
     }
 
+    pub fn is_posted(&self) -> bool {
+        matches!(self.source, AlertSource::Posted { .. })
+    }
+
+    /// Where the sender of a posted alert shows it.
+    pub fn generator_url(&self) -> Option<&Arc<str>> {
+        match &self.source {
+            AlertSource::Posted { generator_url, .. } => Some(generator_url),
+            AlertSource::Rule(_) | AlertSource::Detection => None,
+        }
+    }
+
     /// Since when what it says now is so: of a pending one since when its condition holds, of any other its start.
     pub fn since_ms(&self) -> Millis {
         // A pending one may still carry the start of an earlier episode that somebody has yet to be told the end of.
@@ -117,6 +137,17 @@ impl ChangeKind {
             Self::Acknowledged => "acknowledged",
         }
     }
+}
+
+/// The order of label sets in Alertmanager's lists: fewer labels first; of the first names that differ the later one, else
+/// the lower value (prometheus/common, model/labelset.go).
+pub fn label_order(one: &Labels, other: &Labels) -> Ordering {
+    let pairs = one.iter().zip(other.iter());
+    let mut orders = pairs
+        .map(|(one, other)| other.name.cmp(&one.name).then_with(|| one.value.cmp(&other.value)));
+    one.len()
+        .cmp(&other.len())
+        .then_with(|| orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal))
 }
 
 /// A fingerprint as it is written everywhere: 16 hexadecimal digits.

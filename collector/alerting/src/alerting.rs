@@ -4,6 +4,7 @@
 //! stop a write that has begun: the lock is held until it is known whether it took place.
 
 mod ask;
+mod silencing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -19,8 +20,9 @@ use crate::group::{close_told, flush_due};
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
 use crate::notify::{Senders, senders};
 use crate::observe::{OpenAlert, RuleObservation, observe, retain_rules};
+use crate::posted::{self, PostOutcome, PostedAlert};
 use crate::routing::Routing;
-use crate::silence::{NewSilence, Silence, SilenceState};
+use crate::silence::SilenceState;
 use crate::state::{Batch, State};
 use crate::stats::Counters;
 use crate::store::Store;
@@ -85,6 +87,7 @@ impl Alerting {
             }),
         };
         let settle = |state: &mut State, _: &BTreeSet<String>| {
+            posted::forgive_absence(state, now_ms);
             deliver::drop_undeliverable(state, now_ms);
             close_told(state);
         };
@@ -168,6 +171,22 @@ impl Alerting {
         Ok(committed)
     }
 
+    /// Takes what another program posts: the valid alerts, and says what is wrong with the others.
+    pub async fn post_alerts(
+        &self,
+        posts: &[PostedAlert],
+        now_ms: Millis,
+    ) -> Result<PostOutcome, AlertingError> {
+        self.change(now_ms, |state, in_flight| {
+            let outcome = posted::post(state, posts, now_ms);
+            if !state.batch.is_empty() {
+                flush_due(state, in_flight, now_ms);
+            }
+            outcome
+        })
+        .await
+    }
+
     /// The last committed journal position (0 at the beginning) and the correlations' state there.
     pub async fn detections_position(&self) -> Result<(u64, Option<Vec<u8>>), AlertingError> {
         // Behind any write that is under way.
@@ -188,45 +207,6 @@ impl Alerting {
                 state.batch.prune_at = Some(now_ms);
             }
             deliver::next_due(state, now_ms)
-        })
-        .await
-    }
-
-    pub async fn add_silence(
-        &self,
-        wish: NewSilence,
-        now_ms: Millis,
-    ) -> Result<Silence, AlertingError> {
-        let open = self.look(now_ms, |state| state.silences.len()).await?;
-        let silence = Silence::new(wish, open, now_ms)?;
-        let kept = silence.clone();
-        self.change(now_ms, |state, in_flight| {
-            state.batch.silences.insert(kept.id.clone());
-            state.silences.insert(kept.id.clone(), kept);
-            flush_due(state, in_flight, now_ms);
-        })
-        .await?;
-        Ok(silence)
-    }
-
-    /// Ends a silence now.
-    pub async fn expire_silence(&self, id: &str, now_ms: Millis) -> Result<(), AlertingError> {
-        let unknown = || AlertingError::SilenceUnknown(id.to_owned());
-        let open = |state: &State| {
-            let found = state.silences.get(id);
-            found.is_some_and(|silence| silence.state(now_ms) != SilenceState::Expired)
-        };
-        if !self.look(now_ms, open).await? {
-            return Err(unknown());
-        }
-        self.change(now_ms, |state, in_flight| {
-            if let Some(silence) = state.silences.get_mut(id) {
-                silence.starts_ms = silence.starts_ms.min(now_ms);
-                silence.ends_ms = now_ms;
-                silence.updated_ms = now_ms;
-                state.batch.silences.insert(id.to_owned());
-            }
-            flush_due(state, in_flight, now_ms);
         })
         .await
     }

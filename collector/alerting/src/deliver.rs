@@ -19,6 +19,8 @@ use crate::{Alerting, AlertingError, detection};
 /// The longest sleep: the wall clock may jump meanwhile.
 const SLEEP_MAX_MS: Millis = 5_000;
 
+const MINUTE_MS: Millis = 60_000;
+
 /// The wait after the database failed.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 
@@ -140,7 +142,8 @@ impl Alerting {
             tokio::time::sleep(DATABASE_RETRY).await;
         }
         let (number, delivered) = (outcome.number, outcome.failure.is_none());
-        self.inner.counters.attempted(&row.notification.receiver, number, delivered);
+        let counters = &self.inner.counters;
+        counters.attempted(&row.notification.receiver, &row.integration, number, delivered);
     }
 
     async fn record(&self, outcome: &Outcome) -> Result<(), AlertingError> {
@@ -196,7 +199,11 @@ pub(crate) fn next_due(state: &State, now_ms: Millis) -> Option<Millis> {
     let silences = state.silences.values().flat_map(bounds).filter(|at| *at > now_ms).min();
     let checkpoint = state.checkpoint_ms + CHECKPOINT_MS;
     let checkpoint = (!state.batch.touched.is_empty()).then_some(checkpoint.max(now_ms + 1));
-    let others = [detection::next_end(state), silences, next_attempt(&state.outbox, now_ms)];
+    // Time intervals begin and end with a minute.
+    let minute = (now_ms.div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
+    let interval = (!state.routing.intervals.is_empty()).then_some(minute);
+    let others =
+        [detection::next_end(state), silences, interval, next_attempt(&state.outbox, now_ms)];
     groups.into_iter().chain(checkpoint).chain(others.into_iter().flatten()).min()
 }
 

@@ -104,20 +104,21 @@ fn raise(state: &mut State, detection: &DetectionAlert, now_ms: Millis) {
     }
 }
 
-/// Resolves detections whose hold has ended.
+/// Resolves detections whose hold has ended, and posted alerts whose end has come.
 pub(crate) fn end_holds(state: &mut State, now_ms: Millis) {
-    let ended = |alert: &&Alert| {
-        alert.is_firing() && alert.is_detection() && alert.ends_ms.is_some_and(|at| at <= now_ms)
+    let ended = |alert: &&Alert| alert.is_firing() && alert.ends_ms.is_some_and(|at| at <= now_ms);
+    let end = |alert: &Alert| {
+        let said_ms = alert.ends_ms.filter(|_| alert.is_posted());
+        (alert.fingerprint, said_ms.unwrap_or(now_ms))
     };
-    let ended: Vec<u64> =
-        state.alerts.values().filter(ended).map(|alert| alert.fingerprint).collect();
-    for fingerprint in ended {
-        state.resolve(fingerprint, now_ms, "");
+    let ended: Vec<(u64, Millis)> = state.alerts.values().filter(ended).map(end).collect();
+    for (fingerprint, at_ms) in ended {
+        state.resolve(fingerprint, at_ms, "");
     }
 }
 
-/// When the next hold ends.
+/// When the next hold, or posted alert, ends.
 pub(crate) fn next_end(state: &State) -> Option<Millis> {
-    let held = state.alerts.values().filter(|alert| alert.is_firing() && alert.is_detection());
-    held.filter_map(|alert| alert.ends_ms).min()
+    let firing = state.alerts.values().filter(|alert| alert.is_firing());
+    firing.filter_map(|alert| alert.ends_ms).min()
 }

@@ -14,7 +14,7 @@ use agent_model::{Labels, Millis};
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, AlertState};
-use crate::routing::{Route, Timing};
+use crate::routing::{Route, Timing, quote};
 use crate::state::State;
 
 pub(crate) use flush::{close_told, flush_due};
@@ -58,6 +58,8 @@ pub struct GroupStatus {
     pub last_notified_ms: Option<Millis>,
     /// When it is looked at next.
     pub next_due_ms: Option<Millis>,
+    /// The names of the time intervals that mute it just now.
+    pub muted_by: Vec<Arc<str>>,
 }
 
 impl Group {
@@ -66,7 +68,7 @@ impl Group {
         let labels = timing.group_by.labels_of(&alert.labels);
         Self {
             id: group_id(route, &labels, alert.is_detection()),
-            key: format!("{}:{labels}", route.key),
+            key: format!("{}:{}", route.key, key_text(&labels)),
             receiver: Arc::clone(&route.receiver),
             labels,
             is_detection: alert.is_detection(),
@@ -89,7 +91,7 @@ impl Group {
         change.into_iter().chain(self.repeat_due_ms).min()
     }
 
-    pub(crate) fn status(&self) -> GroupStatus {
+    pub(crate) fn status(&self, holding: &BTreeSet<Arc<str>>) -> GroupStatus {
         GroupStatus {
             key: self.key.clone(),
             labels: self.labels.clone(),
@@ -97,8 +99,15 @@ impl Group {
             fingerprints: self.members.iter().copied().collect(),
             last_notified_ms: self.last_flush_ms,
             next_due_ms: self.due_ms(),
+            muted_by: self.timing.muted_by(holding),
         }
     }
+}
+
+/// Labels as Alertmanager writes them into a group's key: with a space behind each comma.
+fn key_text(labels: &Labels) -> String {
+    let texts = labels.iter().map(|label| format!("{}={}", label.name, quote(&label.value)));
+    format!("{{{}}}", texts.collect::<Vec<_>>().join(", "))
 }
 
 /// Stable over restarts and over reloads that leave the route as it is.
@@ -131,6 +140,10 @@ impl State {
             });
             group.members.insert(alert.fingerprint);
             group.changed = true;
+            // As in Alertmanager: what began longer ago than the wait has waited elsewhere.
+            if alert.starts_ms().saturating_add(group.timing.group_wait_ms) < now_ms {
+                group.created_ms = group.created_ms.min(alert.starts_ms());
+            }
         }
     }
 

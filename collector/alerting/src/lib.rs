@@ -18,6 +18,7 @@ mod notification;
 mod notify;
 mod observe;
 mod outbox;
+mod posted;
 mod routing;
 mod silence;
 mod state;
@@ -28,7 +29,7 @@ mod view;
 
 pub use alert::{
     Acknowledgement, Alert, AlertSource, AlertState, Annotations, Change, ChangeKind,
-    fingerprint_text, parse_fingerprint,
+    fingerprint_text, label_order, parse_fingerprint,
 };
 pub use alerting::{Alerting, AlertingConfig};
 pub use detection::{DetectionAlert, DetectionRecord, DetectionsCommitted, LATE_ANNOTATION};
@@ -41,6 +42,7 @@ pub use limits::{
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
 pub use notify::{Notifier, SendError, Sending};
 pub use observe::{Finding, OpenAlert, RuleObservation};
+pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
     Authorization, Channel, EmailChannel, Integration, Receiver, Routing, SecretText,
     WebhookChannel, matchers_from_text, matchers_text,

@@ -29,6 +29,8 @@ pub struct NotifiedAlert {
     pub starts_ms: Millis,
     /// When it resolved; `None` while it fires.
     pub resolved_ms: Option<Millis>,
+    /// Where its sender shows it, of an alert that another program posted.
+    pub generator_url: Option<Arc<str>>,
 }
 
 /// One notification as a page shows it.
@@ -97,6 +99,7 @@ impl NotifiedAlert {
             annotations: Arc::clone(&alert.annotations),
             starts_ms: alert.starts_ms(),
             resolved_ms: alert.resolved_ms,
+            generator_url: alert.generator_url().cloned(),
         }
     }
 }

@@ -5,8 +5,11 @@
 //! take the *root's* timing but go out at once, each alert alone, unless a route below the root says otherwise.
 
 mod check;
+mod classic;
+mod intervals;
 mod matcher_text;
 mod raw;
+mod written;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,8 @@ use std::sync::Arc;
 use agent_model::{Labels, Matcher, Millis, Problems};
 use agent_yaml::Document;
 
+pub(crate) use intervals::TimeInterval;
+pub(crate) use matcher_text::quote;
 pub use matcher_text::{matchers_from_text, matchers_text};
 
 /// A whole, checked routing; cheap to clone.
@@ -24,7 +29,10 @@ pub struct Routing {
     /// Depth first; the root is the first.
     pub(crate) routes: Arc<[Route]>,
     pub(crate) inhibit_rules: Arc<[InhibitRule]>,
+    pub(crate) intervals: Arc<[TimeInterval]>,
     pub(crate) resolve_timeout_ms: Millis,
+    /// The file as it may be shown.
+    written: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +53,10 @@ pub(crate) struct Timing {
     pub(crate) group_wait_ms: Millis,
     pub(crate) group_interval_ms: Millis,
     pub(crate) repeat_interval_ms: Millis,
+    /// Names of intervals in which nobody is told; not handed down to the routes below.
+    pub(crate) muted_during: Vec<Arc<str>>,
+    /// Names of intervals outside of which nobody is told; empty for always. Not handed down either.
+    pub(crate) active_during: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +161,9 @@ impl Routing {
             receivers: Arc::new([Receiver { name: Arc::from("nobody"), integrations: Vec::new() }]),
             routes: Arc::new([route]),
             inhibit_rules: Arc::new([]),
+            intervals: Arc::new([]),
             resolve_timeout_ms: check::RESOLVE_TIMEOUT_MS,
+            written: Arc::from("route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n"),
         }
     }
 
@@ -160,6 +174,11 @@ impl Routing {
     /// Alertmanager's `resolve_timeout`: for alerts that others post without an end.
     pub fn resolve_timeout_ms(&self) -> Millis {
         self.resolve_timeout_ms
+    }
+
+    /// The file that this was read from, as YAML, with its secrets covered.
+    pub fn written(&self) -> &str {
+        &self.written
     }
 
     /// Whether any receiver in use has a way to be reached.
@@ -176,6 +195,12 @@ impl Routing {
     /// The names of the receivers that alerts with these labels go to.
     pub fn receiver_names(&self, labels: &Labels) -> Vec<Arc<str>> {
         self.matching(labels).into_iter().map(|route| Arc::clone(&route.receiver)).collect()
+    }
+
+    /// The names of the intervals that hold now.
+    pub(crate) fn intervals_holding(&self, now_ms: Millis) -> BTreeSet<Arc<str>> {
+        let holding = self.intervals.iter().filter(|interval| interval.holds(now_ms));
+        holding.map(|interval| Arc::clone(&interval.name)).collect()
     }
 
     pub(crate) fn matching(&self, labels: &Labels) -> Vec<&Route> {
@@ -202,6 +227,23 @@ impl Routing {
             found.push(route);
         }
         true
+    }
+}
+
+impl Timing {
+    /// The names of the intervals for which nobody is told just now, given those that hold.
+    pub(crate) fn muted_by(&self, holding: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
+        let muting: Vec<Arc<str>> =
+            self.muted_during.iter().filter(|name| holding.contains(*name)).cloned().collect();
+        if !muting.is_empty() || self.active_during.iter().any(|name| holding.contains(name)) {
+            return muting;
+        }
+        self.active_during.clone()
+    }
+
+    /// A group is looked at once in an interval, so it is not repeated more often.
+    pub(crate) fn repeat_ms(&self) -> Millis {
+        self.repeat_interval_ms.max(self.group_interval_ms)
     }
 }
 

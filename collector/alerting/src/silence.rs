@@ -1,6 +1,6 @@
 //! Silences: for a stated time, nobody is told about matching alerts. They stay visible all the while.
 
-use agent_model::{Labels, Matcher, Millis};
+use agent_model::{Labels, MatchOp, Matcher, Millis};
 use sha2::{Digest, Sha256};
 
 use crate::limits::{SILENCE_MATCHERS_MAX, SILENCES_MAX};
@@ -47,15 +47,7 @@ impl Silence {
         if open >= SILENCES_MAX {
             return refused(&format!("there are {SILENCES_MAX} already; expire some first"));
         }
-        if wish.matchers.is_empty() || wish.matchers.len() > SILENCE_MATCHERS_MAX {
-            return refused(&format!("it needs 1 to {SILENCE_MATCHERS_MAX} matchers"));
-        }
-        if wish.matchers.iter().all(|matcher| matcher.matches("")) {
-            return refused("every matcher also matches an absent label, so it would silence all");
-        }
-        if wish.ends_ms <= wish.starts_ms || wish.ends_ms <= now_ms {
-            return refused("its end must lie after its start, in the future");
-        }
+        wish.check(now_ms)?;
         let mut hash = Sha256::new();
         hash.update(matchers_text(&wish.matchers).as_bytes());
         hash.update(wish.created_by.as_bytes());
@@ -74,6 +66,39 @@ impl Silence {
         })
     }
 
+    /// Whether a wish only changes what of this silence is still to come; else it is another silence. As Alertmanager
+    /// decides it (alertmanager, silence/silence.go).
+    pub(crate) fn may_become(&self, wish: &NewSilence, now_ms: Millis) -> bool {
+        self.matchers == wish.matchers
+            && match self.state(now_ms) {
+                SilenceState::Active => {
+                    self.starts_ms.div_euclid(1_000) == wish.starts_ms.div_euclid(1_000)
+                }
+                SilenceState::Pending => wish.starts_ms >= now_ms,
+                SilenceState::Expired => false,
+            }
+    }
+
+    /// What a wish makes of it; see [`Silence::may_become`].
+    pub(crate) fn becomes(&self, wish: NewSilence, now_ms: Millis) -> Self {
+        Self {
+            id: self.id.clone(),
+            matchers: wish.matchers,
+            starts_ms: wish.starts_ms,
+            ends_ms: wish.ends_ms,
+            created_by: wish.created_by,
+            comment: wish.comment,
+            updated_ms: now_ms,
+        }
+    }
+
+    /// Ends it now.
+    pub(crate) fn expire(&mut self, now_ms: Millis) {
+        self.starts_ms = self.starts_ms.min(now_ms);
+        self.ends_ms = now_ms;
+        self.updated_ms = now_ms;
+    }
+
     pub fn state(&self, now_ms: Millis) -> SilenceState {
         if now_ms < self.starts_ms {
             SilenceState::Pending
@@ -86,6 +111,35 @@ impl Silence {
 
     pub fn matches(&self, labels: &Labels) -> bool {
         self.matchers.iter().all(|matcher| matcher.matches_labels(labels))
+    }
+}
+
+impl NewSilence {
+    /// Whether it can be a silence at all. The sentences are those that Alertmanager's users know.
+    pub(crate) fn check(&self, now_ms: Millis) -> Result<(), AlertingError> {
+        let refused = |reason: &str| Err(AlertingError::SilenceRefused(reason.to_owned()));
+        if self.matchers.is_empty() {
+            return refused("at least one matcher required");
+        }
+        if self.matchers.len() > SILENCE_MATCHERS_MAX {
+            return refused(&format!("at most {SILENCE_MATCHERS_MAX} matchers"));
+        }
+        if let Some(at) = self.matchers.iter().position(|matcher| matcher.name.is_empty()) {
+            return refused(&format!("invalid label matcher {at}: invalid label name \"\""));
+        }
+        let matches_absent = |matcher: &Matcher| {
+            matches!(matcher.op, MatchOp::Equal | MatchOp::Matches) && matcher.matches("")
+        };
+        if self.matchers.iter().all(matches_absent) {
+            return refused("at least one matcher must not match the empty string");
+        }
+        if self.ends_ms <= self.starts_ms {
+            return refused("start time must be before end time");
+        }
+        if self.ends_ms <= now_ms {
+            return refused("end time can't be in the past");
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! Nothing here waits or does I/O; the handle writes the changes in one transaction before anybody sees them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use agent_model::Millis;
 
@@ -10,7 +11,7 @@ use crate::detection::DetectionAlert;
 use crate::group::Group;
 use crate::outbox::Waiting;
 use crate::routing::Routing;
-use crate::silence::Silence;
+use crate::silence::{Silence, SilenceState};
 use crate::storm::DetectionRate;
 
 pub(crate) struct State {
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) silences: BTreeMap<String, Silence>,
     /// The silences that were active when groups were last looked at.
     pub(crate) silences_active: BTreeSet<String>,
+    /// The time intervals that held then.
+    pub(crate) intervals_holding: BTreeSet<Arc<str>>,
     pub(crate) outbox: BTreeMap<String, Waiting>,
     pub(crate) checkpoint_ms: Millis,
     pub(crate) pruned_ms: Option<Millis>,
@@ -86,6 +89,7 @@ impl State {
             groups: BTreeMap::new(),
             silences: BTreeMap::new(),
             silences_active: BTreeSet::new(),
+            intervals_holding: BTreeSet::new(),
             outbox: BTreeMap::new(),
             checkpoint_ms: 0,
             pruned_ms: None,
@@ -163,6 +167,20 @@ impl State {
             if alerts.is_empty() {
                 self.by_rule.remove(rule);
             }
+        }
+    }
+
+    pub(crate) fn keep_silence(&mut self, silence: Silence) {
+        self.batch.silences.insert(silence.id.clone());
+        self.silences.insert(silence.id.clone(), silence);
+    }
+
+    /// Ends a silence now, unless it has ended.
+    pub(crate) fn expire_silence(&mut self, id: &str, now_ms: Millis) {
+        let Some(silence) = self.silences.get_mut(id) else { return };
+        if silence.state(now_ms) != SilenceState::Expired {
+            silence.expire(now_ms);
+            self.batch.silences.insert(id.to_owned());
         }
     }
 

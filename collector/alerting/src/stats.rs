@@ -54,10 +54,24 @@ pub(crate) struct Counters {
     detections_grouped: AtomicU64,
     /// Failed attempts by receiver; there are as many as `alerting.yml` names.
     failed_by_receiver: Mutex<BTreeMap<Arc<str>, u64>>,
+    /// Attempts, and those of them that failed, by kind of integration.
+    by_kind: Mutex<BTreeMap<String, (u64, u64)>>,
 }
 
 impl Counters {
-    pub(crate) fn attempted(&self, receiver: &Arc<str>, number: u32, delivered: bool) {
+    pub(crate) fn attempted(
+        &self,
+        receiver: &Arc<str>,
+        integration: &str,
+        number: u32,
+        delivered: bool,
+    ) {
+        let kind = integration.split('/').next().unwrap_or(integration);
+        let mut by_kind = self.by_kind.lock().unwrap_or_else(PoisonError::into_inner);
+        let (attempts, failed) = by_kind.entry(kind.to_owned()).or_default();
+        *attempts += 1;
+        *failed += u64::from(!delivered);
+        drop(by_kind);
         if !delivered {
             let mut failed = self.failed_by_receiver.lock().unwrap_or_else(PoisonError::into_inner);
             *failed.entry(Arc::clone(receiver)).or_default() += 1;
@@ -80,6 +94,10 @@ impl Counters {
         ] {
             counter.fetch_add(more, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn attempts_by_kind(&self) -> BTreeMap<String, (u64, u64)> {
+        self.by_kind.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every receiver there is, also those that never failed: a counter begins at 0.

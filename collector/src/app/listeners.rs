@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{AGENTS_ADDRESS_FILE, AppError, Parts, SETUP_CODE_FILE, WEB_ADDRESS_FILE};
 use crate::agents_api::AgentsApi;
+use crate::alertmanager::{Figures, Manager};
 use crate::api_tokens::ApiTokens;
 use crate::authority::{self, Authority};
 use crate::http::{Gate, WebApi};
@@ -22,6 +23,9 @@ use crate::{agents_api, clock, http, tls, token};
 
 /// Browsers and tools at once; a further one waits in the kernel's queue.
 const WEB_CONNECTIONS_MAX: usize = 1_000;
+
+/// Alertmanager's default of `--data.retention`: its API shows silences that long after their end.
+const SILENCES_KEPT_MS: i64 = 120 * 3_600_000;
 
 impl Parts {
     pub(super) async fn listen_for_agents(
@@ -63,7 +67,14 @@ impl Parts {
         let web = self.config.web.clone();
         let inventory = self.stores.inventory.clone();
         let api_tokens = ApiTokens::open(inventory.clone()).await.map_err(StoresError::from)?;
+        let alertmanager = Manager {
+            alerting: self.stores.alerting.clone(),
+            figures: Figures::new()?,
+            started_ms: clock::now_ms(),
+            silences_kept_ms: SILENCES_KEPT_MS,
+        };
         let api = WebApi {
+            alertmanager: Arc::new(alertmanager),
             inventory,
             api_tokens,
             pushes,

@@ -42,6 +42,11 @@ const NEEDS: &[Need] = &[
         Source::Debian("prometheus"),
         "shipped rules and their tests are files that promtool takes; its server answers as ours",
     ),
+    need(
+        "amtool",
+        Source::Debian("prometheus-alertmanager"),
+        "it is run against our alerting, and its server answers as ours",
+    ),
     need("restic", Source::Debian("restic"), "backups are read from real repositories"),
     need("mkfs.xfs", Source::Debian("xfsprogs"), "a full disk is tried on a real file system"),
     need("systemd-analyze", Source::Debian("systemd"), "the units in deploy/systemd are verified"),

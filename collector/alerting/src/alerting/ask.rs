@@ -60,12 +60,21 @@ impl Alerting {
     }
 
     pub async fn groups(&self, now_ms: Millis) -> Result<Vec<GroupStatus>, AlertingError> {
-        self.look(now_ms, |state| state.groups.values().map(|group| group.status()).collect()).await
+        self.look(now_ms, |state| {
+            let holding = state.routing.intervals_holding(now_ms);
+            state.groups.values().map(|group| group.status(&holding)).collect()
+        })
+        .await
     }
 
     /// Every silence that is kept, also those that ended.
     pub async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
         self.inner.store.silences().await
+    }
+
+    /// One silence, also one that has ended.
+    pub async fn silence(&self, id: &str) -> Result<Option<Silence>, AlertingError> {
+        self.inner.store.silence(id).await
     }
 
     /// Notifications in whatever state, newest first.
@@ -97,6 +106,11 @@ impl Alerting {
         now_ms: Millis,
     ) -> Result<BTreeMap<Arc<str>, u64>, AlertingError> {
         self.look(now_ms, |state| self.inner.counters.failed_by_receiver(state)).await
+    }
+
+    /// Attempts to send, and those of them that failed, since the start of the process, by kind of integration.
+    pub fn attempts_by_kind(&self) -> BTreeMap<String, (u64, u64)> {
+        self.inner.counters.attempts_by_kind()
     }
 
     pub async fn stats(&self, now_ms: Millis) -> Result<Stats, AlertingError> {

@@ -19,20 +19,22 @@ use super::{Group, Told};
 /// Looks at every group whose time has come. Rows in `in_flight` are on their way and stay as they are.
 pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms: Millis) {
     note_silences(state, now_ms);
+    note_intervals(state, now_ms);
     let is_due = |group: &Group| group.due_ms().is_some_and(|due| due <= now_ms);
     let due: Vec<String> =
         state.groups.values().filter(|group| is_due(group)).map(|group| group.id.clone()).collect();
     if due.is_empty() {
         return;
     }
-    let State { routing, alerts, groups, silences, outbox, batch, .. } = state;
+    let State { routing, alerts, groups, silences, intervals_holding, outbox, batch, .. } = state;
     let waiting = waiting_of(outbox, &due, in_flight);
     let mutes = Mutes::new(alerts, silences, &routing.inhibit_rules, now_ms);
     for id in due {
         let Some(group) = groups.get_mut(&id) else { continue };
         let waiting = waiting.get(&id).map_or(&[][..], Vec::as_slice);
         let mut flush = Flush { routing, outbox, batch, waiting, now_ms };
-        flush.group(group, &Members::of(group, alerts, &mutes));
+        let told_now = group.timing.muted_by(intervals_holding).is_empty();
+        flush.group(group, &Members::of(group, alerts, told_now.then_some(&mutes)));
         if group.members.is_empty() {
             groups.remove(&id);
             batch.groups.remove(&id);
@@ -73,6 +75,15 @@ fn note_silences(state: &mut State, now_ms: Millis) {
     }
 }
 
+/// When a time interval begins or ends, likewise.
+fn note_intervals(state: &mut State, now_ms: Millis) {
+    let holding = state.routing.intervals_holding(now_ms);
+    if holding != state.intervals_holding {
+        state.intervals_holding = holding;
+        state.mark_all_groups();
+    }
+}
+
 /// Resolved alerts that no group waits for are history.
 pub(crate) fn close_told(state: &mut State) {
     let resolved = state.alerts.values().filter(|alert| alert.state == AlertState::Resolved);
@@ -101,7 +112,8 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn of(group: &Group, alerts: &'a BTreeMap<u64, Alert>, mutes: &Mutes<'_>) -> Self {
+    /// Without `mutes` all of the group is muted.
+    fn of(group: &Group, alerts: &'a BTreeMap<u64, Alert>, mutes: Option<&Mutes<'_>>) -> Self {
         let mut members = Self { firing: Vec::new(), resolved: Vec::new(), ended: BTreeSet::new() };
         for fingerprint in &group.members {
             let alert = alerts.get(fingerprint);
@@ -109,7 +121,7 @@ impl<'a> Members<'a> {
                 members.ended.insert(*fingerprint);
             }
             match alert {
-                Some(alert) if mutes.is_muted(&alert.labels) => {}
+                Some(alert) if mutes.is_none_or(|mutes| mutes.is_muted(&alert.labels)) => {}
                 Some(alert) if alert.is_firing() => members.firing.push(alert),
                 Some(alert) => members.resolved.push(alert),
                 None => {}
@@ -162,7 +174,7 @@ impl Flush<'_> {
             .copied()
             .collect();
         let unacknowledged = members.firing.iter().any(|alert| alert.acknowledgement.is_none());
-        let repeat_ms = told.last_ms.saturating_add(group.timing.repeat_interval_ms);
+        let repeat_ms = told.last_ms.saturating_add(group.timing.repeat_ms());
         let repeats = unacknowledged && self.now_ms >= repeat_ms;
         if has_new || !ended.is_empty() || repeats {
             let fits = self.outbox.len() < OUTBOX_MAX + replaced.len();
@@ -177,7 +189,7 @@ impl Flush<'_> {
             told.alerts.retain(|alert, _| !members.ended.contains(alert));
         }
         if unacknowledged && !told.alerts.is_empty() {
-            let due = told.last_ms.saturating_add(group.timing.repeat_interval_ms);
+            let due = told.last_ms.saturating_add(group.timing.repeat_ms());
             group.repeat_due_ms = group.repeat_due_ms.into_iter().chain([due]).min();
         }
         group.told.insert(Arc::clone(&integration.name), told);

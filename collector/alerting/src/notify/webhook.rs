@@ -2,6 +2,7 @@
 //! the zero time of Go as there), so that whatever takes Alertmanager's takes ours.
 //! Each carries `Idempotency-Key`, the same in every attempt.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, RequestBuilder, Response, redirect};
 use serde::Serialize;
 
-use crate::alert::{Annotations, fingerprint_text};
+use crate::alert::{Annotations, fingerprint_text, label_order};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::routing::{Authorization, SecretText, WebhookChannel};
 
@@ -144,9 +145,10 @@ fn payload<'a>(
     alerts_max: usize,
     external_url: &'a str,
 ) -> Payload<'a> {
-    let all = &notification.alerts;
+    let mut all: Vec<&NotifiedAlert> = notification.alerts.iter().collect();
+    all.sort_by(|one, other| alertmanagers_order(&one.labels, &other.labels));
     let kept = if alerts_max == 0 { all.len() } else { alerts_max.min(all.len()) };
-    let annotations = |alert: &'a NotifiedAlert| {
+    let annotations = |alert: &&'a NotifiedAlert| {
         alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
     };
     Payload {
@@ -164,16 +166,27 @@ fn payload<'a>(
 }
 
 fn payload_alert<'a>(alert: &'a NotifiedAlert, external_url: &str) -> PayloadAlert<'a> {
-    let fingerprint = fingerprint_text(alert.fingerprint);
+    let ours = || alert_address(external_url, alert.fingerprint);
     PayloadAlert {
         status: status(alert.resolved_ms.is_none()),
         labels: map_of(&alert.labels),
         annotations: &alert.annotations,
         starts_at: rfc3339(alert.starts_ms),
         ends_at: alert.resolved_ms.map_or_else(|| NO_END.to_owned(), rfc3339),
-        generator_url: alert_address(external_url, alert.fingerprint),
-        fingerprint,
+        generator_url: alert.generator_url.as_deref().map_or_else(ours, str::to_owned),
+        fingerprint: fingerprint_text(alert.labels.fnv_fingerprint()),
     }
+}
+
+/// By job, then by instance, those without last; then by labels (alertmanager, types/types.go).
+fn alertmanagers_order(one: &Labels, other: &Labels) -> Ordering {
+    let by = |name: &str| match (one.get(name), other.get(name)) {
+        (Some(one), Some(other)) => one.cmp(other),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    };
+    by("job").then_with(|| by("instance")).then_with(|| label_order(one, other))
 }
 
 fn status(is_firing: bool) -> &'static str {

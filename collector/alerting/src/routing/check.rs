@@ -9,6 +9,7 @@ use agent_yaml::{At, Document, Duration, Place, Text};
 use super::{GroupBy, InhibitRule, Receiver, Route, Routing, Timing};
 use super::{matcher_text, raw};
 
+mod intervals;
 mod receivers;
 
 /// Alertmanager's default of `resolve_timeout`.
@@ -21,6 +22,8 @@ pub(super) fn default_timing() -> Timing {
         group_wait_ms: 30_000,
         group_interval_ms: 5 * 60_000,
         repeat_interval_ms: 4 * 3_600_000,
+        muted_during: Vec::new(),
+        active_during: Vec::new(),
     }
 }
 
@@ -31,6 +34,8 @@ pub(super) fn default_detection_timing(of_rules: &Timing) -> Timing {
         group_wait_ms: 0,
         group_interval_ms: 0,
         repeat_interval_ms: of_rules.repeat_interval_ms,
+        muted_during: Vec::new(),
+        active_during: Vec::new(),
     }
 }
 
@@ -38,7 +43,11 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     let file: raw::File = document.read()?;
     let mut check = Check { document, problems: Vec::new() };
     let receivers = check.receivers(&file);
-    let names: BTreeSet<&str> = receivers.iter().map(|receiver| receiver.name.as_ref()).collect();
+    let intervals = intervals::ready(&mut check, &file);
+    let names = Names {
+        receivers: receivers.iter().map(|receiver| receiver.name.as_ref()).collect(),
+        intervals: intervals.iter().map(|interval| Arc::clone(&interval.name)).collect(),
+    };
     let mut routes = Vec::new();
     check.root(&file.route, &names, &mut routes);
     let inhibit_rules = file.inhibit_rules.iter().map(|rule| check.inhibit_rule(rule)).collect();
@@ -51,13 +60,21 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         receivers: receivers.into(),
         routes: routes.into(),
         inhibit_rules,
+        intervals: intervals.into(),
         resolve_timeout_ms: resolve_timeout.map_or(RESOLVE_TIMEOUT_MS, Duration::as_millis),
+        written: super::written::written(document),
     })
 }
 
 struct Check<'a> {
     document: &'a Document,
     problems: Vec<Problem>,
+}
+
+/// What routes may name.
+struct Names<'a> {
+    receivers: BTreeSet<&'a str>,
+    intervals: BTreeSet<Arc<str>>,
 }
 
 /// What a route hands down to its children.
@@ -87,13 +104,16 @@ impl Check<'_> {
         receivers
     }
 
-    fn root(&mut self, raw: &raw::Route, names: &BTreeSet<&str>, routes: &mut Vec<Route>) {
+    fn root(&mut self, raw: &raw::Route, names: &Names<'_>, routes: &mut Vec<Route>) {
         let whole = Place::default();
         if raw.receiver.is_none() {
             self.problem(&whole, "the root `route` needs a `receiver`");
         }
         if !(raw.matchers.is_empty() && raw.equals.is_empty() && raw.match_re.is_empty()) {
             self.problem(&whole, "the root `route` takes every alert: it can have no matchers");
+        }
+        for name in raw.mute_time_intervals.iter().chain(&raw.active_time_intervals) {
+            self.problem(&name.place, "the root `route` can have no time intervals");
         }
         if raw.continues {
             self.problem(&whole, "the root `route` has no sibling to `continue` with");
@@ -116,12 +136,12 @@ impl Check<'_> {
         raw: &raw::Route,
         above: &Inherited,
         is_root: bool,
-        names: &BTreeSet<&str>,
+        names: &Names<'_>,
         routes: &mut Vec<Route>,
     ) -> usize {
         let mut here = above.clone();
         if let Some(receiver) = &raw.receiver {
-            if !names.contains(receiver.value.as_str()) {
+            if !names.receivers.contains(receiver.value.as_str()) {
                 let message = format!("there is no receiver {:?}", receiver.value);
                 self.problem(&receiver.place, message);
             }
@@ -133,6 +153,12 @@ impl Check<'_> {
         if !is_root {
             self.overlay(&mut here.timing, raw);
             self.overlay(&mut here.detection_timing, raw);
+            let muted = self.intervals(&raw.mute_time_intervals, names);
+            let active = self.intervals(&raw.active_time_intervals, names);
+            for timing in [&mut here.timing, &mut here.detection_timing] {
+                timing.muted_during.clone_from(&muted);
+                timing.active_during.clone_from(&active);
+            }
         }
         let index = routes.len();
         routes.push(Route {
@@ -149,6 +175,19 @@ impl Check<'_> {
             below.map(|child| self.route(&child.value, &here, false, names, routes)).collect();
         routes[index].children = children;
         index
+    }
+
+    fn intervals(&mut self, given: &[At<String>], names: &Names<'_>) -> Vec<Arc<str>> {
+        let mut found = Vec::new();
+        for name in given {
+            match names.intervals.get(name.value.as_str()) {
+                Some(known) => found.push(Arc::clone(known)),
+                None => {
+                    self.problem(&name.place, format!("there is no time interval {:?}", name.value))
+                }
+            }
+        }
+        found
     }
 
     /// What a route says itself replaces what it inherited.

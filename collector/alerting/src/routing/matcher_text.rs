@@ -1,13 +1,20 @@
 //! Matchers as text: `severity="critical"`, `team=~"a|b"`, several in one with commas, `{}` around or not.
-//! The syntax is Alertmanager's (alertmanager, matcher/parse): names and values may stand bare or in double quotes.
+//! The syntax is Alertmanager's (alertmanager, matcher/parse): names and values may stand bare or in double quotes. What
+//! the older syntax can read is read by it, as Alertmanager does, so that no file changes its meaning.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use agent_model::{MatchOp, Matcher};
 
+use super::classic;
+
 /// Reads one or more matchers. The error says what would be right.
 pub fn matchers_from_text(text: &str) -> Result<Vec<Matcher>, String> {
+    classic::matchers(text).or_else(|_| with_any_name(text))
+}
+
+fn with_any_name(text: &str) -> Result<Vec<Matcher>, String> {
     let trimmed = text.trim();
     let inner = match (trimmed.strip_prefix('{'), trimmed.ends_with('}')) {
         (Some(rest), true) => &rest[..rest.len() - 1],
@@ -43,7 +50,7 @@ pub fn matchers_text(matchers: &[Matcher]) -> String {
     format!("{{{}}}", texts.join(","))
 }
 
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 

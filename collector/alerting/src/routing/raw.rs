@@ -13,6 +13,43 @@ pub(super) struct File {
     pub(super) inhibit_rules: Vec<InhibitRule>,
     #[deserr(default)]
     pub(super) receivers: Vec<Receiver>,
+    #[deserr(default)]
+    pub(super) time_intervals: Vec<NamedIntervals>,
+    /// What `time_intervals` were called before.
+    #[deserr(default)]
+    pub(super) mute_time_intervals: Vec<NamedIntervals>,
+}
+
+#[derive(Debug, Deserr)]
+#[deserr(error = Findings, deny_unknown_fields)]
+pub(super) struct NamedIntervals {
+    pub(super) name: At<String>,
+    #[deserr(default)]
+    pub(super) time_intervals: Vec<Span>,
+}
+
+#[derive(Debug, Deserr)]
+#[deserr(error = Findings, deny_unknown_fields)]
+pub(super) struct Span {
+    #[deserr(default)]
+    pub(super) times: Vec<At<Times>>,
+    #[deserr(default)]
+    pub(super) weekdays: Vec<At<Text>>,
+    #[deserr(default)]
+    pub(super) days_of_month: Vec<At<Text>>,
+    #[deserr(default)]
+    pub(super) months: Vec<At<Text>>,
+    #[deserr(default)]
+    pub(super) years: Vec<At<Text>>,
+    #[deserr(default)]
+    pub(super) location: Option<At<String>>,
+}
+
+#[derive(Debug, Deserr)]
+#[deserr(error = Findings, deny_unknown_fields)]
+pub(super) struct Times {
+    pub(super) start_time: Text,
+    pub(super) end_time: Text,
 }
 
 #[derive(Debug, Deserr)]
@@ -55,6 +92,10 @@ pub(super) struct Route {
     pub(super) group_interval: Option<At<Duration>>,
     #[deserr(default)]
     pub(super) repeat_interval: Option<At<Duration>>,
+    #[deserr(default)]
+    pub(super) mute_time_intervals: Vec<At<String>>,
+    #[deserr(default)]
+    pub(super) active_time_intervals: Vec<At<String>>,
     #[deserr(default)]
     pub(super) routes: Vec<At<Route>>,
 }

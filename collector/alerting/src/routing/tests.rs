@@ -63,7 +63,7 @@ fn unknown_keys_are_refused() {
     check(
         "route: {receiver: a, group_weight: 3s}\nreceivers: [{name: a, slack_configs: []}]\n",
         expect![[r#"
-            alerting.yml:1: unknown key `group_weight`; known here: receiver, matchers, match, match_re, group_by, continue, group_wait, group_interval, repeat_interval, routes
+            alerting.yml:1: unknown key `group_weight`; known here: receiver, matchers, match, match_re, group_by, continue, group_wait, group_interval, repeat_interval, mute_time_intervals, active_time_intervals, routes
             alerting.yml:2: unknown key `slack_configs`; known here: name, webhook_configs, email_configs"#]],
     );
 }
@@ -108,7 +108,12 @@ fn matchers_read_back_as_they_were_written() {
     }
     assert_eq!(matchers_text(&matchers_from_text(" a = b , c=~d ").unwrap()), "{a=\"b\",c=~\"d\"}");
     assert_eq!(matchers_text(&matchers_from_text(r#"a=~"\d""#).unwrap()), r#"{a=~"\\d"}"#);
-    for wrong in ["a", "=b", "a==b", "a=\"b", "{a=b", "a=b c=d", "a=~\"(\"", "a<b"] {
+    for (text, same) in
+        [("a==b", r#"{a="=b"}"#), ("a=b c=d", r#"{a="b c=d"}"#), ("a=", r#"{a=""}"#)]
+    {
+        assert_eq!(matchers_text(&matchers_from_text(text).unwrap()), same);
+    }
+    for wrong in ["a", "=b", "a=\"b", "\"ô=b", "ô=b c=d", "a=~\"(\"", "a<b", "a=\"b\"c"] {
         assert!(matchers_from_text(wrong).is_err(), "{wrong}");
     }
 }

@@ -90,16 +90,17 @@ async fn write_outbox(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), 
 }
 
 async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), sqlx::Error> {
-    let rule = match &alert.source {
-        AlertSource::Rule(rule) => Some(rule.as_str()),
-        AlertSource::Detection => None,
+    let (rule, by_timeout) = match &alert.source {
+        AlertSource::Rule(rule) => (Some(rule.as_str()), false),
+        AlertSource::Detection => (None, false),
+        AlertSource::Posted { by_timeout, .. } => (None, *by_timeout),
     };
     let acknowledgement = alert.acknowledgement.as_ref();
     sqlx::query(
         "INSERT INTO alerts (fingerprint, labels, annotations, rule, state, value, active_since_ms, \
          firing_since_ms, last_true_ms, absent_since_ms, ends_ms, resolved_ms, acknowledged_ms, \
-         acknowledged_by, acknowledged_note, is_open) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         acknowledged_by, acknowledged_note, is_open, generator_url, ends_by_timeout) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
          ON CONFLICT (fingerprint) DO UPDATE SET labels = excluded.labels, \
          annotations = excluded.annotations, rule = excluded.rule, state = excluded.state, \
          value = excluded.value, active_since_ms = excluded.active_since_ms, \
@@ -107,7 +108,8 @@ async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), s
          absent_since_ms = excluded.absent_since_ms, ends_ms = excluded.ends_ms, \
          resolved_ms = excluded.resolved_ms, acknowledged_ms = excluded.acknowledged_ms, \
          acknowledged_by = excluded.acknowledged_by, acknowledged_note = excluded.acknowledged_note, \
-         is_open = excluded.is_open",
+         is_open = excluded.is_open, generator_url = excluded.generator_url, \
+         ends_by_timeout = excluded.ends_by_timeout",
     )
     .bind(fingerprint_text(alert.fingerprint))
     .bind(labels_json(&alert.labels))
@@ -125,6 +127,8 @@ async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), s
     .bind(acknowledgement.map(|ack| ack.by.as_str()))
     .bind(acknowledgement.map(|ack| ack.note.as_str()))
     .bind(i64::from(is_open))
+    .bind(alert.generator_url().map(AsRef::as_ref))
+    .bind(i64::from(by_timeout))
     .execute(sql)
     .await?;
     Ok(())

@@ -91,6 +91,9 @@ struct AlertRow {
     annotations: Annotations,
     starts_ms: Millis,
     resolved_ms: Option<Millis>,
+    /// Absent in rows from before alerts were posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generator_url: Option<String>,
 }
 
 pub(super) fn content_json(notification: &Notification) -> String {
@@ -99,6 +102,7 @@ pub(super) fn content_json(notification: &Notification) -> String {
         annotations: (*alert.annotations).clone(),
         starts_ms: alert.starts_ms,
         resolved_ms: alert.resolved_ms,
+        generator_url: alert.generator_url.as_deref().map(str::to_owned),
     });
     json(&ContentRow { group_labels: map_of(&notification.group_labels), alerts: alerts.collect() })
 }
@@ -113,6 +117,7 @@ pub(super) fn content_from(text: &str) -> Result<(Labels, Vec<NotifiedAlert>), A
             annotations: Arc::new(alert.annotations),
             starts_ms: alert.starts_ms,
             resolved_ms: alert.resolved_ms,
+            generator_url: alert.generator_url.map(Arc::from),
         }
     });
     Ok((Labels::new(row.group_labels), alerts.collect()))

@@ -70,7 +70,7 @@ where
 pub(super) fn alert_from(row: &SqliteRow) -> Result<Alert, AlertingError> {
     let state: &str = column(row, "state")?;
     let state = AlertState::ALL.into_iter().find(|known| known.name() == state);
-    let rule: Option<String> = column(row, "rule")?;
+    let source = source_from(row)?;
     let acknowledged_ms: Option<Millis> = column(row, "acknowledged_ms")?;
     let by: Option<String> = column(row, "acknowledged_by")?;
     let note: Option<String> = column(row, "acknowledged_note")?;
@@ -80,7 +80,7 @@ pub(super) fn alert_from(row: &SqliteRow) -> Result<Alert, AlertingError> {
         fingerprint: labels.fingerprint(),
         labels,
         annotations: Arc::new(annotations_from(column(row, "annotations")?)?),
-        source: rule.map_or(AlertSource::Detection, AlertSource::Rule),
+        source,
         state: state.ok_or_else(|| damaged("an alert's state", "another word"))?,
         value: value.unwrap_or(f64::NAN),
         active_since_ms: column(row, "active_since_ms")?,
@@ -95,6 +95,18 @@ pub(super) fn alert_from(row: &SqliteRow) -> Result<Alert, AlertingError> {
             at_ms,
         }),
     })
+}
+
+fn source_from(row: &SqliteRow) -> Result<AlertSource, AlertingError> {
+    if let Some(rule) = column(row, "rule")? {
+        return Ok(AlertSource::Rule(rule));
+    }
+    let generator_url: Option<&str> = column(row, "generator_url")?;
+    let by_timeout = column::<i64>(row, "ends_by_timeout")? != 0;
+    Ok(generator_url.map_or(AlertSource::Detection, |url| AlertSource::Posted {
+        generator_url: Arc::from(url),
+        by_timeout,
+    }))
 }
 
 /// A group with what it knows; timing and members come from the routing, in `State::regroup`.

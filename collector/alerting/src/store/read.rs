@@ -152,6 +152,16 @@ impl Store {
         rows.iter().map(record).collect()
     }
 
+    /// One silence, also one that has ended.
+    pub(crate) async fn silence(&self, id: &str) -> Result<Option<Silence>, AlertingError> {
+        let row = sqlx::query("SELECT * FROM silences WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("looking a silence up"))?;
+        row.as_ref().map(silence_from).transpose()
+    }
+
     /// Every silence that is kept, ended ones too, the one that ends last first.
     pub(crate) async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
         let rows = self.rows("SELECT * FROM silences ORDER BY ends_ms DESC, id").await?;

@@ -11,6 +11,7 @@ mod kill;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod posted;
 mod restart;
 #[cfg(test)]
 mod timeline;

@@ -239,3 +239,51 @@ async fn a_short_relapse_before_the_end_was_told_is_not_lost() {
     let told = world.pass_to(START + 5 * MINUTE, START + HOUR).await;
     assert_eq!(told, [at(450, "resolved[Slow a]")]);
 }
+
+#[tokio::test]
+async fn a_route_is_muted_for_its_intervals_and_told_afterwards() {
+    // It begins at 08:12 on a Saturday in Vietnam.
+    let config = "
+route:
+  receiver: hook
+  group_by: [alertname]
+  group_wait: 30s
+  group_interval: 5m
+  routes:
+    - matchers: ['alertname=DiskFull']
+      mute_time_intervals: [weekend mornings]
+time_intervals:
+  - name: weekend mornings
+    time_intervals:
+      - weekdays: ['saturday', 'sunday']
+        times: [{start_time: '06:00', end_time: '09:00'}]
+        location: Asia/Ho_Chi_Minh
+receivers: [{name: hook, webhook_configs: [{url: URL/hook}]}]
+";
+    let world = World::new(config).await;
+    world.observe(START, &["a"]).await;
+    let groups = world.alerting.groups(START).await.unwrap();
+    assert_eq!(groups[0].muted_by, ["weekend mornings".into()]);
+    let told = world.pass_to(START, START + HOUR).await;
+    assert_eq!(told, [at(48 * 60, "firing[DiskFull a]")]);
+    assert_eq!(world.alerting.groups(START + HOUR).await.unwrap()[0].muted_by, []);
+}
+
+#[tokio::test]
+async fn a_route_that_is_active_at_times_is_muted_at_all_others() {
+    let config = "
+route:
+  receiver: hook
+  group_wait: 30s
+  routes: [{matchers: [alertname=DiskFull], active_time_intervals: [office, never]}]
+time_intervals:
+  - {name: office, time_intervals: [{times: [{start_time: '02:00', end_time: '10:00'}]}]}
+  - {name: never, time_intervals: [{years: ['1999']}]}
+receivers: [{name: hook, webhook_configs: [{url: URL/hook}]}]
+";
+    let world = World::new(config).await;
+    // 01:12 UTC.
+    world.observe(START, &["a"]).await;
+    let told = world.pass_to(START, START + HOUR).await;
+    assert_eq!(told, [at(48 * 60, "firing[DiskFull a]")]);
+}

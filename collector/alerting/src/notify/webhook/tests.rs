@@ -18,6 +18,7 @@ fn notification() -> Notification {
             ])),
             starts_ms: 1_795_223_520_250,
             resolved_ms,
+            generator_url: None,
         }
     };
     Notification {
@@ -52,7 +53,7 @@ fn the_payload_is_alertmanagers_version_4() {
               "startsAt": "2026-11-21T01:12:00.25Z",
               "endsAt": "0001-01-01T00:00:00Z",
               "generatorURL": "http://hd/#/alerts?wanted=fc90da942b4b1502",
-              "fingerprint": "fc90da942b4b1502"
+              "fingerprint": "2d1f268574210637"
             },
             {
               "status": "resolved",
@@ -67,7 +68,7 @@ fn the_payload_is_alertmanagers_version_4() {
               "startsAt": "2026-11-21T01:12:00.25Z",
               "endsAt": "2026-11-21T01:13:00Z",
               "generatorURL": "http://hd/#/alerts?wanted=9c263be528a19813",
-              "fingerprint": "9c263be528a19813"
+              "fingerprint": "2d1b2685741d1d60"
             }
           ],
           "groupLabels": {

@@ -28,6 +28,7 @@ fn notification(count: i64) -> Notification {
             ),
             starts_ms: 1_795_223_520_000,
             resolved_ms: (at % 2 == 1).then_some(1_795_223_520_000 + 95 * 60_000),
+            generator_url: None,
         }
     });
     Notification {

@@ -1,0 +1,180 @@
+//! Alerts that other programs post, as Prometheus does: each says itself how long it fires unless it is posted again.
+//!
+//! Follows Alertmanager (alertmanager, api/v2 and provider/mem): a start or an end that is not given, overlapping
+//! posts of one alert, and what is refused. One thing differs: a restart forgets no alert, and who posts has the time
+//! of `resolve_timeout` after it to say so again.
+
+use std::sync::Arc;
+
+use agent_model::{Labels, Millis};
+
+use crate::alert::{Alert, AlertSource, AlertState, Annotations};
+use crate::limits::ALERTS_MAX;
+use crate::state::State;
+
+/// One alert as it was posted. Labels with an empty value are none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PostedAlert {
+    pub labels: Labels,
+    pub annotations: Annotations,
+    pub generator_url: String,
+    pub starts_ms: Option<Millis>,
+    /// Without it the alert ends after `resolve_timeout`.
+    pub ends_ms: Option<Millis>,
+}
+
+/// What became of the alerts of one post.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PostOutcome {
+    pub firing: usize,
+    pub resolved: usize,
+    /// Why each of the others is no alert; the valid ones were taken.
+    pub invalid: Vec<String>,
+    /// Not taken: there are [`ALERTS_MAX`] already.
+    pub refused: usize,
+}
+
+/// An alert with its times filled in.
+struct Timed<'a> {
+    posted: &'a PostedAlert,
+    starts_ms: Millis,
+    ends_ms: Millis,
+    by_timeout: bool,
+}
+
+pub(crate) fn post(state: &mut State, posts: &[PostedAlert], now_ms: Millis) -> PostOutcome {
+    let mut outcome = PostOutcome::default();
+    for posted in posts {
+        let timed = Timed::new(posted, state.routing.resolve_timeout_ms, now_ms);
+        if timed.ends_ms > now_ms {
+            outcome.firing += 1;
+        } else {
+            outcome.resolved += 1;
+        }
+        match timed.check() {
+            Ok(()) if take(state, &timed, now_ms) => {}
+            Ok(()) => outcome.refused += 1,
+            Err(reason) => outcome.invalid.push(reason),
+        }
+    }
+    outcome
+}
+
+/// Who posts could not reach us while we were away: what ended meanwhile gets the time to be posted again.
+pub(crate) fn forgive_absence(state: &mut State, now_ms: Millis) {
+    let until_ms = now_ms.saturating_add(state.routing.resolve_timeout_ms);
+    for alert in state.alerts.values_mut() {
+        if alert.is_firing() && alert.is_posted() && alert.ends_ms.is_none_or(|at| at <= now_ms) {
+            alert.ends_ms = Some(until_ms);
+        }
+    }
+}
+
+impl<'a> Timed<'a> {
+    fn new(posted: &'a PostedAlert, resolve_timeout_ms: Millis, now_ms: Millis) -> Self {
+        let timeout_ms = now_ms.saturating_add(resolve_timeout_ms);
+        Self {
+            posted,
+            starts_ms: posted.starts_ms.or(posted.ends_ms).unwrap_or(now_ms),
+            ends_ms: posted.ends_ms.unwrap_or(timeout_ms),
+            by_timeout: posted.ends_ms.is_none(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.ends_ms < self.starts_ms {
+            return Err("start time must be before end time".to_owned());
+        }
+        if self.posted.labels.is_empty() {
+            return Err("at least one label pair required".to_owned());
+        }
+        if self.posted.labels.iter().any(|label| label.name.is_empty()) {
+            return Err("invalid label set: invalid name \"\"".to_owned());
+        }
+        if self.posted.annotations.contains_key("") {
+            return Err("invalid annotations: invalid name \"\"".to_owned());
+        }
+        Ok(())
+    }
+
+    fn alert(&self, now_ms: Millis) -> Alert {
+        Alert {
+            labels: self.posted.labels.clone(),
+            fingerprint: self.posted.labels.fingerprint(),
+            annotations: Arc::new(self.posted.annotations.clone()),
+            source: AlertSource::Posted {
+                generator_url: Arc::from(self.posted.generator_url.as_str()),
+                by_timeout: self.by_timeout,
+            },
+            state: AlertState::Firing,
+            value: 1.0,
+            active_since_ms: self.starts_ms,
+            firing_since_ms: Some(self.starts_ms),
+            last_true_ms: now_ms,
+            absent_since_ms: None,
+            ends_ms: Some(self.ends_ms),
+            resolved_ms: None,
+            acknowledgement: None,
+        }
+    }
+}
+
+/// Whether there was room for it.
+fn take(state: &mut State, timed: &Timed<'_>, now_ms: Millis) -> bool {
+    let mut next = timed.alert(now_ms);
+    let fingerprint = next.fingerprint;
+    let current = state.alerts.get(&fingerprint);
+    match current.filter(|alert| alert.state != AlertState::Resolved) {
+        Some(alert) if !alert.is_posted() => {
+            // A rule of ours has the same labels: it knows better when they hold.
+            state.batch.counted.findings_disputed += 1;
+        }
+        Some(alert) => {
+            merge(alert, &mut next, now_ms);
+            prolong(state, next, now_ms);
+        }
+        // It ended before anybody heard of it: nobody is told.
+        None if timed.ends_ms <= now_ms => {}
+        None if current.is_none() && state.alerts.len() >= ALERTS_MAX => {
+            state.batch.counted.alerts_refused += 1;
+            return false;
+        }
+        None => state.put(next, now_ms, ""),
+    }
+    true
+}
+
+/// Two posts of one alert whose times overlap are one episode: the earlier start counts, and an end that was said
+/// outright is not taken back by an earlier one that is still to come.
+fn merge(old: &Alert, next: &mut Alert, now_ms: Millis) {
+    let (old_starts_ms, old_ends_ms) = (old.starts_ms(), old.ends_ms.unwrap_or(now_ms));
+    let (starts_ms, ends_ms) = (next.starts_ms(), next.ends_ms.unwrap_or(now_ms));
+    next.acknowledgement.clone_from(&old.acknowledgement);
+    let overlap = (ends_ms > old_starts_ms && ends_ms < old_ends_ms)
+        || (starts_ms > old_starts_ms && starts_ms < old_ends_ms);
+    if !overlap {
+        return;
+    }
+    next.active_since_ms = starts_ms.min(old_starts_ms);
+    next.firing_since_ms = Some(next.active_since_ms);
+    let by_timeout = matches!(old.source, AlertSource::Posted { by_timeout: true, .. });
+    if ends_ms > now_ms && old_ends_ms > ends_ms && !by_timeout {
+        next.ends_ms = Some(old_ends_ms);
+    }
+}
+
+fn prolong(state: &mut State, next: Alert, now_ms: Millis) {
+    let fingerprint = next.fingerprint;
+    let ends_ms = next.ends_ms.unwrap_or(now_ms);
+    let said = |alert: &Alert| (alert.starts_ms(), Arc::clone(&alert.annotations));
+    let changed = state.alerts.get(&fingerprint).is_none_or(|old| said(old) != said(&next));
+    if changed {
+        state.batch.alerts.insert(fingerprint);
+    } else {
+        state.batch.touched.insert(fingerprint);
+    }
+    state.alerts.insert(fingerprint, next);
+    if ends_ms <= now_ms {
+        state.resolve(fingerprint, ends_ms, "");
+    }
+}

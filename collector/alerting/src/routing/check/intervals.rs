@@ -1,0 +1,71 @@
+//! Checks of time intervals: every range can be read, every place on earth is known.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use agent_yaml::{At, Text};
+use jiff::tz::TimeZone;
+
+use super::super::intervals::{Range, Span, TimeInterval};
+use super::super::raw;
+use super::Check;
+
+pub(super) fn ready(check: &mut Check<'_>, file: &raw::File) -> Vec<TimeInterval> {
+    let mut seen = BTreeSet::new();
+    let mut intervals = Vec::new();
+    for named in file.time_intervals.iter().chain(&file.mute_time_intervals) {
+        if !seen.insert(&named.name.value) {
+            let message = format!("time interval {:?} is there twice", named.name.value);
+            check.problem(&named.name.place, message);
+        }
+        intervals.push(TimeInterval {
+            name: Arc::from(named.name.value.as_str()),
+            spans: named.time_intervals.iter().map(|raw| span(check, raw)).collect(),
+        });
+    }
+    intervals
+}
+
+fn span(check: &mut Check<'_>, raw: &raw::Span) -> Span {
+    let mut times = Vec::new();
+    for given in &raw.times {
+        match Range::of_times(&given.value.start_time.0, &given.value.end_time.0) {
+            Ok(range) => times.push(range),
+            Err(message) => check.problem(&given.place, message),
+        }
+    }
+    Span {
+        times,
+        weekdays: ranges(check, &raw.weekdays, Range::of_weekdays),
+        days_of_month: ranges(check, &raw.days_of_month, Range::of_days),
+        months: ranges(check, &raw.months, Range::of_months),
+        years: ranges(check, &raw.years, Range::of_years),
+        zone: raw.location.as_ref().map_or(TimeZone::UTC, |location| zone(check, location)),
+    }
+}
+
+fn ranges(
+    check: &mut Check<'_>,
+    given: &[At<Text>],
+    read: fn(&str) -> Result<Range, String>,
+) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    for text in given {
+        match read(&text.value.0) {
+            Ok(range) => ranges.push(range),
+            Err(message) => check.problem(&text.place, message),
+        }
+    }
+    ranges
+}
+
+fn zone(check: &mut Check<'_>, location: &At<String>) -> TimeZone {
+    if location.value == "Local" {
+        return TimeZone::system();
+    }
+    TimeZone::get(&location.value).unwrap_or_else(|error| {
+        let message = format!("there is no time zone {:?}: {error}", location.value);
+        check.problem(&location.place, message);
+        TimeZone::UTC
+    })
+}

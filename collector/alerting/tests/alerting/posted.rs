@@ -1,0 +1,144 @@
+//! Alerts that other programs post: their times, what of two posts is one episode, what is refused, a restart between.
+
+use std::collections::BTreeMap;
+
+use agent_model::{Labels, Millis};
+use collector_alerting::{ALERTS_MAX, AlertFilter, AlertState, PostOutcome, PostedAlert, Routing};
+
+use crate::harness::{HOUR, MINUTE, SECOND, SIMPLE, START, World, labels, open};
+
+fn posted(host: &str, starts: Option<Millis>, ends: Option<Millis>) -> PostedAlert {
+    PostedAlert {
+        labels: labels("DiskFull", host),
+        annotations: BTreeMap::new(),
+        generator_url: "http://prometheus/graph".to_owned(),
+        starts_ms: starts,
+        ends_ms: ends,
+    }
+}
+
+impl World {
+    async fn post(&self, posts: &[PostedAlert], now: Millis) -> PostOutcome {
+        self.alerting.post_alerts(posts, now).await.unwrap()
+    }
+}
+
+fn at(seconds: i64, text: &str) -> (i64, String) {
+    (seconds, text.to_owned())
+}
+
+#[tokio::test]
+async fn without_an_end_an_alert_ends_once_it_is_not_posted_for_the_resolve_timeout() {
+    let world = World::new(SIMPLE).await;
+    for minute in 0..4 {
+        let now = START + minute * MINUTE;
+        assert_eq!(world.post(&[posted("a", None, None)], now).await.firing, 1);
+    }
+    let told = world.pass_to(START, START + HOUR).await;
+    assert_eq!(told, [at(30, "firing[DiskFull a]"), at(8 * 60, "resolved[DiskFull a]")]);
+}
+
+#[tokio::test]
+async fn what_began_long_ago_has_waited_enough() {
+    let world = World::new(SIMPLE).await;
+    let end = Some(START + HOUR);
+    world.post(&[posted("a", Some(START - MINUTE), end)], START).await;
+    assert_eq!(world.pass_to(START, START + SECOND).await, [at(0, "firing[DiskFull a]")]);
+    world.post(&[posted("a", Some(START - MINUTE), Some(START + MINUTE))], START + MINUTE).await;
+    let told = world.pass_to(START + MINUTE, START + 6 * MINUTE).await;
+    assert_eq!(told, [at(300, "resolved[DiskFull a]")]);
+}
+
+#[tokio::test]
+async fn overlapping_posts_are_one_episode_from_the_earliest_start() {
+    let world = World::new(SIMPLE).await;
+    let times = async |now| {
+        let alerts = world.alerting.alerts(&AlertFilter::default(), now).await.unwrap();
+        let alert = &alerts[0].alert;
+        ((alert.starts_ms() - START) / MINUTE, (alert.ends_ms.unwrap() - START) / MINUTE)
+    };
+    let minutes = |minutes: i64| Some(START + minutes * MINUTE);
+    world.post(&[posted("a", minutes(-5), minutes(20))], START).await;
+    // A later start within: the earlier one counts, and an end that was said is not taken back by an earlier one.
+    world.post(&[posted("a", minutes(1), minutes(10))], START + MINUTE).await;
+    assert_eq!(times(START + MINUTE).await, (-5, 20));
+    world.post(&[posted("a", minutes(1), minutes(30))], START + MINUTE).await;
+    assert_eq!(times(START + MINUTE).await, (-5, 30));
+    // No overlap: what is said now is all there is.
+    world.post(&[posted("a", minutes(-9), minutes(40))], START + 2 * MINUTE).await;
+    assert_eq!(times(START + 2 * MINUTE).await, (-9, 40));
+}
+
+#[tokio::test]
+async fn the_valid_alerts_of_a_post_are_taken() {
+    let world = World::new(SIMPLE).await;
+    let nameless = PostedAlert { labels: Labels::empty(), ..posted("x", None, None) };
+    let backwards = posted("y", Some(START), Some(START - MINUTE));
+    let unnamed = PostedAlert { labels: Labels::new([("", "b")]), ..posted("z", None, None) };
+    let outcome = world.post(&[nameless, backwards, unnamed, posted("a", None, None)], START).await;
+    let reasons = [
+        "at least one label pair required",
+        "start time must be before end time",
+        "invalid label set: invalid name \"\"",
+    ];
+    assert_eq!(outcome.invalid, reasons);
+    let alerts = world.alerting.alerts(&AlertFilter::default(), START).await.unwrap();
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0].alert.labels, labels("DiskFull", "a"));
+}
+
+#[tokio::test]
+async fn what_ended_before_it_was_posted_is_told_nobody() {
+    let world = World::new(SIMPLE).await;
+    let outcome = world.post(&[posted("a", Some(START - HOUR), Some(START - MINUTE))], START).await;
+    assert_eq!((outcome.firing, outcome.resolved), (0, 1));
+    assert_eq!(world.pass_to(START, START + HOUR).await, []);
+}
+
+#[tokio::test]
+async fn a_rule_of_ours_keeps_the_alert_that_somebody_posts() {
+    let world = World::new(SIMPLE).await;
+    world.observe(START, &["a"]).await;
+    world.post(&[posted("a", None, Some(START + SECOND))], START).await;
+    world.alerting.tick(START + MINUTE).await.unwrap();
+    let stats = world.alerting.stats(START).await.unwrap();
+    assert_eq!((stats.alerts_firing, stats.findings_disputed), (1, 1));
+}
+
+#[tokio::test]
+async fn after_an_absence_of_ours_the_sender_has_time_to_say_it_again() {
+    let world = World::new(SIMPLE).await;
+    world.post(&[posted("a", None, None)], START).await;
+    world.pass_to(START, START + MINUTE).await;
+    world.alerting.close().await;
+    let back = START + 3 * HOUR;
+    let alerting = open(world.directory.path(), &world.receiver, SIMPLE, back).await;
+    let world = World { alerting, ..world };
+    let alerts = world.alerting.alerts(&AlertFilter::default(), back).await.unwrap();
+    let alert = &alerts[0].alert;
+    assert_eq!((alert.state, alert.starts_ms()), (AlertState::Firing, START));
+    assert_eq!(alert.generator_url().unwrap().as_ref(), "http://prometheus/graph");
+    let told = world.pass_to(back, back + HOUR).await;
+    assert_eq!(told, [at(3 * 3_600 + 300, "resolved[DiskFull a]")]);
+}
+
+#[tokio::test]
+async fn more_alerts_than_fit_are_refused_and_counted() {
+    let world = World::new(SIMPLE).await;
+    world.alerting.reload(Routing::nobody(), START).await.unwrap();
+    let posts: Vec<PostedAlert> =
+        (0..=ALERTS_MAX).map(|at| posted(&at.to_string(), None, None)).collect();
+    let outcome = world.post(&posts, START).await;
+    assert_eq!((outcome.firing, outcome.refused), (ALERTS_MAX + 1, 1));
+    assert_eq!(world.alerting.stats(START).await.unwrap().alerts_refused, 1);
+}
+
+#[tokio::test]
+async fn a_group_is_not_repeated_more_often_than_it_is_looked_at() {
+    let config = SIMPLE.replace("repeat_interval: 4h", "repeat_interval: 1s");
+    let world = World::new(&config).await;
+    world.post(&[posted("a", None, Some(START + HOUR))], START).await;
+    let told = world.pass_to(START, START + 11 * MINUTE).await;
+    let text = "firing[DiskFull a]";
+    assert_eq!(told, [at(30, text), at(330, text), at(630, text)]);
+}

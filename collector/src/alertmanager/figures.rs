@@ -1,0 +1,180 @@
+//! `/metrics` of an Alertmanager, under its names, as far as we have the figure.
+
+use std::sync::Arc;
+
+use agent_model::Millis;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use collector_alerting::{
+    AlertFilter, AlertState, AlertingError, PostOutcome, Silence, SilenceState,
+};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::Manager;
+use super::answer::Refusal;
+use crate::clock;
+
+#[derive(Clone)]
+pub struct Figures {
+    registry: Registry,
+    received: IntCounterVec,
+    invalid: IntCounterVec,
+    alerts: IntGaugeVec,
+    silences: IntGaugeVec,
+    groups: IntGauge,
+    receivers: IntGauge,
+    integrations: IntGauge,
+    notifications: IntGaugeVec,
+    notifications_failed: IntGaugeVec,
+    reload_successful: IntGauge,
+    reload_success_seconds: IntGauge,
+}
+
+impl Figures {
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let make = Make(Registry::new());
+        let figures = Self {
+            received: make.counters(
+                "alertmanager_alerts_received_total",
+                "The total number of received alerts.",
+                &["status", "version"],
+            )?,
+            invalid: make.counters(
+                "alertmanager_alerts_invalid_total",
+                "The total number of received alerts that were invalid.",
+                &["version"],
+            )?,
+            alerts: make.gauges("alertmanager_alerts", "How many alerts by state.", &["state"])?,
+            silences: make.gauges(
+                "alertmanager_silences",
+                "How many silences by state.",
+                &["state"],
+            )?,
+            groups: make.gauge(
+                "alertmanager_dispatcher_aggregation_groups",
+                "Number of active aggregation groups.",
+            )?,
+            receivers: make.gauge("alertmanager_receivers", "Number of configured receivers.")?,
+            integrations: make
+                .gauge("alertmanager_integrations", "Number of configured integrations.")?,
+            notifications: make.gauges(
+                "alertmanager_notifications_total",
+                "The total number of attempted notifications.",
+                &["integration"],
+            )?,
+            notifications_failed: make.gauges(
+                "alertmanager_notifications_failed_total",
+                "The total number of failed notifications.",
+                &["integration"],
+            )?,
+            reload_successful: make.gauge(
+                "alertmanager_config_last_reload_successful",
+                "Whether the last configuration reload attempt was successful.",
+            )?,
+            reload_success_seconds: make.gauge(
+                "alertmanager_config_last_reload_success_timestamp_seconds",
+                "Timestamp of the last successful configuration reload.",
+            )?,
+            registry: make.0,
+        };
+        // A counter that is not there yet looks like one that is missing.
+        for status in ["firing", "resolved"] {
+            figures.received.with_label_values(&[status, "v2"]);
+        }
+        figures.invalid.with_label_values(&["v2"]);
+        Ok(figures)
+    }
+
+    pub(super) fn note_post(&self, outcome: &PostOutcome) {
+        for (status, count) in [("firing", outcome.firing), ("resolved", outcome.resolved)] {
+            self.received.with_label_values(&[status, "v2"]).inc_by(count as u64);
+        }
+        self.invalid.with_label_values(&["v2"]).inc_by(outcome.invalid.len() as u64);
+    }
+
+    pub(super) fn note_reload(&self, successful: bool, now_ms: Millis) {
+        self.reload_successful.set(i64::from(successful));
+        if successful {
+            self.reload_success_seconds.set(now_ms / 1_000);
+        }
+    }
+
+    async fn look(&self, manager: &Manager) -> Result<(), AlertingError> {
+        let now_ms = clock::now_ms();
+        let filter = AlertFilter { states: vec![AlertState::Firing], ..AlertFilter::default() };
+        let alerts = manager.alerting.alerts(&filter, now_ms).await?;
+        let muted = alerts
+            .iter()
+            .filter(|status| !(status.silenced_by.is_empty() && status.inhibited_by.is_empty()))
+            .count();
+        set(&self.alerts, "active", alerts.len() - muted);
+        set(&self.alerts, "suppressed", muted);
+        set(&self.alerts, "unprocessed", 0);
+        let silences = manager.alerting.silences().await?;
+        let kept = |silence: &&Silence| silence.ends_ms + manager.silences_kept_ms > now_ms;
+        for state in [SilenceState::Active, SilenceState::Pending, SilenceState::Expired] {
+            let so = silences.iter().filter(kept).filter(|one| one.state(now_ms) == state);
+            set(&self.silences, state.name(), so.count());
+        }
+        self.groups.set(number(manager.alerting.groups(now_ms).await?.len()));
+        let routing = manager.alerting.routing(now_ms).await?;
+        self.receivers.set(number(routing.receivers().len()));
+        let integrations = routing.receivers().iter().map(|one| one.integrations.len()).sum();
+        self.integrations.set(number(integrations));
+        for (kind, (attempts, failed)) in manager.alerting.attempts_by_kind() {
+            let as_i64 = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            self.notifications.with_label_values(&[&kind]).set(as_i64(attempts));
+            self.notifications_failed.with_label_values(&[&kind]).set(as_i64(failed));
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn show(State(manager): State<Arc<Manager>>) -> Result<Response, Refusal> {
+    manager.figures.look(&manager).await?;
+    let families = manager.figures.registry.gather();
+    let text = prometheus::TextEncoder::new().encode_to_string(&families);
+    let text = text.map_err(|error| Refusal::bad(error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+fn set(gauges: &IntGaugeVec, state: &str, count: usize) {
+    gauges.with_label_values(&[state]).set(number(count));
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+struct Make(Registry);
+
+impl Make {
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let gauge = IntGauge::new(name, help)?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
+    }
+
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+}
