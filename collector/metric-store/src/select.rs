@@ -92,7 +92,7 @@ pub(crate) fn for_each(
     take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
 ) -> Result<(), MetricStoreError> {
     for attempt in 0.. {
-        let mut budget = ReadBudget::new(limits.samples_max);
+        let budget = ReadBudget::new(limits.samples_max);
         // Index before head, as everywhere, and held on: no slot changes its meaning in between. Appends need only
         // the head, so a slow match does not stop them.
         let locked_index = read(index);
@@ -101,16 +101,16 @@ pub(crate) fn for_each(
         let view = view(&matching, &locked_index, &locked_head, range, limits)?;
         let mut open = Vec::new();
         if attempt == RESTARTS_MAX {
-            copy_some(&locked_head, &view.slots, range, &mut budget, &mut open)?;
+            copy_some(&locked_head, &view.slots, range, &budget, &mut open)?;
         }
         drop(locked_head);
         let labels: Vec<Labels> =
             view.slots.iter().map(|slot| locked_index.labels(*slot)).collect();
         drop(locked_index);
-        if attempt == RESTARTS_MAX || copy_head(head, &view, range, &mut budget, &mut open)? {
+        if attempt == RESTARTS_MAX || copy_head(head, &view, range, &budget, &mut open)? {
             let wanted = labels.into_iter().zip(open);
             let wanted = wanted.map(|(labels, open)| Wanted { labels, open }).collect();
-            return assemble(&view, wanted, range, &mut budget, take);
+            return assemble(&view, wanted, range, &budget, take);
         }
     }
     Ok(())
@@ -145,7 +145,7 @@ fn copy_head(
     head: &RwLock<Head>,
     view: &View,
     range: &TimeRange,
-    budget: &mut ReadBudget,
+    budget: &ReadBudget,
     out: &mut Vec<Vec<Sample>>,
 ) -> Result<bool, MetricStoreError> {
     for batch in view.slots.chunks(HEAD_BATCH) {
@@ -163,7 +163,7 @@ fn copy_some(
     head: &Head,
     slots: &[u32],
     range: &TimeRange,
-    budget: &mut ReadBudget,
+    budget: &ReadBudget,
     out: &mut Vec<Vec<Sample>>,
 ) -> Result<(), MetricStoreError> {
     for slot in slots {

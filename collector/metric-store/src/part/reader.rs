@@ -50,10 +50,10 @@ pub(crate) struct Part {
 /// Takes the number of a block, and the block.
 type BlockSink<'a> = dyn FnMut(u32, &[u8]) -> Result<(), MetricStoreError> + 'a;
 
-/// How many samples a query may still read.
+/// How many samples a query may still read, on all of its threads.
 #[derive(Debug)]
 pub(crate) struct ReadBudget {
-    left: u64,
+    left: AtomicU64,
     max: u64,
 }
 
@@ -89,13 +89,13 @@ impl TimesCache {
 
 impl ReadBudget {
     pub(crate) fn new(max: u64) -> Self {
-        Self { left: max, max }
+        Self { left: AtomicU64::new(max), max }
     }
 
-    pub(crate) fn spend(&mut self, samples: usize) -> Result<(), MetricStoreError> {
-        let left = self.left.checked_sub(samples as u64);
-        self.left = left.ok_or(MetricStoreError::TooManySamples { max: self.max })?;
-        Ok(())
+    pub(crate) fn spend(&self, samples: usize) -> Result<(), MetricStoreError> {
+        let less = |left: u64| left.checked_sub(samples as u64);
+        let spent = self.left.fetch_update(Relaxed, Relaxed, less);
+        spent.map(drop).map_err(|_| MetricStoreError::TooManySamples { max: self.max })
     }
 }
 

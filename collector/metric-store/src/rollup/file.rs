@@ -113,7 +113,7 @@ impl RollupPart {
         block: &[u8],
         range: &TimeRange,
         times: &mut TimesCache,
-        budget: &mut ReadBudget,
+        budget: &ReadBudget,
         out: &mut Vec<Rollup>,
     ) -> Result<(), MetricStoreError> {
         let mut rows = Vec::new();

@@ -1,10 +1,12 @@
-//! Puts each selected series together, a batch of them at a time. One batch is read and decoded on a thread of its own while
-//! another is given away, so that a query has two processors; what it holds of samples is those two.
+//! Puts each selected series together, a batch of them at a time. Of a selection of more than one batch a second thread reads
+//! and decodes as well, so that a query has two processors: whoever is free takes the next batch, and who asked is given
+//! them all. What is held of samples is three batches: one that is given away, one that waits and one that is read.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
+use std::{thread, vec};
 
 use agent_model::{Labels, RolledSeries, Rollup, Sample};
 use roaring::RoaringBitmap;
@@ -14,7 +16,7 @@ use super::{TimeRange, View};
 use crate::MetricStoreError;
 use crate::deletions::Hidden;
 use crate::head::settle;
-use crate::part::{CACHED_TIMES_MAX, ReadBudget};
+use crate::part::{CACHED_TIMES_MAX, ReadBudget, TimesCache};
 
 /// Series read in one go: enough that neighbours in a file are read together, few enough that the memory of hours of
 /// them goes from one batch to the next, and not back to the system in between.
@@ -33,140 +35,181 @@ struct Found {
     rollups: Vec<Rollup>,
 }
 
-/// Gives `take` the series in the order of the view, until it breaks off; nothing more is read then but the rest of a batch.
+/// Gives `take` the series until it breaks off; nothing more is read then but the rest of a batch.
 pub(super) fn assemble(
     view: &View,
     wanted: Vec<Wanted>,
     range: &TimeRange,
-    budget: &mut ReadBudget,
+    budget: &ReadBudget,
     take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
 ) -> Result<(), MetricStoreError> {
-    if wanted.len() <= BATCH {
-        // One batch: there is nothing to read beside it.
-        return read(view, wanted, range, budget, &mut |batch| {
-            batch.into_iter().try_for_each(&mut *take)
-        });
+    let alone = wanted.len() <= BATCH;
+    let reading = Reading::new(view, wanted, range, budget)?;
+    if alone {
+        for series in reading.batch(&mut reading.caches())?.into_iter().flatten() {
+            if take(series).is_break() {
+                break;
+            }
+        }
+        return Ok(());
     }
     thread::scope(|scope| {
-        // Without room: the next batch waits in the hands of its reader.
-        let (batches, given) = sync_channel(0);
-        let reader = scope.spawn(move || {
-            read(view, wanted, range, budget, &mut |batch| hand_over(&batches, batch))
-        });
-        let flow = given.iter().flatten().try_for_each(take);
-        // The reader ends when nobody takes its batch.
-        drop(given);
-        let done = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
-        if flow.is_break() { Ok(()) } else { done }
+        let (batches, given) = sync_channel(1);
+        let (reading, mut caches) = (&reading, reading.caches());
+        let helper = scope.spawn(move || read_all(reading, &batches));
+        loop {
+            let batch = match given.try_recv() {
+                Ok(batch) => batch,
+                Err(_) => match reading.batch(&mut caches)? {
+                    Some(batch) => batch,
+                    // Nothing is left but what the other has.
+                    None => match given.recv() {
+                        Ok(batch) => batch,
+                        Err(_) => break,
+                    },
+                },
+            };
+            if batch.into_iter().try_for_each(&mut *take).is_break() {
+                // The other ends when nobody takes its batch.
+                return Ok(());
+            }
+        }
+        helper.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
-fn hand_over(batches: &SyncSender<Vec<RolledSeries>>, batch: Vec<RolledSeries>) -> ControlFlow<()> {
-    match batches.send(batch) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
-    }
-}
-
-/// Gives `take` batches until it breaks off.
-fn read(
-    view: &View,
-    wanted: Vec<Wanted>,
-    range: &TimeRange,
-    budget: &mut ReadBudget,
-    take: &mut dyn FnMut(Vec<RolledSeries>) -> ControlFlow<()>,
+fn read_all(
+    reading: &Reading<'_>,
+    batches: &SyncSender<Vec<RolledSeries>>,
 ) -> Result<(), MetricStoreError> {
-    let mut reading = Reading::new(view, range)?;
-    let mut wanted = wanted.into_iter();
-    for slots in view.slots.chunks(BATCH) {
-        let mut batch = Vec::with_capacity(slots.len());
-        let found = reading.batch(slots.len(), budget)?;
-        for ((slot, found), wanted) in slots.iter().zip(found).zip(wanted.by_ref()) {
-            let series = put_together(view, *slot, found, wanted, range, budget)?;
-            if !series.samples.is_empty() || !series.rollups.is_empty() {
-                batch.push(series);
-            }
-        }
-        if take(batch).is_break() {
+    let mut caches = reading.caches();
+    while let Some(batch) = reading.batch(&mut caches)? {
+        if batches.send(batch).is_err() {
             break;
         }
     }
     Ok(())
 }
 
-/// Parts come in order, then the frozen, then the open head.
-fn put_together(
-    view: &View,
-    slot: u32,
-    found: Found,
-    wanted: Wanted,
-    range: &TimeRange,
-    budget: &mut ReadBudget,
-) -> Result<RolledSeries, MetricStoreError> {
-    let Found { mut samples, rollups } = found;
-    let in_parts = samples.len();
-    if let Some(frozen) = &view.frozen {
-        frozen.memory.read(slot, range, &mut samples);
-    }
-    budget.spend(samples.len() - in_parts)?;
-    samples.extend(wanted.open);
-    settle(&mut samples);
-    for rollups in &view.rollups {
-        samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
-    }
-    Ok(RolledSeries { labels: wanted.labels, rollups, samples })
-}
-
-/// All files that hold something of the selection, read in step.
+/// The selection, all files that hold something of it, and how far it is read. For several threads.
 struct Reading<'a> {
     view: &'a View,
     range: &'a TimeRange,
+    budget: &'a ReadBudget,
     /// In the order of the view's parts, and of its roll-ups.
     parts: Vec<Placed<'a>>,
     rollups: Vec<Placed<'a>>,
     /// What deletions hide of each.
     hidden: Vec<Hidden<'a>>,
     hidden_rollups: Vec<Hidden<'a>>,
-    /// The next series, by its place in the selection.
-    next: u32,
+    waiting: Mutex<Waiting>,
+}
+
+/// The series that are not read yet.
+struct Waiting {
+    /// The place of the first in the selection.
+    first: u32,
+    wanted: vec::IntoIter<Wanted>,
+}
+
+/// Of one thread, for each file.
+struct Caches {
+    parts: Vec<TimesCache>,
+    rollups: Vec<TimesCache>,
 }
 
 impl<'a> Reading<'a> {
-    fn new(view: &'a View, range: &'a TimeRange) -> Result<Self, MetricStoreError> {
-        let wanted: RoaringBitmap = view.slots.iter().copied().collect();
+    fn new(
+        view: &'a View,
+        wanted: Vec<Wanted>,
+        range: &'a TimeRange,
+        budget: &'a ReadBudget,
+    ) -> Result<Self, MetricStoreError> {
+        let slots: RoaringBitmap = view.slots.iter().copied().collect();
         let mut by_slot: Vec<(u32, u32)> = view.slots.iter().copied().zip(0..).collect();
         by_slot.sort_unstable();
-        let files = view.parts.len() + view.rollups.len();
-        let times_max = CACHED_TIMES_MAX / files.max(1);
-        let find = |part: &'a _| Placed::find(part, &wanted, &by_slot, times_max);
+        let find = |part: &'a _| Placed::find(part, &slots, &by_slot);
         let parts = view.parts.iter().map(|part| find(part)).collect::<Result<_, _>>()?;
         let rollups = view.rollups.iter().map(|rollups| find(&rollups.part));
         let rollups = rollups.collect::<Result<_, _>>()?;
         let hidden = view.parts.iter().map(|part| view.deletions.of_part(part)).collect();
         let hidden_rollups = view.rollups.iter();
         let hidden_rollups = hidden_rollups.map(|one| view.deletions.of_rollups(one)).collect();
-        Ok(Self { view, range, parts, rollups, hidden, hidden_rollups, next: 0 })
+        let waiting = Mutex::new(Waiting { first: 0, wanted: wanted.into_iter() });
+        Ok(Self { view, range, budget, parts, rollups, hidden, hidden_rollups, waiting })
     }
 
-    /// What the files have of the next so many series.
-    fn batch(
-        &mut self,
-        series: usize,
-        budget: &mut ReadBudget,
+    fn caches(&self) -> Caches {
+        let files = self.parts.len() + self.rollups.len();
+        // Two threads have some.
+        let times_max = CACHED_TIMES_MAX / 2 / files.max(1);
+        let some = |files: &[Placed<'_>]| {
+            files.iter().map(|_| TimesCache::new(times_max)).collect::<Vec<_>>()
+        };
+        Caches { parts: some(&self.parts), rollups: some(&self.rollups) }
+    }
+
+    /// The next series, put together; none when all have been taken.
+    fn batch(&self, caches: &mut Caches) -> Result<Option<Vec<RolledSeries>>, MetricStoreError> {
+        let Some((places, wanted)) = self.take() else { return Ok(None) };
+        let found = self.find(&places, caches)?;
+        let mut batch = Vec::with_capacity(wanted.len());
+        let slots = &self.view.slots[places.start as usize..places.end as usize];
+        for ((slot, found), wanted) in slots.iter().zip(found).zip(wanted) {
+            let series = self.put_together(*slot, found, wanted)?;
+            if !series.samples.is_empty() || !series.rollups.is_empty() {
+                batch.push(series);
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    fn take(&self) -> Option<(Range<u32>, Vec<Wanted>)> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted: Vec<Wanted> = waiting.wanted.by_ref().take(BATCH).collect();
+        let first = waiting.first;
+        waiting.first += u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+        (!wanted.is_empty()).then(|| (first..waiting.first, wanted))
+    }
+
+    /// Parts come in order, then the frozen, then the open head.
+    fn put_together(
+        &self,
+        slot: u32,
+        found: Found,
+        wanted: Wanted,
+    ) -> Result<RolledSeries, MetricStoreError> {
+        let Found { mut samples, rollups } = found;
+        let in_parts = samples.len();
+        if let Some(frozen) = &self.view.frozen {
+            frozen.memory.read(slot, self.range, &mut samples);
+        }
+        self.budget.spend(samples.len() - in_parts)?;
+        samples.extend(wanted.open);
+        settle(&mut samples);
+        for rollups in &self.view.rollups {
+            samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
+        }
+        Ok(RolledSeries { labels: wanted.labels, rollups, samples })
+    }
+
+    /// What the files have of the series at these places.
+    fn find(
+        &self,
+        places: &Range<u32>,
+        caches: &mut Caches,
     ) -> Result<Vec<Found>, MetricStoreError> {
-        let (first, range) = (self.next, self.range);
-        self.next += u32::try_from(series).unwrap_or(u32::MAX);
-        let end = self.next;
+        let (range, slots) = (self.range, &self.view.slots);
         let mut found: Vec<Found> = Vec::new();
-        found.resize_with(series, Found::default);
-        let slots = &self.view.slots;
-        let parts = self.view.parts.iter().zip(&self.hidden).zip(&mut self.parts);
-        for ((part, hidden), placed) in parts {
-            placed.read(end, |at, block, cache| {
+        found.resize_with(places.len(), Found::default);
+        let parts =
+            self.parts.iter().zip(&mut caches.parts).zip(&self.view.parts).zip(&self.hidden);
+        for (((placed, cache), part), hidden) in parts {
+            placed.read(places, cache, |at, block, cache| {
                 let hidden = hidden.of(slots[at as usize]);
-                let samples = &mut found[(at - first) as usize].samples;
+                let samples = &mut found[(at - places.start) as usize].samples;
                 part.read_block(block, range, cache, &mut |times: &[i64], values: &[f64]| {
-                    budget.spend(times.len())?;
+                    self.budget.spend(times.len())?;
                     let pairs = times.iter().zip(values);
                     let pairs =
                         pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value });
@@ -181,12 +224,13 @@ impl<'a> Reading<'a> {
                 })
             })?;
         }
-        let rollups = self.view.rollups.iter().zip(&self.hidden_rollups).zip(&mut self.rollups);
-        for ((rollups, hidden), placed) in rollups {
-            placed.read(end, |at, block, cache| {
-                let rows = &mut found[(at - first) as usize].rollups;
+        let rollups = self.rollups.iter().zip(&mut caches.rollups);
+        let rollups = rollups.zip(&self.view.rollups).zip(&self.hidden_rollups);
+        for (((placed, cache), rollups), hidden) in rollups {
+            placed.read(places, cache, |at, block, cache| {
+                let rows = &mut found[(at - places.start) as usize].rollups;
                 let before = rows.len();
-                rollups.read(block, range, cache, budget, rows)?;
+                rollups.read(block, range, cache, self.budget, rows)?;
                 hidden.hide_rollups(slots[at as usize], before, rows);
                 Ok(())
             })?;

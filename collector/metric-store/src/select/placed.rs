@@ -1,5 +1,7 @@
 //! Where the selected series lie in one part, in the order in which a selection reads them.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
@@ -10,8 +12,6 @@ pub(super) struct Placed<'a> {
     part: &'a Part,
     /// With their places in the selection, in its order.
     blocks: Vec<(u32, Place)>,
-    next: usize,
-    times: TimesCache,
 }
 
 impl<'a> Placed<'a> {
@@ -20,7 +20,6 @@ impl<'a> Placed<'a> {
         part: &'a Part,
         wanted: &RoaringBitmap,
         by_slot: &[(u32, u32)],
-        cached_times_max: usize,
     ) -> Result<Self, MetricStoreError> {
         let rows = part.sound_rows(wanted)?;
         let mut blocks = Vec::with_capacity(rows.len());
@@ -30,21 +29,19 @@ impl<'a> Placed<'a> {
             }
         }
         blocks.sort_unstable_by_key(|(at, _)| *at);
-        Ok(Self { part, blocks, next: 0, times: TimesCache::new(cached_times_max) })
+        Ok(Self { part, blocks })
     }
 
-    /// Gives `sink` the block of every series up to the place `end` that was not given yet.
+    /// Gives `sink` the block of every series at these places of the selection.
     pub(super) fn read(
-        &mut self,
-        end: u32,
+        &self,
+        places: &Range<u32>,
+        times: &mut TimesCache,
         mut sink: impl FnMut(u32, &[u8], &mut TimesCache) -> Result<(), MetricStoreError>,
     ) -> Result<(), MetricStoreError> {
-        let rest = &mut self.blocks[self.next..];
-        let count = rest.partition_point(|(at, _)| *at < end);
-        self.next += count;
-        let batch = &mut rest[..count];
+        let before = |end: u32| self.blocks.partition_point(|(at, _)| *at < end);
+        let mut batch = self.blocks[before(places.start)..before(places.end)].to_vec();
         batch.sort_unstable_by_key(|(_, place)| place.offset);
-        let times = &mut self.times;
-        self.part.read_blocks(batch, &mut |at, block| sink(at, block, times))
+        self.part.read_blocks(&batch, &mut |at, block| sink(at, block, times))
     }
 }
