@@ -51,12 +51,13 @@ impl Evaluation<'_> {
             Aggregation::LimitRatio(scalar, place) => {
                 limit_ratio::checked(self.scalar(scalar, steps)?, &self.annotations, *place)?
             }
-            Aggregation::Fold(_) | Aggregation::CountValues(_) => Vec::new(),
+            Aggregation::Sum | Aggregation::Fold(_) | Aggregation::CountValues(_) => Vec::new(),
         };
         let tracks = self.vector(&plan.vector, steps)?;
         let groups = groups(&tracks, &plan.grouping);
         self.spend(groups.len().saturating_mul(steps.count))?;
         match &plan.operation {
+            Aggregation::Sum => Ok(fold::sum(&tracks, groups, steps.count)),
             Aggregation::Fold(kind) => Ok(fold::fold(*kind, &tracks, groups, steps.count)),
             Aggregation::Quantile(..) => Ok(quantile(&parameter, &tracks, groups, steps.count)),
             Aggregation::Top(_) => Ok(ranked::top(tracks, &groups, &parameter, true)),

@@ -135,6 +135,7 @@ pub(crate) struct AggregatePlan {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Aggregation {
+    Sum,
     Fold(FoldKind),
     Quantile(ScalarPlan, Option<Place>),
     Top(ScalarPlan),
@@ -146,7 +147,6 @@ pub(crate) enum Aggregation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FoldKind {
-    Sum,
     Avg,
     Count,
     Group,

@@ -113,15 +113,13 @@ impl Windows {
         compute: impl Fn(&Window) -> Option<f64>,
     ) -> Vec<f64> {
         let (mut first, mut end) = (0, 0);
+        // As many as at the step before, mostly.
+        let (mut enters, mut leaves) = (0, 0);
         let mut values = Vec::with_capacity(self.steps.count);
         for (step, end_ms) in self.references.iter().enumerate() {
             let start_ms = end_ms.saturating_sub(self.range_ms);
-            while end < samples.len() && samples[end].timestamp_ms <= *end_ms {
-                end += 1;
-            }
-            while first < end && samples[first].timestamp_ms <= start_ms {
-                first += 1;
-            }
+            (end, enters) = behind(samples, end, enters, *end_ms);
+            (first, leaves) = behind(&samples[..end], first, leaves, start_ms);
             let samples = &samples[first..end];
             let value = if samples.is_empty() {
                 None
@@ -154,6 +152,19 @@ impl Windows {
     pub(crate) fn steps(&self) -> usize {
         self.steps.count
     }
+}
+
+/// The first place behind `from` whose sample is later than `limit_ms`, and how far it is; looked for first where it would be
+/// if it were as far as `guess`.
+fn behind(samples: &[Sample], from: usize, guess: usize, limit_ms: Millis) -> (usize, usize) {
+    let within = |place: usize| samples[place].timestamp_ms <= limit_ms;
+    let guessed = from + guess;
+    let near = guessed > from && guessed <= samples.len() && within(guessed - 1);
+    let mut place = if near { guessed } else { from };
+    while place < samples.len() && within(place) {
+        place += 1;
+    }
+    (place, place - from)
 }
 
 /// A column as samples at their steps, without the absent ones.

@@ -152,7 +152,7 @@ impl<'a> Reading<'a> {
     /// The next series, put together; none when all have been taken.
     fn batch(&self, caches: &mut Caches) -> Result<Option<Vec<RolledSeries>>, MetricStoreError> {
         let Some((places, wanted)) = self.take() else { return Ok(None) };
-        let found = self.find(&places, caches)?;
+        let found = self.find(&places, &wanted, caches)?;
         let mut batch = Vec::with_capacity(wanted.len());
         let slots = &self.view.slots[places.start as usize..places.end as usize];
         for ((slot, found), wanted) in slots.iter().zip(found).zip(wanted) {
@@ -197,6 +197,7 @@ impl<'a> Reading<'a> {
     fn find(
         &self,
         places: &Range<u32>,
+        wanted: &[Wanted],
         caches: &mut Caches,
     ) -> Result<Vec<Found>, MetricStoreError> {
         let (range, slots) = (self.range, &self.view.slots);
@@ -207,9 +208,12 @@ impl<'a> Reading<'a> {
         for (((placed, cache), part), hidden) in parts {
             placed.read(places, cache, |at, block, cache| {
                 let hidden = hidden.of(slots[at as usize]);
-                let samples = &mut found[(at - places.start) as usize].samples;
+                let place = (at - places.start) as usize;
+                let (samples, open) = (&mut found[place].samples, wanted[place].open.len());
                 part.read_block(block, range, cache, &mut |times: &[i64], values: &[f64]| {
                     self.budget.spend(times.len())?;
+                    // With what is put behind them: else all of them move once more.
+                    samples.reserve(times.len() + open);
                     let pairs = times.iter().zip(values);
                     let pairs =
                         pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value });

@@ -9,7 +9,6 @@ use crate::track::{Track, absent, is_present};
 #[derive(Clone, Copy, Debug)]
 enum State {
     Empty,
-    Sum(Sum),
     Mean(Mean),
     Count(f64),
     Extreme(f64),
@@ -38,10 +37,29 @@ pub(super) fn fold(
     groups.into_iter().map(of_group).collect()
 }
 
+/// Sums, which are most of what is asked: without a state of many kinds for each value.
+pub(super) fn sum(tracks: &[Track], groups: Vec<Group>, steps: usize) -> Vec<Track> {
+    // No sum of values can become the mark of none.
+    let none = Sum { total: absent(), lost: 0.0 };
+    let mut sums = vec![none; steps];
+    let of_group = |group: Group| {
+        sums.fill(none);
+        for member in &group.members {
+            for (sum, value) in sums.iter_mut().zip(&tracks[*member].values) {
+                if is_present(*value) {
+                    let some = is_present(sum.total);
+                    *sum = if some { sum.plus(*value) } else { Sum { total: *value, lost: 0.0 } };
+                }
+            }
+        }
+        let value = |sum: &Sum| if is_present(sum.total) { sum.value() } else { absent() };
+        group.track(sums.iter().map(value).collect())
+    };
+    groups.into_iter().map(of_group).collect()
+}
+
 fn take(kind: FoldKind, state: State, value: f64) -> State {
     match (kind, state) {
-        (FoldKind::Sum, State::Sum(sum)) => State::Sum(sum.plus(value)),
-        (FoldKind::Sum, _) => State::Sum(Sum { total: value, lost: 0.0 }),
         (FoldKind::Avg, State::Mean(mean)) => State::Mean(mean.plus(value)),
         (FoldKind::Avg, _) => State::Mean(Mean::default().plus(value)),
         (FoldKind::Count | FoldKind::Group, State::Count(count)) => State::Count(count + 1.0),
@@ -70,7 +88,6 @@ fn take(kind: FoldKind, state: State, value: f64) -> State {
 fn result(kind: FoldKind, state: State) -> f64 {
     match state {
         State::Empty => absent(),
-        State::Sum(sum) => sum.value(),
         State::Mean(mean) => mean.value(),
         State::Count(_) if kind == FoldKind::Group => 1.0,
         State::Count(count) => count,

@@ -285,7 +285,7 @@ fn aggregation(parsed: &AggregateExpr, level: Level) -> Result<Plan, PromqlError
         Some(LabelModifier::Exclude(labels)) => Grouping::Without(labels.labels.clone()),
     };
     let operation = match parsed.op.id() {
-        token::T_SUM => Aggregation::Fold(FoldKind::Sum),
+        token::T_SUM => Aggregation::Sum,
         token::T_AVG => Aggregation::Fold(FoldKind::Avg),
         token::T_COUNT => Aggregation::Fold(FoldKind::Count),
         token::T_GROUP => Aggregation::Fold(FoldKind::Group),
