@@ -189,6 +189,11 @@ impl House {
         self.api_token(json!({ "name": "reader", "role": "viewer" })).await
     }
 
+    /// A lasting token for who reads, and does what the role may do.
+    pub async fn token_of_role(&self, name: &str, role: &str) -> anyhow::Result<String> {
+        self.api_token(json!({ "name": name, "role": role })).await
+    }
+
     async fn api_token(&self, mut asked: Value) -> anyhow::Result<String> {
         asked["lifetime_seconds"] = 86_400.into();
         let made = self.post("/api/api-tokens", &asked).await?;

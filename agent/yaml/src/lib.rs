@@ -25,7 +25,7 @@ pub use entries::Entries;
 pub use findings::Findings;
 pub use http_url::http_url;
 pub use place::Place;
-pub use scalars::{Address, At, Bytes, Duration, FilePath, Number, Text};
+pub use scalars::{Address, Anything, At, Bytes, Duration, FilePath, Number, Text};
 
 use tree::Node;
 

@@ -34,6 +34,10 @@ pub struct FilePath(pub PathBuf);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(pub SocketAddr);
 
+/// Whatever stands there, unread: for keys that are known and mean nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anything;
+
 /// A value and where it stood, for checks that are made after reading.
 #[derive(Clone, Debug)]
 pub struct At<T> {
@@ -185,6 +189,12 @@ impl<E: DeserializeError> Deserr<E> for Address {
             }),
             other => Err(wrong_kind(other, &[ValueKind::String], place)),
         }
+    }
+}
+
+impl<E: DeserializeError> Deserr<E> for Anything {
+    fn deserialize_from_value<V: IntoValue>(_: Value<V>, _: ValuePointerRef) -> Result<Self, E> {
+        Ok(Self)
     }
 }
 

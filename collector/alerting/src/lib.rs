@@ -44,8 +44,8 @@ pub use notify::{Notifier, SendError, Sending};
 pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
-    Authorization, Channel, EmailChannel, Integration, Receiver, Routing, SecretText,
-    WebhookChannel, matchers_from_text, matchers_text,
+    Authorization, Channel, EmailChannel, HttpOptions, Integration, Receiver, Routing, SecretText,
+    TlsOptions, WebhookChannel, matchers_from_text, matchers_text,
 };
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::Stats;

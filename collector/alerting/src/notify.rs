@@ -1,5 +1,6 @@
 //! Ways to reach people: the trait that delivery sends through, and its implementations.
 
+mod client;
 mod email;
 mod secret;
 mod webhook;

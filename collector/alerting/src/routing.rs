@@ -92,16 +92,39 @@ pub struct WebhookChannel {
     pub url: SecretText,
     /// Alerts in one message; 0 is no limit. What is left out is counted in `truncatedAlerts`.
     pub alerts_max: usize,
+    /// One request takes at most this long; `None` for our own limit.
+    pub timeout: Option<std::time::Duration>,
+    pub http: HttpOptions,
+}
+
+/// How requests are made.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
     pub follow_redirects: bool,
+    pub http2: bool,
     pub authorization: Option<Authorization>,
-    /// PEM certificates trusted instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    pub proxy: Option<String>,
+    /// Hosts that are reached without it, with commas between.
+    pub no_proxy: String,
+    pub proxy_from_environment: bool,
+    pub headers: Vec<(String, SecretText)>,
+    pub tls: TlsOptions,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// PEM certificates of the authorities that a server's may come from; `None` for the system's.
+    pub authorities: Option<SecretText>,
+    /// Our own certificate and its key, in PEM.
+    pub identity: Option<(SecretText, SecretText)>,
+    /// Take any certificate: nobody then knows who the server is.
+    pub skip_verify: bool,
 }
 
 #[derive(Clone, Debug)]
 pub enum Authorization {
-    Header { scheme: String, credentials_file: PathBuf },
-    Basic { username: String, password_file: PathBuf },
+    Header { scheme: String, credentials: SecretText },
+    Basic { username: SecretText, password: SecretText },
 }
 
 /// A text given in place, or in a file that is read at each use.
@@ -119,10 +142,11 @@ pub struct EmailChannel {
     pub port: u16,
     pub hello: Option<String>,
     pub username: Option<String>,
-    pub password_file: Option<PathBuf>,
+    pub password: Option<SecretText>,
     pub require_tls: bool,
-    /// PEM certificates trusted in addition to the system's.
-    pub ca_file: Option<PathBuf>,
+    /// TLS from the first byte on; `None` where the port says it.
+    pub implicit_tls: Option<bool>,
+    pub tls: TlsOptions,
     pub headers: Vec<(String, String)>,
 }
 
@@ -244,6 +268,21 @@ impl Timing {
     /// A group is looked at once in an interval, so it is not repeated more often.
     pub(crate) fn repeat_ms(&self) -> Millis {
         self.repeat_interval_ms.max(self.group_interval_ms)
+    }
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            follow_redirects: true,
+            http2: true,
+            authorization: None,
+            proxy: None,
+            no_proxy: String::new(),
+            proxy_from_environment: false,
+            headers: Vec::new(),
+            tls: TlsOptions::default(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tests::alertmanager::{Alertmanager, Maker};
 use tests::deadline::eventually;
+use tests::house::House;
 use tests::prometheus::Prometheus;
 use tests::webhook::Webhook;
 
@@ -324,5 +325,65 @@ async fn a_wrong_configuration_leaves_the_one_that_runs() -> anyhow::Result<()> 
     let metrics = manager.get("/metrics").await?;
     let metrics = metrics.as_str().unwrap_or_default().to_owned();
     assert!(metrics.contains("alertmanager_config_last_reload_successful 1"), "{metrics}");
+    Ok(())
+}
+
+/// Asks a collector with a token; gives status and body.
+async fn ask(
+    house: &House,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> anyhow::Result<(u16, Value)> {
+    let url = format!("http://{}{path}", house.web_address());
+    let request = reqwest::Client::new().request(method.parse()?, url).bearer_auth(token);
+    let request = if method == "GET" { request } else { request.json(body) };
+    let answer = request.send().await?;
+    let status = answer.status().as_u16();
+    Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or_default()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_collector_roles_hold_and_silences_carry_the_name_of_who_made_them()
+-> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let viewer = house.token_of_role("looks", "viewer").await?;
+    let operator = house.token_of_role("acts", "operator").await?;
+    let writer = house.write_token("writes").await?;
+    let now = now_ms();
+    let posts = json!([alert("DiskFull", "a", "dc", now - HOUR_MS, now + HOUR_MS)?]);
+    let silence = json!({
+        "matchers": [{"name": "alertname", "value": "DiskFull", "isRegex": false}],
+        "startsAt": time(now)?, "endsAt": time(now + HOUR_MS)?,
+        "createdBy": "somebody else", "comment": "bảo trì",
+    });
+    let nothing = json!(null);
+    let unknown = "/api/v2/silence/00000000-0000-0000-0000-000000000000";
+    assert_eq!(house.status_without_sign_in("/api/v2/alerts").await?, 401);
+    for (method, path, body) in [
+        ("POST", "/api/v2/alerts", &posts),
+        ("POST", "/api/v2/silences", &silence),
+        ("DELETE", unknown, &nothing),
+    ] {
+        for token in [&viewer, &writer] {
+            assert_eq!(ask(&house, token, method, path, body).await?.0, 403, "{method} {path}");
+        }
+    }
+    assert_eq!(ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?, (200, json!([])));
+    assert_eq!(ask(&house, &writer, "GET", "/api/v2/alerts", &nothing).await?.0, 403);
+
+    assert_eq!(ask(&house, &operator, "POST", "/api/v2/alerts", &posts).await?.0, 200);
+    let (status, made) = ask(&house, &operator, "POST", "/api/v2/silences", &silence).await?;
+    assert_eq!(status, 200, "{made}");
+    let shown = ask(&house, &viewer, "GET", "/api/v2/silences", &nothing).await?.1;
+    assert_eq!(shown[0]["createdBy"], "api-token acts");
+    let shown = ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?.1;
+    assert_eq!(shown[0]["status"]["silencedBy"], json!([made["silenceID"]]));
+    // What others post is among the alerts of the pages.
+    let pages = house.get("/api/alerts").await?;
+    assert_eq!(pages[0]["name"], "DiskFull");
+    assert_eq!(pages[0]["silenced"], true);
     Ok(())
 }

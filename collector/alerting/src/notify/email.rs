@@ -7,7 +7,7 @@ use std::time::Duration;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Identity, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
@@ -31,18 +31,27 @@ pub(super) struct Email {
 impl Email {
     pub(super) fn new(channel: EmailChannel, external_url: Arc<str>) -> Result<Self, SendError> {
         let mut parameters = TlsParameters::builder(channel.host.clone());
-        if let Some(pem) = secret::authorities(channel.ca_file.as_deref())? {
+        if let Some(authorities) = &channel.tls.authorities {
+            let pem = secret::pem("the CA certificates", authorities)?;
             let certificate = Certificate::from_pem(&pem).map_err(SendError::Smtp)?;
             parameters = parameters.add_root_certificate(certificate);
         }
+        if let Some((certificate, key)) = &channel.tls.identity {
+            let certificate = secret::pem("our certificate", certificate)?;
+            let key = secret::pem("the key of our certificate", key)?;
+            let identity = Identity::from_pem(&certificate, &key).map_err(SendError::Smtp)?;
+            parameters = parameters.identify_with(identity);
+        }
+        parameters = parameters.dangerous_accept_invalid_certs(channel.tls.skip_verify);
         let tls = parameters.build().map_err(SendError::Smtp)?;
         Ok(Self { channel, tls, external_url })
     }
 
     async fn mail(&self, notification: &Notification) -> Result<(), SendError> {
         let message = self.message(notification)?;
-        let tls = match (self.channel.port, self.channel.require_tls) {
-            (SUBMISSIONS_PORT, _) => Tls::Wrapper(self.tls.clone()),
+        let at_once = self.channel.implicit_tls.unwrap_or(self.channel.port == SUBMISSIONS_PORT);
+        let tls = match (at_once, self.channel.require_tls) {
+            (true, _) => Tls::Wrapper(self.tls.clone()),
             (_, true) => Tls::Required(self.tls.clone()),
             // As Alertmanager: without `require_tls` nothing is encrypted, so a certificate that nobody can check
             // (a mail server's own) keeps no alert from going out.
@@ -56,9 +65,8 @@ impl Email {
         if let Some(hello) = &self.channel.hello {
             builder = builder.hello_name(ClientId::Domain(hello.clone()));
         }
-        if let (Some(username), Some(file)) = (&self.channel.username, &self.channel.password_file)
-        {
-            let password = secret::read("the mail password", file).await?;
+        if let (Some(username), Some(secret)) = (&self.channel.username, &self.channel.password) {
+            let password = secret::read("the mail password", secret).await?;
             builder = builder.credentials(Credentials::new(username.clone(), password));
         }
         builder.build().send(message).await.map_err(SendError::Smtp)?;

@@ -9,26 +9,21 @@ use std::time::Duration;
 
 use agent_model::{Labels, Millis};
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
-use reqwest::{Certificate, Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response};
 use serde::Serialize;
 
 use crate::alert::{Annotations, fingerprint_text, label_order};
 use crate::notification::{Notification, NotifiedAlert};
-use crate::routing::{Authorization, SecretText, WebhookChannel};
+use crate::routing::{Authorization, WebhookChannel};
 
 use super::wording::alert_address;
-use super::{Notifier, SendError, Sending, secret};
+use super::{Notifier, SendError, Sending, client, secret};
 
 /// One request, from the connection to the end of the answer's head.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// As much of a refusal's body as goes into the record of the attempt.
 const REFUSAL_BYTES_MAX: usize = 512;
-
-/// As many hops as curl and Go follow by default.
-const REDIRECTS_MAX: usize = 10;
 
 /// Go's zero time: "it has not ended".
 const NO_END: &str = "0001-01-01T00:00:00Z";
@@ -41,30 +36,14 @@ pub(super) struct Webhook {
 
 impl Webhook {
     pub(super) fn new(channel: WebhookChannel, external_url: Arc<str>) -> Result<Self, SendError> {
-        let redirects = if channel.follow_redirects {
-            redirect::Policy::limited(REDIRECTS_MAX)
-        } else {
-            redirect::Policy::none()
-        };
-        let mut builder = Client::builder()
-            .user_agent(concat!("haidang/", env!("CARGO_PKG_VERSION")))
-            .timeout(REQUEST_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(redirects)
-            .no_proxy();
-        if let Some(pem) = secret::authorities(channel.ca_file.as_deref())? {
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(SendError::Http)?;
-            builder = builder.tls_certs_only(certificates);
-        }
+        let builder =
+            client::builder(&channel.http)?.timeout(channel.timeout.unwrap_or(REQUEST_TIMEOUT));
         let client = builder.build().map_err(SendError::Http)?;
         Ok(Self { channel, client, external_url })
     }
 
     async fn post(&self, notification: &Notification) -> Result<(), SendError> {
-        let url = match &self.channel.url {
-            SecretText::Value(url) => url.clone(),
-            SecretText::File(file) => secret::read("the webhook's address", file).await?,
-        };
+        let url = secret::read("the webhook's address", &self.channel.url).await?;
         let request = self
             .client
             .post(url)
@@ -76,14 +55,19 @@ impl Webhook {
     }
 
     async fn authorized(&self, request: RequestBuilder) -> Result<RequestBuilder, SendError> {
-        match &self.channel.authorization {
+        let mut request = request;
+        for (name, value) in &self.channel.http.headers {
+            request = request.header(name, secret::read("a header", value).await?);
+        }
+        match &self.channel.http.authorization {
             None => Ok(request),
-            Some(Authorization::Header { scheme, credentials_file }) => {
-                let credentials = secret::read("the credentials", credentials_file).await?;
+            Some(Authorization::Header { scheme, credentials }) => {
+                let credentials = secret::read("the credentials", credentials).await?;
                 Ok(request.header(AUTHORIZATION, format!("{scheme} {credentials}")))
             }
-            Some(Authorization::Basic { username, password_file }) => {
-                let password = secret::read("the password", password_file).await?;
+            Some(Authorization::Basic { username, password }) => {
+                let username = secret::read("the user's name", username).await?;
+                let password = secret::read("the password", password).await?;
                 Ok(request.basic_auth(username, Some(password)))
             }
         }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use agent_model::{MatchOp, Matcher, Millis, Problem, Problems};
 use agent_yaml::{At, Document, Duration, Place, Text};
 
-use super::{GroupBy, InhibitRule, Receiver, Route, Routing, Timing};
+use super::{GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, Timing};
 use super::{matcher_text, raw};
 
+mod http;
 mod intervals;
 mod receivers;
 
@@ -41,7 +42,12 @@ pub(super) fn default_detection_timing(of_rules: &Timing) -> Timing {
 
 pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     let file: raw::File = document.read()?;
-    let mut check = Check { document, problems: Vec::new() };
+    let mut check = Check { document, problems: Vec::new(), http: HttpOptions::default() };
+    let http = file.global.as_ref().and_then(|global| global.http_config.as_ref());
+    check.http = http::ready(&mut check, http);
+    if !file.templates.is_empty() {
+        tracing::warn!("`templates` are not read yet: mails keep the text that is built in");
+    }
     let receivers = check.receivers(&file);
     let intervals = intervals::ready(&mut check, &file);
     let names = Names {
@@ -69,6 +75,8 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
 struct Check<'a> {
     document: &'a Document,
     problems: Vec<Problem>,
+    /// What holds for receivers that do not say how they are reached.
+    http: HttpOptions,
 }
 
 /// What routes may name.
@@ -193,6 +201,10 @@ impl Check<'_> {
     /// What a route says itself replaces what it inherited.
     fn overlay(&mut self, timing: &mut Timing, raw: &raw::Route) {
         if let Some(names) = &raw.group_by {
+            let mut seen = BTreeSet::new();
+            for name in names.value.iter().filter(|name| !seen.insert(name.as_str())) {
+                self.problem(&names.place, format!("`group_by` names {name:?} twice"));
+            }
             let all = names.value.iter().any(|name| name == "...");
             if all && names.value.len() > 1 {
                 self.problem(&names.place, "`group_by` with '...' can name nothing else");

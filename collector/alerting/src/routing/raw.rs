@@ -3,12 +3,21 @@
 use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
+mod channels;
+mod http;
+
+pub(super) use channels::{Email, Global, Receiver, Webhook};
+pub(super) use http::{Http, Tls};
+
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]
 pub(super) struct File {
     #[deserr(default)]
     pub(super) global: Option<Global>,
     pub(super) route: Route,
+    /// Files of templates.
+    #[deserr(default)]
+    pub(super) templates: Vec<At<String>>,
     #[deserr(default)]
     pub(super) inhibit_rules: Vec<InhibitRule>,
     #[deserr(default)]
@@ -50,25 +59,6 @@ pub(super) struct Span {
 pub(super) struct Times {
     pub(super) start_time: Text,
     pub(super) end_time: Text,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct Global {
-    #[deserr(default)]
-    pub(super) resolve_timeout: Option<Duration>,
-    #[deserr(default)]
-    pub(super) smtp_smarthost: Option<At<String>>,
-    #[deserr(default)]
-    pub(super) smtp_from: Option<At<String>>,
-    #[deserr(default)]
-    pub(super) smtp_hello: Option<String>,
-    #[deserr(default)]
-    pub(super) smtp_auth_username: Option<String>,
-    #[deserr(default)]
-    pub(super) smtp_auth_password_file: Option<String>,
-    #[deserr(default)]
-    pub(super) smtp_require_tls: Option<bool>,
 }
 
 #[derive(Debug, Deserr)]
@@ -117,88 +107,4 @@ pub(super) struct InhibitRule {
     pub(super) target_match_re: Entries<At<Text>>,
     #[deserr(default)]
     pub(super) equal: Vec<String>,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct Receiver {
-    pub(super) name: At<String>,
-    #[deserr(default)]
-    pub(super) webhook_configs: Vec<At<Webhook>>,
-    #[deserr(default)]
-    pub(super) email_configs: Vec<At<Email>>,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct Webhook {
-    #[deserr(default)]
-    pub(super) url: Option<At<String>>,
-    #[deserr(default)]
-    pub(super) url_file: Option<String>,
-    #[deserr(default)]
-    pub(super) max_alerts: u32,
-    #[deserr(default = true)]
-    pub(super) send_resolved: bool,
-    #[deserr(default)]
-    pub(super) http_config: Option<At<Http>>,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct Http {
-    #[deserr(default = true)]
-    pub(super) follow_redirects: bool,
-    #[deserr(default)]
-    pub(super) authorization: Option<HttpAuthorization>,
-    #[deserr(default)]
-    pub(super) basic_auth: Option<BasicAuth>,
-    #[deserr(default)]
-    pub(super) tls_config: Option<Tls>,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct HttpAuthorization {
-    #[deserr(rename = "type", default = "Bearer".to_owned())]
-    pub(super) scheme: String,
-    pub(super) credentials_file: String,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct BasicAuth {
-    pub(super) username: String,
-    pub(super) password_file: String,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct Tls {
-    #[deserr(default)]
-    pub(super) ca_file: Option<String>,
-}
-
-#[derive(Debug, Deserr)]
-#[deserr(error = Findings, deny_unknown_fields)]
-pub(super) struct Email {
-    pub(super) to: At<String>,
-    #[deserr(default)]
-    pub(super) from: Option<At<String>>,
-    #[deserr(default)]
-    pub(super) smarthost: Option<At<String>>,
-    #[deserr(default)]
-    pub(super) hello: Option<String>,
-    #[deserr(default)]
-    pub(super) auth_username: Option<String>,
-    #[deserr(default)]
-    pub(super) auth_password_file: Option<String>,
-    #[deserr(default)]
-    pub(super) require_tls: Option<bool>,
-    #[deserr(default)]
-    pub(super) tls_config: Option<Tls>,
-    #[deserr(default)]
-    pub(super) send_resolved: bool,
-    #[deserr(default)]
-    pub(super) headers: Entries<At<Text>>,
 }

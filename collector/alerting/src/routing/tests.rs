@@ -52,7 +52,7 @@ receivers:
             alerting.yml:12: receiver "a" is there twice
             alerting.yml:14: "not an address" is not an e-mail address
             alerting.yml:14: an e-mail receiver needs `from` (or `smtp_from` in `global`)
-            alerting.yml:14: `auth_username` and `auth_password_file` go together
+            alerting.yml:14: `auth_username` and `auth_password` or `auth_password_file` go together
             alerting.yml:16: "mail" is not host:port
             alerting.yml:17: templates are not supported in headers; write plain text"#]],
     );
@@ -62,9 +62,9 @@ receivers:
 fn unknown_keys_are_refused() {
     check(
         "route: {receiver: a, group_weight: 3s}\nreceivers: [{name: a, slack_configs: []}]\n",
-        expect![[r#"
-            alerting.yml:1: unknown key `group_weight`; known here: receiver, matchers, match, match_re, group_by, continue, group_wait, group_interval, repeat_interval, mute_time_intervals, active_time_intervals, routes
-            alerting.yml:2: unknown key `slack_configs`; known here: name, webhook_configs, email_configs"#]],
+        expect![
+            "alerting.yml:1: unknown key `group_weight`; known here: receiver, matchers, match, match_re, group_by, continue, group_wait, group_interval, repeat_interval, mute_time_intervals, active_time_intervals, routes"
+        ],
     );
 }
 

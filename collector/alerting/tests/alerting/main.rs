@@ -1,6 +1,8 @@
 //! Alerting as the collector uses it: a real database, real webhooks over HTTP, a fake clock.
 
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod email;

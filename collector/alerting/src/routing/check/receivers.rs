@@ -1,22 +1,26 @@
 //! Checks of receivers: each integration gets all it needs, from itself or from `global`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent_yaml::{At, Place};
 use lettre::message::Mailbox;
 
 use super::super::raw;
-use super::super::{
-    Authorization, Channel, EmailChannel, Integration, Receiver, SecretText, WebhookChannel,
-};
-use super::Check;
+use super::super::{Channel, EmailChannel, Integration, Receiver, SecretText, WebhookChannel};
+use super::{Check, http};
 
 pub(super) fn ready(
     check: &mut Check<'_>,
     raw: &raw::Receiver,
     global: Option<&raw::Global>,
 ) -> Receiver {
+    for (key, config) in raw.not_built() {
+        let message = format!(
+            "`{key}` are not supported yet; receiver {:?} can have webhook_configs and email_configs",
+            raw.name.value
+        );
+        check.problem(&config.place, message);
+    }
     let mut integrations = Vec::new();
     for (at, config) in raw.webhook_configs.iter().enumerate() {
         let channel = webhook(check, config);
@@ -53,36 +57,15 @@ fn webhook(check: &mut Check<'_>, config: &At<raw::Webhook>) -> WebhookChannel {
             SecretText::Value(String::new())
         }
     };
-    let http = raw.http_config.as_ref();
     WebhookChannel {
         url,
         alerts_max: usize::try_from(raw.max_alerts).unwrap_or(usize::MAX),
-        follow_redirects: http.is_none_or(|http| http.value.follow_redirects),
-        authorization: http.and_then(|http| authorization(check, http)),
-        ca_file: http.and_then(|http| ca_file(http.value.tls_config.as_ref())),
+        timeout: raw.timeout.map(|timeout| timeout.0).filter(|timeout| !timeout.is_zero()),
+        http: match &raw.http_config {
+            Some(own) => http::ready(check, Some(own)),
+            None => check.http.clone(),
+        },
     }
-}
-
-fn authorization(check: &mut Check<'_>, http: &At<raw::Http>) -> Option<Authorization> {
-    match (&http.value.authorization, &http.value.basic_auth) {
-        (Some(_), Some(_)) => {
-            check.problem(&http.place, "give one of `authorization` and `basic_auth`, not both");
-            None
-        }
-        (Some(header), None) => Some(Authorization::Header {
-            scheme: header.scheme.clone(),
-            credentials_file: PathBuf::from(&header.credentials_file),
-        }),
-        (None, Some(basic)) => Some(Authorization::Basic {
-            username: basic.username.clone(),
-            password_file: PathBuf::from(&basic.password_file),
-        }),
-        (None, None) => None,
-    }
-}
-
-fn ca_file(tls: Option<&raw::Tls>) -> Option<PathBuf> {
-    tls.and_then(|tls| tls.ca_file.as_ref()).map(PathBuf::from)
 }
 
 fn email(
@@ -118,11 +101,19 @@ fn email(
     let of_global =
         |pick: fn(&raw::Global) -> &Option<String>| global.and_then(|g| pick(g).clone());
     let username = raw.auth_username.clone().or_else(|| of_global(|g| &g.smtp_auth_username));
-    let password =
-        raw.auth_password_file.clone().or_else(|| of_global(|g| &g.smtp_auth_password_file));
+    let password = http::one_of(&raw.auth_password, &raw.auth_password_file).or_else(|| {
+        let global = global?;
+        http::one_of(&global.smtp_auth_password, &global.smtp_auth_password_file)
+    });
     if username.is_some() != password.is_some() {
-        check.problem(&config.place, "`auth_username` and `auth_password_file` go together");
+        let text = "`auth_username` and `auth_password` or `auth_password_file` go together";
+        check.problem(&config.place, text);
     }
+    refuse_unknown_ways(check, raw, global);
+    let implicit_tls =
+        raw.force_implicit_tls.or(global.and_then(|global| global.smtp_force_implicit_tls));
+    let tls = raw.tls_config.as_ref();
+    let tls = tls.or(global.and_then(|global| global.smtp_tls_config.as_ref()));
     EmailChannel {
         to,
         from: from.map(|from| from.value.clone()).unwrap_or_default(),
@@ -130,10 +121,31 @@ fn email(
         port,
         hello: raw.hello.clone().or_else(|| of_global(|g| &g.smtp_hello)),
         username,
-        password_file: password.map(PathBuf::from),
+        password,
         require_tls: raw.require_tls.or(global.and_then(|g| g.smtp_require_tls)).unwrap_or(true),
-        ca_file: ca_file(raw.tls_config.as_ref()),
+        implicit_tls,
+        tls: http::tls(check, tls),
         headers: raw.headers.iter().map(|(name, at)| (name.clone(), at.value.0.clone())).collect(),
+    }
+}
+
+/// Ways to sign in and to write a mail that are Alertmanager's and not ours.
+fn refuse_unknown_ways(check: &mut Check<'_>, raw: &raw::Email, global: Option<&raw::Global>) {
+    let signing_in = [&raw.auth_secret, &raw.auth_secret_file, &raw.auth_identity];
+    let of_global = global.map(|global| {
+        [&global.smtp_auth_secret, &global.smtp_auth_secret_file, &global.smtp_auth_identity]
+    });
+    for given in signing_in.into_iter().chain(of_global.into_iter().flatten()).flatten() {
+        let text = "CRAM-MD5 and identities are not supported; PLAIN and LOGIN with a password are";
+        check.problem(&given.place, text);
+    }
+    for given in [&raw.html, &raw.text].into_iter().flatten() {
+        let text =
+            "templates are not supported yet: leave `html` and `text` out for the built-in text";
+        check.problem(&given.place, text);
+    }
+    if let Some(given) = &raw.threading {
+        check.problem(&given.place, "`threading` is not supported yet");
     }
 }
 

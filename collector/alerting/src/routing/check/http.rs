@@ -1,0 +1,110 @@
+//! Checks of `http_config` and `tls_config`: one way to sign in, certificates with their keys, what we cannot do refused.
+
+use agent_yaml::{At, Place};
+
+use super::super::raw;
+use super::super::{Authorization, HttpOptions, SecretText, TlsOptions};
+use super::Check;
+
+pub(super) fn ready(check: &mut Check<'_>, raw: Option<&At<raw::Http>>) -> HttpOptions {
+    let Some(At { value: raw, place }) = raw else { return HttpOptions::default() };
+    for (given, key) in
+        [(&raw.oauth2, "oauth2"), (&raw.proxy_connect_header, "proxy_connect_header")]
+    {
+        if let Some(given) = given {
+            check.problem(&given.place, format!("`{key}` is not supported yet"));
+        }
+    }
+    if let Some(proxy) = &raw.proxy_url
+        && reqwest::Proxy::all(&proxy.value).is_err()
+    {
+        check.problem(&proxy.place, format!("{:?} is not the address of a proxy", proxy.value));
+    }
+    HttpOptions {
+        follow_redirects: raw.follow_redirects,
+        http2: raw.enable_http2,
+        authorization: authorization(check, raw, place),
+        proxy: raw.proxy_url.as_ref().map(|proxy| proxy.value.clone()),
+        no_proxy: raw.no_proxy.clone().unwrap_or_default(),
+        proxy_from_environment: raw.proxy_from_environment,
+        headers: headers(check, raw),
+        tls: tls(check, raw.tls_config.as_ref()),
+    }
+}
+
+fn authorization(check: &mut Check<'_>, raw: &raw::Http, place: &Place) -> Option<Authorization> {
+    let mut ways = Vec::new();
+    if let Some(given) = &raw.authorization {
+        let credentials = one_of(&given.credentials, &given.credentials_file);
+        if given.scheme.trim().eq_ignore_ascii_case("basic") {
+            check.problem(place, "`authorization` cannot be of type Basic; use `basic_auth`");
+        }
+        let scheme = given.scheme.trim().to_owned();
+        ways.push(credentials.map(|credentials| Authorization::Header { scheme, credentials }));
+    }
+    if let Some(given) = &raw.basic_auth {
+        let username = one_of(&given.username, &given.username_file);
+        let password = one_of(&given.password, &given.password_file);
+        ways.push(Some(Authorization::Basic {
+            username: username.unwrap_or_else(|| SecretText::Value(String::new())),
+            password: password.unwrap_or_else(|| SecretText::Value(String::new())),
+        }));
+    }
+    if let Some(credentials) = one_of(&raw.bearer_token, &raw.bearer_token_file) {
+        ways.push(Some(Authorization::Header { scheme: "Bearer".to_owned(), credentials }));
+    }
+    if ways.len() > 1 {
+        let text = "give one of `authorization`, `basic_auth` and `bearer_token`, not several";
+        check.problem(place, text);
+    }
+    if ways.iter().any(Option::is_none) {
+        check.problem(place, "`authorization` needs `credentials` or `credentials_file`");
+    }
+    ways.into_iter().flatten().next()
+}
+
+/// A secret in place, or the file that has it. In place wins, as it is looked at first.
+pub(super) fn one_of(value: &Option<String>, file: &Option<String>) -> Option<SecretText> {
+    let value = value.clone().map(SecretText::Value);
+    value.or_else(|| file.as_ref().map(|file| SecretText::File(file.into())))
+}
+
+fn headers(check: &mut Check<'_>, raw: &raw::Http) -> Vec<(String, SecretText)> {
+    let mut headers = Vec::new();
+    for (name, At { value: header, place }) in raw.http_headers.iter() {
+        if reqwest::header::HeaderName::try_from(name.as_str()).is_err() {
+            check.problem(place, format!("{name:?} cannot be the name of a header"));
+        }
+        let values = header.values.iter().chain(&header.secrets);
+        let values = values.map(|value| SecretText::Value(value.clone()));
+        let files = header.files.iter().map(|file| SecretText::File(file.into()));
+        headers.extend(values.chain(files).map(|value| (name.clone(), value)));
+    }
+    headers
+}
+
+pub(super) fn tls(check: &mut Check<'_>, raw: Option<&At<raw::Tls>>) -> TlsOptions {
+    let Some(At { value: raw, place }) = raw else { return TlsOptions::default() };
+    for (given, key) in [
+        (&raw.server_name, "server_name"),
+        (&raw.min_version, "min_version"),
+        (&raw.max_version, "max_version"),
+    ] {
+        if let Some(given) = given {
+            check.problem(
+                &given.place,
+                format!("`{key}` is not supported; TLS 1.2 and 1.3 are spoken"),
+            );
+        }
+    }
+    let certificate = one_of(&raw.cert, &raw.cert_file);
+    let key = one_of(&raw.key, &raw.key_file);
+    if certificate.is_some() != key.is_some() {
+        check.problem(place, "a client's certificate and its key go together");
+    }
+    TlsOptions {
+        authorities: one_of(&raw.ca, &raw.ca_file),
+        identity: certificate.zip(key),
+        skip_verify: raw.insecure_skip_verify,
+    }
+}

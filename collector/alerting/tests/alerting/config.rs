@@ -1,0 +1,152 @@
+//! Configurations that amtool takes are taken, and those that it refuses are refused.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use collector_alerting::Routing;
+
+use crate::harness::{MINUTE, START, World};
+
+/// What stands below a good route and receiver named `x`.
+const GOOD: &[&str] = &[
+    "",
+    "global: {resolve_timeout: 1h30m, http_config: {follow_redirects: false, enable_http2: false}}",
+    "global: {smtp_smarthost: 'mail:25', smtp_from: a@b.vn, smtp_hello: h, smtp_require_tls: false, smtp_auth_username: u, smtp_auth_password: p}",
+    "global: {slack_api_url: 'https://hooks.example/x', opsgenie_api_key: k, telegram_api_url: 'https://t.example'}",
+    "templates: ['/etc/alertmanager/*.tmpl']",
+    "inhibit_rules: [{source_match: {a: b}, target_match_re: {c: 'd|e'}, equal: [host]}]",
+    "inhibit_rules: [{source_matchers: ['a=b', 'c!=d'], target_matchers: ['e=~\"f.*\"']}]",
+    "time_intervals: [{name: n, time_intervals: [{times: [{start_time: '00:00', end_time: '24:00'}]}]}]",
+    "time_intervals: [{name: n, time_intervals: [{weekdays: ['monday:friday', 'Sunday'], months: ['1:3', december], years: ['2020:2030', '2031'], days_of_month: ['1:5', '-3:-1', '31']}]}]",
+    "time_intervals: [{name: n, time_intervals: [{location: 'Asia/Ho_Chi_Minh'}]}]",
+    "mute_time_intervals: [{name: n, time_intervals: [{years: [2025]}]}]",
+    "time_intervals: [{name: n}]",
+];
+
+const BAD: &[&str] = &[
+    "unknown: 1",
+    "global: {unknown: 1}",
+    "global: {resolve_timeout: soon}",
+    "global: {http_config: {basic_auth: {username: a, password: b}, bearer_token: c}}",
+    "inhibit_rules: [{source_match: {a: b}, unknown: c}]",
+    "inhibit_rules: [{source_match_re: {a: '('}}]",
+    "inhibit_rules: [{source_matchers: ['a']}]",
+    "time_intervals: [{name: n, time_intervals: [{times: [{start_time: '10:00', end_time: '09:00'}]}]}]",
+    "time_intervals: [{name: n, time_intervals: [{times: [{start_time: '10:00', end_time: '24:01'}]}]}]",
+    "time_intervals: [{name: n, time_intervals: [{times: [{start_time: '9:00', end_time: '10:00'}]}]}]",
+    "time_intervals: [{name: n, time_intervals: [{weekdays: ['friday:monday']}]}]",
+    "time_intervals: [{name: n, time_intervals: [{weekdays: [Freitag]}]}]",
+    "time_intervals: [{name: n, time_intervals: [{days_of_month: ['0']}]}]",
+    "time_intervals: [{name: n, time_intervals: [{days_of_month: ['32']}]}]",
+    "time_intervals: [{name: n, time_intervals: [{days_of_month: ['-3:5']}]}]",
+    "time_intervals: [{name: n, time_intervals: [{days_of_month: ['5:1']}]}]",
+    "time_intervals: [{name: n, time_intervals: [{years: ['2030:2020']}]}]",
+    "time_intervals: [{name: n, time_intervals: [{location: 'Asia/Nowhere'}]}]",
+    "time_intervals: [{name: n}, {name: n}]",
+];
+
+/// Whole files.
+const GOOD_FILES: &[&str] = &[
+    "route: {receiver: x, group_by: ['...']}\nreceivers: [{name: x}]",
+    "route: {receiver: x, group_by: [a, b], group_wait: 0s, group_interval: 1s, repeat_interval: 1d}\nreceivers: [{name: x}]",
+    "route: {receiver: x, routes: [{match: {a: b}, match_re: {c: d}, matchers: ['e=f', 'g!~\"h|i\"'], continue: true}]}\nreceivers: [{name: x}]",
+    "route: {receiver: x, routes: [{matchers: [a=b], mute_time_intervals: [n], active_time_intervals: [n]}]}\nreceivers: [{name: x}]\ntime_intervals: [{name: n}]",
+    "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', max_alerts: 3, send_resolved: false, http_config: {basic_auth: {username: a, password_file: /p}, proxy_url: 'http://p:1'}}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', http_config: {authorization: {credentials: c}, tls_config: {insecure_skip_verify: true}}}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, email_configs: [{to: a@b.vn, from: c@d.vn, smarthost: 'm:587', auth_username: u, auth_password: p, tls_config: {insecure_skip_verify: true}}]}]",
+];
+
+const BAD_FILES: &[&str] = &[
+    "",
+    "receivers: [{name: x}]",
+    "route: {}\nreceivers: [{name: x}]",
+    "route: {receiver: y}\nreceivers: [{name: x}]",
+    "route: {receiver: x}\nreceivers: [{name: x}, {name: x}]",
+    "route: {receiver: x, matchers: [a=b]}\nreceivers: [{name: x}]",
+    "route: {receiver: x, match: {a: b}}\nreceivers: [{name: x}]",
+    "route: {receiver: x, mute_time_intervals: [n]}\nreceivers: [{name: x}]\ntime_intervals: [{name: n}]",
+    "route: {receiver: x, active_time_intervals: [n]}\nreceivers: [{name: x}]\ntime_intervals: [{name: n}]",
+    "route: {receiver: x, routes: [{matchers: [a=b], mute_time_intervals: [n]}]}\nreceivers: [{name: x}]",
+    "route: {receiver: x, routes: [{matchers: [a=b], receiver: y}]}\nreceivers: [{name: x}]",
+    "route: {receiver: x, routes: [{matchers: ['a=~\"(\"']}]}\nreceivers: [{name: x}]",
+    "route: {receiver: x, group_by: ['...', a]}\nreceivers: [{name: x}]",
+    "route: {receiver: x, group_by: [a, a]}\nreceivers: [{name: x}]",
+    "route: {receiver: x, group_interval: 0s}\nreceivers: [{name: x}]",
+    "route: {receiver: x, repeat_interval: 0s}\nreceivers: [{name: x}]",
+    "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'ftp://a'}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, email_configs: [{to: a@b.vn}]}]",
+    "route: {receiver: x}\nreceivers: [{}]",
+    "route: [x]\nreceivers: [{name: x}]",
+];
+
+#[test]
+fn amtool_and_we_take_and_refuse_the_same_files() {
+    let around =
+        |part: &&str| format!("route: {{receiver: x}}\nreceivers: [{{name: x}}]\n{part}\n");
+    let good = GOOD.iter().map(around).chain(GOOD_FILES.iter().map(ToString::to_string));
+    let bad = BAD.iter().map(around).chain(BAD_FILES.iter().map(ToString::to_string));
+    let files = good.map(|text| (text, true)).chain(bad.map(|text| (text, false)));
+    let mut wrong = Vec::new();
+    for (text, expected) in files {
+        let ours = Routing::parse(Path::new("a.yml"), &text);
+        if ours.is_ok() != expected || amtool_takes(&text) != expected {
+            wrong.push((text, expected, ours.err().map(|problems| problems.to_string())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn amtool_takes(text: &str) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("alertmanager.yml");
+    std::fs::write(&file, text).unwrap();
+    let status = Command::new("amtool")
+        .arg("check-config")
+        .arg(&file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.expect("amtool can be run").success()
+}
+
+#[test]
+fn channels_that_are_not_built_are_refused_by_name() {
+    let text = "route: {receiver: x}\nreceivers:\n  - name: x\n    slack_configs: [{channel: '#a'}]\n    sns_configs: []\n  \
+                - name: y\n    email_configs: [{to: a@b.vn, from: a@b.vn, smarthost: 'm:1', html: '{{ .x }}'}]\n";
+    let problems = Routing::parse(Path::new("a.yml"), text).unwrap_err().to_string();
+    expect_test::expect![[r#"
+        a.yml:4: `slack_configs` are not supported yet; receiver "x" can have webhook_configs and email_configs
+        a.yml:7: templates are not supported yet: leave `html` and `text` out for the built-in text"#]]
+    .assert_eq(&problems);
+}
+
+#[tokio::test]
+async fn secrets_may_stand_in_the_file_and_global_options_hold_for_who_has_none() {
+    let config = "
+global: {http_config: {authorization: {credentials: abc}}}
+route: {receiver: x}
+receivers:
+  - name: x
+    webhook_configs:
+      - url: URL/a
+      - url: URL/b
+        http_config: {basic_auth: {username: u, password: p}}
+      - url: URL/c
+        timeout: 3s
+        http_config: {http_headers: {Authorization: {secrets: [Token t]}}, enable_http2: false}
+";
+    let world = World::new(config).await;
+    world.observe(START, &["a"]).await;
+    world.alerting.tick(START + MINUTE).await.unwrap();
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    let mut seen: Vec<_> = world
+        .receiver
+        .take()
+        .into_iter()
+        .map(|received| (received.path, received.authorization))
+        .collect();
+    seen.sort();
+    let pair = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    assert_eq!(seen, [pair("/a", "Bearer abc"), pair("/b", "Basic dTpw"), pair("/c", "Token t")]);
+}
