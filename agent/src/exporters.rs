@@ -4,12 +4,14 @@
 //! would say. Leaves to others: the way to the collector.
 
 mod config;
+mod described;
 mod exposition;
 mod fetch;
 mod health;
 mod layout;
 mod lines;
 mod parts;
+mod tell;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -29,9 +31,10 @@ use self::fetch::{Fetch, FetchError, Link};
 use self::health::{Health, Metrics};
 use self::layout::{BodyError, Layout, Taken};
 use self::parts::Column;
+use self::tell::Telling;
 use crate::clock::Clock;
 use crate::probe::certificate::Terms;
-use crate::source::{SourceGroup, Stopping};
+use crate::source::{SourceGroup, Stopping, Teller};
 use crate::spool::MetricsReading;
 use crate::text_format::Value;
 
@@ -50,6 +53,7 @@ pub(crate) struct Context {
     /// The agent's own interval.
     pub(crate) tick: Duration,
     pub(crate) readings: mpsc::Sender<MetricsReading>,
+    pub(crate) teller: Teller,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -116,8 +120,11 @@ pub(crate) fn sources(all: &[Config], context: &Context) -> SourceGroup {
     let mut group = SourceGroup::default();
     let permits = Arc::new(Semaphore::new(SCRAPES_MAX));
     let mut healths = Vec::new();
-    for exporter in ready(all, context.tick, context.host.as_str()) {
+    let mut targets = Vec::new();
+    for mut exporter in ready(all, context.tick, context.host.as_str()) {
         healths.push(Arc::clone(&exporter.health));
+        targets.push(exporter.telling.target().clone());
+        exporter.telling.tell_to(context.teller.clone());
         let (permits, readings) = (Arc::clone(&permits), context.readings.clone());
         let shutdown = context.shutdown.clone();
         group.tasks.push(Box::pin(async move {
@@ -127,6 +134,11 @@ pub(crate) fn sources(all: &[Config], context: &Context) -> SourceGroup {
             }
         }));
     }
+    group.tasks.push(Box::pin(tell::targets(
+        targets,
+        context.teller.clone(),
+        context.shutdown.clone(),
+    )));
     if !healths.is_empty() {
         group.metrics.push(Box::new(Metrics(healths)));
     }
@@ -176,12 +188,14 @@ struct Exporter {
     /// The schema of what is told about the scrape itself.
     about: (SchemaId, Arc<Schema>),
     health: Arc<Health>,
+    telling: Telling,
     /// Whether, and why, the last scrape failed; `None` before the first.
     failing: Option<Option<&'static str>>,
 }
 
 impl Exporter {
     fn new(ready: Ready, host: &str, plain: &mut Option<Link>) -> Result<Self, String> {
+        let telling = Telling::new(&ready);
         let link = match (ready.tls, &plain) {
             (Some(terms), _) => Link::new(terms)?,
             (None, Some(link)) => link.clone(),
@@ -207,6 +221,7 @@ impl Exporter {
             layout: Layout::new(ready.limits, ready.rules, target),
             about: (about.id(), Arc::new(about)),
             health: Arc::new(Health { job, instance, ..Health::default() }),
+            telling,
             failing: None,
         })
     }
@@ -242,8 +257,14 @@ impl Exporter {
         let (timestamp_ms, started) = (clock.now_ms(), clock.instant());
         let fetched = self.fetch.run().await.map_err(ScrapeError::from);
         let taken = fetched.and_then(|(format, body)| {
-            self.layout.take(format, &body, clock.instant()).map_err(ScrapeError::from)
+            let taken = self.layout.take(format, &body, clock.instant())?;
+            let left_out = self.telling.describe(format, &body, taken.comments, clock.instant());
+            self.health.undescribed.fetch_add(left_out, Ordering::Relaxed);
+            Ok(taken)
         });
+        if let Err(error) = &taken {
+            self.telling.fail(crate::chain(error), clock.instant());
+        }
         let seconds = clock.instant().saturating_duration_since(started).as_secs_f64();
         self.note(&taken);
         let up = f64::from(u8::from(taken.is_ok()));

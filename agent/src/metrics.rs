@@ -13,6 +13,7 @@ use crate::source::{HostRoot, MetricSource};
 pub mod bonding;
 pub mod conntrack;
 pub mod cpu;
+pub mod descriptions;
 pub mod diskstats;
 pub mod entropy;
 pub mod filefd;

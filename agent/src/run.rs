@@ -1,11 +1,13 @@
 //! The loop of the agent: ticks and events into the spool, the spool to the collectors.
 //! This file wires the parts and knows all of them; how each works is its own business.
 
+mod describe;
 mod facts;
 mod own_metrics;
 mod renew;
 mod round;
 mod scrape;
+mod stop;
 mod tick;
 
 use std::fs;
@@ -22,7 +24,9 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use self::describe::Describer;
 use self::own_metrics::{Counters, OwnMetrics};
+use self::stop::{close, finish};
 use self::tick::Ticker;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -30,7 +34,7 @@ use crate::identity::{Identity, IdentityError, kept};
 use crate::send::{Collector, Known, Lane};
 use crate::source::{
     Bookmarks, Evidence, EvidenceMessage, EvidenceSender, HostRoot, MetricSource, SourceContext,
-    SourceGroup,
+    SourceGroup, Teller, carry_told,
 };
 use crate::spool::{
     CollectorName, MetricsReading, SpoolError, SpoolHandle, SpoolOptions, SpoolThread,
@@ -49,9 +53,6 @@ const STATE_DIR_MODE: u32 = 0o711;
 
 /// Keys, log lines and cursors are the agent's own.
 const PRIVATE_MODE: u32 = 0o700;
-
-/// How long the parts may take to stop; systemd's own patience is ninety seconds.
-const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Why the agent could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +108,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     let bookmarks = spool.bookmarks().await?;
     let way = Way { evidence: evidence.clone(), bookmarks, shutdown: shutdown.clone() };
     let mut metric_sources = start_sources(&config, &way, &mut sources)?;
-    let scraped = scrape::start(&config, host, &shutdown, &mut metric_sources, &mut sources);
+    let (teller, told) = Teller::channel();
+    let scraped =
+        scrape::start(&config, host, &shutdown, teller.clone(), &mut metric_sources, &mut sources);
     start_drop_box(&config, way, &counters, &mut sources)?;
     let mut carriers = JoinSet::new();
     carriers.spawn(carry(receiver, spool.clone(), Arc::clone(&counters), clock));
@@ -117,6 +120,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     if let Some(listener) = listener {
         carriers.spawn(web::serve(listener, last, senders_stop.clone()));
     }
+    sources.spawn(carry_told(told, evidence.clone()));
     let facts = facts::facts(&config.root);
     sources.spawn(async move {
         // A stop before the first commit: the next start tells them again.
@@ -129,7 +133,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
         started_ms: clock.now_ms(),
     });
     let ticker = Ticker::new(metric_sources, clock);
-    let ticking = tick_loop(ticker, own, &spool, config.interval, publish);
+    let describer = Describer::new(teller);
+    let ticking = tick_loop(ticker, describer, own, &spool, config.interval, publish);
     let ticked = shutdown.run_until_cancelled(ticking).await.unwrap_or(Ok(()));
     shutdown.cancel();
     finish("sources", sources).await;
@@ -352,6 +357,7 @@ async fn carry(
 /// The first reading at once, the next ones at a moment of the interval that differs from host to host.
 async fn tick_loop(
     mut ticker: Ticker,
+    mut describer: Describer,
     own: Arc<OwnMetrics>,
     spool: &SpoolHandle,
     interval: Duration,
@@ -363,6 +369,7 @@ async fn tick_loop(
     loop {
         let statistics = spool.statistics().await?;
         let reading = ticker.read(|out, surplus| own.write(&statistics, surplus, out)).await;
+        describer.tell(&reading, Clock.instant());
         let reading = Arc::new(reading);
         publish.send_replace(Some(Arc::clone(&reading)));
         spool.append_metrics(reading).await?;
@@ -378,21 +385,6 @@ fn make_directory(path: &Path, mode: u32) -> Result<(), RunError> {
     let made = fs::create_dir_all(path)
         .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)));
     made.map_err(|source| RunError::Directory { path: path.to_owned(), source })
-}
-
-/// Waits for tasks to end; those that do not are cut and named.
-async fn finish(what: &str, mut tasks: JoinSet<()>) {
-    let all = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOP_TIME_MAX, all).await.is_err() {
-        tracing::warn!(what, "some tasks did not stop in time and are cut off");
-        tasks.shutdown().await;
-    }
-}
-
-async fn close(spool: SpoolHandle, thread: SpoolThread) -> Result<(), RunError> {
-    drop(spool);
-    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-    Ok(joined.map_err(RunError::Close)??)
 }
 
 #[cfg(test)]

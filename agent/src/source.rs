@@ -9,17 +9,21 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use agent_model::{BackupCopy, BackupRun, Event, Fact, Millis, ProbeResult};
+use agent_model::{
+    BackupCopy, BackupRun, Event, Fact, Millis, ProbeResult, ScrapeTargets, TargetMetadata,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 mod bookmark;
 mod reading;
 mod texts;
+mod told;
 
 pub use bookmark::{Bookmark, Bookmarks};
 pub use reading::Reading;
 pub(crate) use texts::Texts;
+pub(crate) use told::{Teller, Told, carry as carry_told};
 
 /// Messages waiting for the spool: a source that writes faster than the disk waits.
 const EVIDENCE_MESSAGES_MAX: usize = 64;
@@ -83,6 +87,8 @@ pub enum Evidence {
     BackupCopy(BackupCopy),
     ProbeResult(ProbeResult),
     Facts(Vec<Fact>),
+    Metadata(TargetMetadata),
+    Targets(ScrapeTargets),
 }
 
 /// Evidence, and where its source stands behind it: on the disk there are both or neither.

@@ -21,6 +21,8 @@ pub struct SelfMetrics {
     pub view_failures: IntCounterVec,
     /// Descriptions of metrics beyond the bounds of what is kept.
     pub descriptions_dropped: IntCounter,
+    /// Scrape targets of hosts beyond their bound.
+    pub targets_dropped: IntCounter,
     pub evaluations: IntCounterVec,
     pub evaluation_failures: IntCounterVec,
     /// Evaluations of a group that were due.
@@ -209,6 +211,10 @@ impl SelfMetrics {
                 "view_failures_total",
                 "Batches that a view could not store and tries again.",
                 &["view"],
+            )?,
+            targets_dropped: make.counter(
+                "scrape_targets_dropped_total",
+                "Scrape targets of hosts that found no room among those that are kept.",
             )?,
             descriptions_dropped: make.counter(
                 "metric_descriptions_dropped_total",

@@ -18,6 +18,7 @@ mod report;
 mod rollup;
 mod sample;
 mod schema;
+mod scrape_target;
 
 pub use backup::{BackupCopy, BackupOutcome, BackupRun, VerificationDepth};
 pub use event::{Event, EventClass, EventId, HostEvent, Severity};
@@ -36,6 +37,7 @@ pub use report::{Epoch, Report, ReportKey, Stream};
 pub use rollup::{ROLLUP_SAMPLES, ROLLUP_WINDOW_MS, RolledSeries, Rollup};
 pub use sample::{STALE_NAN_BITS, Sample, Series, is_stale, stale_marker};
 pub use schema::{Column, Schema, SchemaId};
+pub use scrape_target::{ScrapeTarget, ScrapeTargets, TargetMetadata};
 
 /// Milliseconds since the Unix epoch, UTC: the one time unit of the model.
 pub type Millis = i64;

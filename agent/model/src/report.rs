@@ -1,6 +1,9 @@
 //! Reports: what an agent sends, numbered so that a repeat is known and a hole is seen.
 
-use crate::{BackupCopy, BackupRun, Column, Event, Fact, Gap, HostId, Millis, ProbeResult, Schema};
+use crate::{
+    BackupCopy, BackupRun, Column, Event, Fact, Gap, HostId, Millis, ProbeResult, Schema,
+    ScrapeTargets, TargetMetadata,
+};
 
 /// One start of an agent: the time of the start in milliseconds, made to grow with every start of that agent
 /// and to lie at or after everything it created before.
@@ -38,6 +41,10 @@ pub struct Report {
     pub probe_results: Vec<ProbeResult>,
     pub facts: Vec<Fact>,
     pub gaps: Vec<Gap>,
+    /// What metrics are, target by target.
+    pub metadata: Vec<TargetMetadata>,
+    /// In the order in which it was said.
+    pub targets: Vec<ScrapeTargets>,
 }
 
 impl Stream {
@@ -66,6 +73,8 @@ impl Report {
             probe_results: Vec::new(),
             facts: Vec::new(),
             gaps: Vec::new(),
+            metadata: Vec::new(),
+            targets: Vec::new(),
         }
     }
 

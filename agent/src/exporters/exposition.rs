@@ -103,6 +103,13 @@ fn comment<'a>(format: Format, text: &str, comment: &str) -> Result<Line<'a>, Li
     Ok(Line::Other)
 }
 
+/// The next word, and what stands behind it.
+pub(super) fn word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_start_matches(BLANK);
+    let end = text.find(BLANK).unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
+}
+
 fn ends_series(expected: &str, behind: &str) -> bool {
     expected.ends_with('}')
         || (behind.starts_with(BLANK) && !behind.trim_start_matches(BLANK).starts_with('{'))

@@ -24,6 +24,8 @@ pub(super) struct Health {
     pub(super) timed: AtomicU64,
     /// Series in new schemas: what changing labels cost.
     pub(super) described: AtomicU64,
+    /// Help texts that were cut, and lines about metrics beyond the bound.
+    pub(super) undescribed: AtomicU64,
 }
 
 impl Health {
@@ -57,6 +59,7 @@ impl MetricSource for Metrics {
                 ("haidang_agent_exporter_duplicate_samples_total", &health.duplicates),
                 ("haidang_agent_exporter_ignored_timestamps_total", &health.timed),
                 ("haidang_agent_exporter_described_series_total", &health.described),
+                ("haidang_agent_exporter_metadata_cut_total", &health.undescribed),
             ] {
                 out.add(name, &exporter, number(counter));
             }

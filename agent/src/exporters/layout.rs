@@ -83,6 +83,8 @@ pub(super) struct Taken {
     pub(super) timed: usize,
     /// Series in new schemas.
     pub(super) described: usize,
+    /// A checksum of the lines that are no samples.
+    pub(super) comments: u32,
 }
 
 pub(super) struct Layout {
@@ -107,6 +109,7 @@ struct Draft<'a> {
     scraped: usize,
     duplicates: usize,
     timed: usize,
+    comments: crc32fast::Hasher,
 }
 
 impl Layout {
@@ -150,6 +153,7 @@ impl Layout {
             duplicates: draft.duplicates,
             timed: draft.timed,
             described: placed.described,
+            comments: draft.comments.finalize(),
         })
     }
 
@@ -179,7 +183,10 @@ impl Layout {
                     whole = true;
                     continue;
                 }
-                Line::Other => continue,
+                Line::Other => {
+                    draft.comments.update(text.as_bytes());
+                    continue;
+                }
             };
             draft.scraped += 1;
             if draft.scraped > lines_max {

@@ -290,7 +290,8 @@ async fn a_slow_exporter_delays_no_other_one() {
     let (readings, mut receiver) = readings();
     let (host, tick) = (HostId::new("dc1-srv01").unwrap(), config.interval);
     let shutdown = CancellationToken::new();
-    let context = Context { host, tick, readings, shutdown: shutdown.clone() };
+    let (teller, _told) = Teller::channel();
+    let context = Context { host, tick, readings, teller, shutdown: shutdown.clone() };
     let group = sources(&config.exporters, &context);
     drop(context);
     let tasks: Vec<_> = group.tasks.into_iter().map(tokio::spawn).collect();

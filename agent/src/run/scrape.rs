@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::exporters;
-use crate::source::MetricSource;
+use crate::source::{MetricSource, Teller};
 use crate::spool::{MetricsReading, SpoolHandle};
 
 /// Starts a task for each exporter; their counters become a metric source.
@@ -17,12 +17,13 @@ pub(super) fn start(
     config: &Config,
     host: HostId,
     shutdown: &CancellationToken,
+    teller: Teller,
     metric_sources: &mut Vec<Box<dyn MetricSource>>,
     tasks: &mut JoinSet<()>,
 ) -> mpsc::Receiver<MetricsReading> {
     let (readings, scraped) = exporters::readings();
     let (tick, shutdown) = (config.interval, shutdown.clone());
-    let context = exporters::Context { host, tick, readings, shutdown };
+    let context = exporters::Context { host, tick, readings, teller, shutdown };
     let group = exporters::sources(&config.exporters, &context);
     metric_sources.extend(group.metrics);
     group.tasks.into_iter().for_each(|task| drop(tasks.spawn(task)));

@@ -1,7 +1,7 @@
 //! Evidence as reports: each report holds events only or results only, because they are dropped at different times,
 //! and stays within what one envelope carries well.
 
-use agent_model::{Gap, HostId, Report};
+use agent_model::{Gap, HostId, MetricMetadata, Report};
 
 use super::bookmarks::Mark;
 use super::record::{Kind, Position};
@@ -51,6 +51,8 @@ pub(super) fn draft(host: &HostId, bundles: &[Bundle], now_ms: i64) -> Draft {
                 Evidence::BackupCopy(copy) => report.backup_copies.push(copy),
                 Evidence::ProbeResult(result) => report.probe_results.push(result),
                 Evidence::Facts(facts) => report.facts.extend(facts),
+                Evidence::Metadata(metadata) => report.metadata.push(metadata),
+                Evidence::Targets(targets) => report.targets.push(targets),
             }
         }
     }
@@ -91,6 +93,10 @@ fn size_of(piece: &Evidence) -> usize {
         Evidence::BackupCopy(copy) => copy.location.len(),
         Evidence::ProbeResult(result) => result.failure.len(),
         Evidence::Facts(facts) => facts.iter().map(|fact| fact.value.len() + 16).sum(),
+        Evidence::Metadata(metadata) => metadata.metrics.iter().map(MetricMetadata::bytes).sum(),
+        Evidence::Targets(targets) => {
+            targets.targets.iter().map(|one| one.url.len() + one.last_error.len() + 100).sum()
+        }
     };
     texts + 100
 }

@@ -13,6 +13,7 @@ pub mod limits;
 mod records;
 mod report;
 mod schema;
+mod targets;
 
 mod proto {
     #![allow(

@@ -9,7 +9,7 @@ use agent_model::{
 
 use crate::error::{WireError, invalid, limit};
 use crate::limits::{EVENT_FIELDS_MAX, RECORDS_MAX, TEXT_BYTES_MAX};
-use crate::proto;
+use crate::{proto, targets};
 
 /// The records of a report; its envelope fields, schemas and columns are left empty.
 pub(crate) fn to_proto(report: &Report) -> proto::Report {
@@ -20,6 +20,8 @@ pub(crate) fn to_proto(report: &Report) -> proto::Report {
         probe_results: report.probe_results.iter().map(probe_to_proto).collect(),
         facts: report.facts.iter().map(fact_to_proto).collect(),
         gaps: report.gaps.iter().map(gap_to_proto).collect(),
+        metadata: report.metadata.iter().map(targets::metadata_to_proto).collect(),
+        targets: report.targets.iter().map(targets::targets_to_proto).collect(),
         ..proto::Report::default()
     }
 }
@@ -33,6 +35,8 @@ pub(crate) fn from_proto(message: proto::Report, report: &mut Report) -> Result<
     report.probe_results =
         message.probe_results.into_iter().map(probe_from_proto).collect::<Result<_, _>>()?;
     report.facts = message.facts.into_iter().map(fact_from_proto).collect();
+    report.metadata = message.metadata.into_iter().map(targets::metadata_from_proto).collect();
+    report.targets = message.targets.into_iter().map(targets::targets_from_proto).collect();
     report.gaps = message.gaps.iter().map(gap_from_proto).collect::<Result<_, _>>()?;
     Ok(())
 }
@@ -45,6 +49,7 @@ pub(crate) fn check_limits(message: &proto::Report) -> Result<(), WireError> {
     limit("probe results of a report", message.probe_results.len(), RECORDS_MAX)?;
     limit("facts of a report", message.facts.len(), RECORDS_MAX)?;
     limit("gaps of a report", message.gaps.len(), RECORDS_MAX)?;
+    targets::check_limits(message)?;
     let text = |value: &str| limit("bytes of a text field", value.len(), TEXT_BYTES_MAX);
     for event in &message.events {
         limit("fields of an event", event.fields.len(), EVENT_FIELDS_MAX)?;

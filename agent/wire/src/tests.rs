@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use agent_model::{
     BackupCopy, BackupOutcome, BackupRun, Column, Epoch, Event, EventClass, Fact, Gap, GapReason,
-    HostId, Labels, ProbeKind, ProbeResult, Report, ReportKey, Schema, SchemaId, Severity, Stream,
+    HELP_BYTES_MAX, HostId, Labels, MetricKind, MetricMetadata, ProbeKind, ProbeResult, Report,
+    ReportKey, Schema, SchemaId, ScrapeTarget, ScrapeTargets, Severity, Stream, TargetMetadata,
     VerificationDepth, stale_marker,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::limits::{ENVELOPE_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX, REPORTS_MAX};
+use crate::limits::{ENVELOPE_BYTES_MAX, LABEL_BYTES_MAX, LABELS_MAX, RECORDS_MAX, REPORTS_MAX};
 use crate::{
     Acknowledgement, Envelope, RawReport, ReportOutcome, SchemaSource, WireError, decode_envelope,
     decode_schema, encode_envelope, encode_report, encode_schema,
@@ -106,8 +107,49 @@ fn every_kind_of_record_comes_back_as_it_went() {
         events: 0,
         reason: GapReason::SpoolOverflow,
     });
+    sent.metadata.push(described(&"ạ".repeat(HELP_BYTES_MAX / 3)));
+    let target = ScrapeTarget {
+        job: "db".into(),
+        instance: "dc1-srv01:9187".into(),
+        url: "http://127.0.0.1:9187/metrics".into(),
+        interval_ms: 15_000,
+        timeout_ms: 10_000,
+        last_error: "no answer".into(),
+    };
+    sent.targets.push(ScrapeTargets { complete: true, targets: vec![target] });
+    sent.targets.push(ScrapeTargets { complete: true, targets: vec![] });
     let got = round_trip(&sent, &Known::default());
     assert_eq!(format!("{sent:?}"), format!("{got:?}"));
+}
+
+fn described(help: &str) -> TargetMetadata {
+    let metrics = vec![MetricMetadata {
+        metric: "pg_up".into(),
+        kind: MetricKind::StateSet,
+        help: help.into(),
+        unit: "seconds".into(),
+    }];
+    let (job, instance) = ("db".into(), "dc1-srv01:9187".into());
+    TargetMetadata { job, instance, complete: false, metrics }
+}
+
+#[test]
+fn descriptions_of_metrics_are_taken_up_to_their_limits_and_those_of_a_newer_kind_say_nothing() {
+    let decode = |metadata: Vec<TargetMetadata>| {
+        let sent = Report { metadata, ..report(Stream::Evidence) };
+        RawReport::decode(encode_report(&sent, &Known::default()).unwrap())
+    };
+    assert!(decode(vec![described(&"h".repeat(HELP_BYTES_MAX))]).is_ok());
+    let refused = decode(vec![described(&"h".repeat(HELP_BYTES_MAX + 1))]).unwrap_err();
+    assert!(matches!(refused, WireError::Limit { got: 1_025, max: 1_024, .. }), "{refused}");
+    let one = described("").metrics.remove(0);
+    let many = |count| vec![TargetMetadata { metrics: vec![one.clone(); count], ..described("") }];
+    assert!(decode(many(RECORDS_MAX)).is_ok());
+    assert!(decode(many(RECORDS_MAX + 1)).is_err());
+    let mut message = crate::targets::metadata_to_proto(&described(""));
+    message.metrics[0].kind = 99;
+    let read = crate::targets::metadata_from_proto(message);
+    assert_eq!(read.metrics[0].kind, MetricKind::Unknown);
 }
 
 #[test]

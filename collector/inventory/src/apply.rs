@@ -12,6 +12,7 @@ use sqlx::SqliteConnection;
 use crate::error::sql;
 use crate::ledger::{Conflict, HostLedger, Verdict};
 use crate::metadata::{self, Described};
+use crate::scrape_targets::{self, SaidTargets};
 use crate::values::{from_sql, to_sql};
 use crate::{Inventory, InventoryError, backups, gaps, probes, schemas, stored_ledger};
 
@@ -54,6 +55,8 @@ pub struct Applied {
     pub facts_dropped: u64,
     /// Descriptions of metrics beyond their bounds.
     pub descriptions_dropped: u64,
+    /// Scrape targets beyond their bound.
+    pub targets_dropped: u64,
 }
 
 impl AppliedReport {
@@ -97,15 +100,16 @@ impl Inventory {
         position: u64,
         reports: &[AppliedReport],
     ) -> Result<Applied, InventoryError> {
-        self.apply_described(position, reports, &[]).await
+        self.apply_all(position, reports, &[], &[]).await
     }
 
-    /// The same with what the records say of metrics, in their order.
-    pub async fn apply_described(
+    /// The same with what the records say of metrics and of scrape targets, each in their order.
+    pub async fn apply_all(
         &self,
         position: u64,
         reports: &[AppliedReport],
         described: &[Described],
+        targets: &[SaidTargets],
     ) -> Result<Applied, InventoryError> {
         let failed = || sql("apply reports");
         let mut transaction = self.writer.begin().await.map_err(failed())?;
@@ -132,6 +136,9 @@ impl Inventory {
         }
         for said in described {
             applied.descriptions_dropped += metadata::store(&mut transaction, said).await?;
+        }
+        for said in targets {
+            applied.targets_dropped += scrape_targets::store(&mut transaction, said).await?;
         }
         transaction.commit().await.map_err(failed())?;
         Ok(applied)

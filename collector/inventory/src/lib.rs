@@ -19,6 +19,7 @@ mod metadata;
 mod open;
 mod probes;
 mod schemas;
+mod scrape_targets;
 mod sessions;
 mod stored_ledger;
 mod tokens;
@@ -40,6 +41,7 @@ pub use metadata::{DESCRIBED_MAX, DESCRIPTIONS_MAX, Described, Describer, Target
 pub use open::{FORMAT, Inventory, Retention};
 pub use probes::HostProbe;
 pub use schemas::StoredSchema;
+pub use scrape_targets::{HostTarget, SCRAPE_TARGETS_MAX, SaidTargets};
 pub use sessions::{SESSIONS_PER_USER_MAX, Session};
 pub use tokens::{Token, TokenError};
 pub use users::{NewUser, User};

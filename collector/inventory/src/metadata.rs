@@ -111,7 +111,10 @@ pub(crate) async fn store(
         if again.rows_affected() == 0 {
             new.push((description, metadata));
         }
-        replace(connection, describer, description, metadata, said).await?;
+        // A target that says the same again has said nothing else meanwhile.
+        if again.rows_affected() == 0 || matches!(said.describer, Describer::Owner(_)) {
+            replace(connection, describer, description, metadata, said).await?;
+        }
     }
     if said.complete {
         sqlx::query("DELETE FROM metrics_described WHERE describer = $1 AND said_ms < $2")

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use collector_inventory::{AppliedReport, Described, Describer, Inventory};
+use collector_inventory::{AppliedReport, Described, Describer, Inventory, SaidTargets};
 use tokio::sync::broadcast;
 
 use crate::clock;
@@ -28,18 +28,21 @@ pub async fn run(
         let reports: Vec<AppliedReport> =
             batch.iter().filter_map(|decoded| decoded.reported()).map(applied).collect();
         let described: Vec<Described> =
-            batch.iter().filter_map(|decoded| described(decoded)).collect();
+            batch.iter().flat_map(|decoded| described(decoded)).collect();
+        let targets: Vec<SaidTargets> =
+            batch.iter().filter_map(|decoded| decoded.reported()).flat_map(targets).collect();
         if reports.is_empty() && described.is_empty() && committed.elapsed() < QUIET_COMMIT_INTERVAL
         {
             continue;
         }
         let applied = loop {
-            match inventory.apply_described(position, &reports, &described).await {
+            match inventory.apply_all(position, &reports, &described, &targets).await {
                 Ok(applied) => break applied,
                 Err(error) => wait_after_failure("records", &metrics, &error).await,
             }
         };
         metrics.descriptions_dropped.inc_by(applied.descriptions_dropped);
+        metrics.targets_dropped.inc_by(applied.targets_dropped);
         committed = clock::instant();
         let tells = |Reported { report, .. }: &Reported| {
             !(report.backup_runs.is_empty()
@@ -55,12 +58,38 @@ pub async fn run(
 }
 
 /// What a record says of metrics.
-fn described(decoded: &Decoded) -> Option<Described> {
-    let Content::Push(pushed) = &decoded.content else { return None };
+fn described(decoded: &Decoded) -> Vec<Described> {
+    let pushed = match &decoded.content {
+        Content::Push(pushed) => pushed,
+        Content::Report(reported) => return described_by_host(reported),
+    };
     let record = &pushed.record;
     let describer = Describer::Owner(record.owner.name.clone());
     let (said_ms, metrics) = (record.received_ms, record.described.clone());
-    (!metrics.is_empty()).then_some(Described { describer, said_ms, complete: false, metrics })
+    let said = Described { describer, said_ms, complete: false, metrics };
+    if said.metrics.is_empty() { Vec::new() } else { vec![said] }
+}
+
+/// The agent leaves the instance of its own sources to the collector.
+fn described_by_host(Reported { record, report, .. }: &Reported) -> Vec<Described> {
+    let said = report.metadata.iter().map(|one| {
+        let host = record.host.as_str();
+        let instance = if one.instance.is_empty() { host } else { &one.instance };
+        let (host, job, instance) = (host.to_owned(), one.job.clone(), instance.to_owned());
+        Described {
+            describer: Describer::Target { host, job, instance },
+            said_ms: record.received_ms,
+            complete: one.complete,
+            metrics: one.metrics.clone(),
+        }
+    });
+    said.collect()
+}
+
+fn targets(Reported { record, report, .. }: &Reported) -> impl Iterator<Item = SaidTargets> {
+    let (host, said_ms) = (record.host.clone(), record.received_ms);
+    let said = report.targets.iter().cloned();
+    said.map(move |targets| SaidTargets { host: host.clone(), said_ms, targets })
 }
 
 fn applied(reported: &Reported) -> AppliedReport {

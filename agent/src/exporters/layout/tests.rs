@@ -40,7 +40,7 @@ fn samples(columns: &[Column]) -> Vec<String> {
 fn check(layout: &mut Layout, body: &str, expected: Expect) {
     let shown = match take(layout, body) {
         Ok(taken) => {
-            let Taken { scraped, kept, added, duplicates, timed, described, columns } = taken;
+            let Taken { scraped, kept, added, duplicates, timed, described, columns, .. } = taken;
             let counts = format!(
                 "scraped={scraped} kept={kept} added={added} duplicates={duplicates} timed={timed} described={described}"
             );

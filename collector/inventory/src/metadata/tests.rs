@@ -34,7 +34,7 @@ fn owner() -> Describer {
 
 async fn apply(inventory: &Inventory, said: &[Described]) -> u64 {
     let position = inventory.position().await.unwrap() + 1;
-    inventory.apply_described(position, &[], said).await.unwrap().descriptions_dropped
+    inventory.apply_all(position, &[], said, &[]).await.unwrap().descriptions_dropped
 }
 
 async fn all(inventory: &Inventory) -> Vec<String> {

@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use agent_model::{MetricKind, MetricMetadata};
+use agent_model::{Labels, MetricKind, MetricMetadata};
 use axum::extract::State;
+use collector_inventory::TargetMetric;
 use prometheus::proto::MetricType;
 use serde_json::{Map, Value, json};
 
@@ -31,6 +32,38 @@ pub(super) async fn metadata(State(api): State<Arc<WebApi>>, parameters: Paramet
         said.entry(metric).or_default().insert((kind, help, unit));
     }
     success(&shown(said, limit, per_metric.filter(|max| *max > 0)))
+}
+
+/// `targets/metadata`: what each target of a host says, or those that a selector picks.
+pub(super) async fn of_targets(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+    let limit = bound(&parameters, "limit")?;
+    let selector = parameters.get("match_target").map(rules_promql::parse_matchers).transpose();
+    let selector = selector.map_err(|error| Failure::bad_data(crate::describe(&error)))?;
+    let wanted = parameters.get("metric");
+    let stored = api.inventory.target_metadata(wanted).await;
+    let stored = stored.map_err(|error| Failure::internal(crate::describe(&error)))?;
+    let picked = |one: &TargetMetric| {
+        let labels = labels(one);
+        let labels = Labels::new(labels);
+        selector.iter().flatten().all(|matcher| matcher.matches_labels(&labels))
+    };
+    let shown = stored.iter().filter(|one| picked(one)).take(limit.unwrap_or(usize::MAX));
+    let shown = shown.map(|one| {
+        let target: Map<String, Value> =
+            labels(one).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let MetricMetadata { metric, kind, help, unit } = &one.metadata;
+        let mut shown =
+            json!({ "target": target, "type": kind.name(), "help": help, "unit": unit });
+        if wanted.is_none() {
+            shown["metric"] = metric.as_str().into();
+        }
+        shown
+    });
+    success(&shown.collect())
+}
+
+fn labels(one: &TargetMetric) -> [(&'static str, &str); 3] {
+    [("host", &one.host), ("instance", &one.instance), ("job", &one.job)]
 }
 
 fn shown(said: Said, limit: Option<usize>, per_metric: Option<usize>) -> Value {

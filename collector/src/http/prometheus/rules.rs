@@ -17,7 +17,7 @@ use crate::http::WebApi;
 use crate::rule_health::RuleRun;
 
 /// What Prometheus shows for a time that never was.
-const NEVER: &str = "0001-01-01T00:00:00Z";
+pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// The open alerts of a rule, by its id.
 type ByRule = BTreeMap<String, Vec<Alert>>;
