@@ -147,7 +147,7 @@ fn run(config: Config, options: app::Options) -> ExitCode {
 }
 
 fn alertmanager(flags: standalone::Flags) -> ExitCode {
-    app::start_log_at(flags.log_level());
+    app::start_log_at(flags.log_filter());
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

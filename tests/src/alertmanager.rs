@@ -31,8 +31,8 @@ impl Alertmanager {
         let directory = tempfile::tempdir()?;
         fs::write(directory.path().join("alertmanager.yml"), configuration)?;
         let address = free_address()?;
-        let server = spawn(maker, directory.path(), &address)?;
         let http = reqwest::Client::new();
+        let server = spawn(maker, directory.path(), &address)?;
         let started = Self { address, server, http, directory };
         started.ready().await?;
         Ok(started)

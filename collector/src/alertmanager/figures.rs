@@ -1,6 +1,7 @@
 //! `/metrics` of an Alertmanager, under its names, as far as we have the figure.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_model::Millis;
 use axum::extract::State;
@@ -25,8 +26,10 @@ pub struct Figures {
     groups: IntGauge,
     receivers: IntGauge,
     integrations: IntGauge,
-    notifications: IntGaugeVec,
-    notifications_failed: IntGaugeVec,
+    notifications: IntCounterVec,
+    notifications_failed: IntCounterVec,
+    /// Two who look at once must not both add what is new.
+    turn: Arc<Mutex<()>>,
     reload_successful: IntGauge,
     reload_success_seconds: IntGauge,
 }
@@ -58,12 +61,12 @@ impl Figures {
             receivers: make.gauge("alertmanager_receivers", "Number of configured receivers.")?,
             integrations: make
                 .gauge("alertmanager_integrations", "Number of configured integrations.")?,
-            notifications: make.gauges(
+            notifications: make.counters(
                 "alertmanager_notifications_total",
                 "The total number of attempted notifications.",
                 &["integration"],
             )?,
-            notifications_failed: make.gauges(
+            notifications_failed: make.counters(
                 "alertmanager_notifications_failed_total",
                 "The total number of failed notifications.",
                 &["integration"],
@@ -76,6 +79,7 @@ impl Figures {
                 "alertmanager_config_last_reload_success_timestamp_seconds",
                 "Timestamp of the last successful configuration reload.",
             )?,
+            turn: Arc::default(),
             registry: make.0,
         };
         // A counter that is not there yet looks like one that is missing.
@@ -97,6 +101,24 @@ impl Figures {
         self.reload_successful.set(i64::from(successful));
         if successful {
             self.reload_success_seconds.set(now_ms / 1_000);
+        }
+    }
+
+    /// Takes over what alerting counts; a kind that has sent nothing yet has 0.
+    fn note_attempts<'a>(
+        &self,
+        kinds: impl Iterator<Item = &'a str>,
+        counted: &'a BTreeMap<String, (u64, u64)>,
+    ) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        for kind in kinds.chain(counted.keys().map(String::as_str)) {
+            let (attempts, failed) = counted.get(kind).copied().unwrap_or_default();
+            for (counters, now) in
+                [(&self.notifications, attempts), (&self.notifications_failed, failed)]
+            {
+                let counter = counters.with_label_values(&[kind]);
+                counter.inc_by(now.saturating_sub(counter.get()));
+            }
         }
     }
 
@@ -122,11 +144,9 @@ impl Figures {
         self.receivers.set(number(routing.receivers().len()));
         let integrations = routing.receivers().iter().map(|one| one.integrations.len()).sum();
         self.integrations.set(number(integrations));
-        for (kind, (attempts, failed)) in manager.alerting.attempts_by_kind() {
-            let as_i64 = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-            self.notifications.with_label_values(&[&kind]).set(as_i64(attempts));
-            self.notifications_failed.with_label_values(&[&kind]).set(as_i64(failed));
-        }
+        let names = routing.receivers().iter().flat_map(|receiver| &receiver.integrations);
+        let kinds = names.filter_map(|integration| integration.name.split('/').next());
+        self.note_attempts(kinds, &manager.alerting.attempts_by_kind());
         Ok(())
     }
 }

@@ -157,9 +157,13 @@ impl StandaloneError {
 pub(super) struct Reload(Arc<Mutex<(PathBuf, Alerting, Figures)>>);
 
 impl Flags {
-    /// The level of the log, for whoever starts it.
-    pub fn log_level(&self) -> &str {
-        &self.log_level
+    /// What is logged, for whoever starts the log: more than `info` of our own parts only, because the database's
+    /// statements would bury it.
+    pub fn log_filter(&self) -> &str {
+        match self.log_level.as_str() {
+            "debug" => "info,collector=debug,collector_alerting=debug",
+            level => level,
+        }
     }
 
     /// What cannot be meant as it was given.

@@ -265,6 +265,63 @@ async fn webhooks_say_what_alertmanagers_say() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a hook was told of one alert's name, in order: `firing[a, b] resolved[c]`.
+fn told(hook: &Webhook, name: &str) -> Vec<String> {
+    let mut told = Vec::new();
+    for payload in hook.received().into_iter().map(|received| received.payload) {
+        if payload["commonLabels"]["alertname"] != name {
+            continue;
+        }
+        let hosts = |status: &str| {
+            let alerts = payload["alerts"].as_array().into_iter().flatten();
+            let alerts = alerts.filter(|alert| alert["status"] == status);
+            alerts
+                .filter_map(|alert| alert["labels"]["host"].as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        told.push(format!("firing[{}] resolved[{}]", hosts("firing"), hosts("resolved")));
+    }
+    // The same again, right after a start or a repeat, says nothing new.
+    told.dedup();
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_told_step_by_step_what_alertmanager_tells() -> anyhow::Result<()> {
+    let pair = Pair::start().await?;
+    let now = now_ms();
+    let firing = |host: &str| alert("DiskFull", host, "dc", now - HOUR_MS, now + HOUR_MS);
+    let ended = |host: &str| alert("DiskFull", host, "dc", now - HOUR_MS, now - 1_000);
+    let silence = json!({
+        "matchers": [{"name": "host", "value": "x|y", "isRegex": true}],
+        "startsAt": time(now)?, "endsAt": time(now + HOUR_MS)?, "createdBy": "lan", "comment": "",
+    });
+    pair.ours.ask("POST", "/api/v2/silences", Some(&silence.to_string())).await?;
+    pair.debians.ask("POST", "/api/v2/silences", Some(&silence.to_string())).await?;
+    let mut wanted: Vec<String> = Vec::new();
+    for (posts, said) in [
+        (vec![firing("a")?, firing("x")?], "firing[a] resolved[]"),
+        (vec![firing("b")?], "firing[a, b] resolved[]"),
+        // What is silenced is told neither when it begins nor when it ends.
+        (vec![ended("x")?, firing("y")?, firing("c")?], "firing[a, b, c] resolved[]"),
+        (vec![ended("a")?], "firing[b, c] resolved[a]"),
+        (vec![ended("b")?, ended("c")?], "firing[] resolved[b, c]"),
+    ] {
+        wanted.push(said.to_owned());
+        pair.alike("POST", "/api/v2/alerts", Some(&json!(posts).to_string())).await?;
+        for (who, hook) in [("ours", &pair.our_hook), ("Debian's", &pair.debians_hook)] {
+            eventually(&format!("{who}: {said}"), || async {
+                let so_far = told(hook, "DiskFull");
+                ensure!(so_far == wanted, "{so_far:?}");
+                Ok(())
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_prometheus_sends_its_alerts() -> anyhow::Result<()> {
     let hook = Webhook::start().await?;
@@ -313,7 +370,9 @@ async fn a_wrong_configuration_leaves_the_one_that_runs() -> anyhow::Result<()> 
         "{said}"
     );
     assert_eq!(manager.get("/api/v2/receivers").await?.as_array().map(Vec::len), Some(3));
-    fs::write(manager.configuration(), "route: {receiver: x}\nreceivers: [{name: x}]\n")?;
+    let good =
+        "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/'}]}]\n";
+    fs::write(manager.configuration(), good)?;
     let pid = nix::unistd::Pid::from_raw(i32::try_from(manager.pid())?);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP)?;
     eventually("the new receivers", || async {
@@ -324,6 +383,7 @@ async fn a_wrong_configuration_leaves_the_one_that_runs() -> anyhow::Result<()> 
     .await?;
     let metrics = manager.get("/metrics").await?;
     let metrics = metrics.as_str().unwrap_or_default().to_owned();
+    assert!(metrics.contains("# TYPE alertmanager_notifications_total counter"), "{metrics}");
     assert!(metrics.contains("alertmanager_config_last_reload_successful 1"), "{metrics}");
     Ok(())
 }
@@ -381,6 +441,10 @@ async fn on_the_collector_roles_hold_and_silences_carry_the_name_of_who_made_the
     assert_eq!(shown[0]["createdBy"], "api-token acts");
     let shown = ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?.1;
     assert_eq!(shown[0]["status"]["silencedBy"], json!([made["silenceID"]]));
+    let audit = house.get("/api/audit").await?.to_string();
+    for action in ["alert.post", "silence.create"] {
+        assert!(audit.contains(action), "{audit}");
+    }
     // What others post is among the alerts of the pages.
     let pages = house.get("/api/alerts").await?;
     assert_eq!(pages[0]["name"], "DiskFull");
