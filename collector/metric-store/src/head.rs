@@ -7,7 +7,7 @@ use agent_model::Sample;
 use roaring::RoaringBitmap;
 
 use crate::deletions::Deletions;
-use crate::memory::Memory;
+use crate::memory::{Copied, Memory};
 use crate::part::Part;
 use crate::rollup::Rollups;
 use crate::select::TimeRange;
@@ -114,11 +114,9 @@ impl Head {
         self.within_record = false;
     }
 
-    /// The samples of a slot within the range, in order of arrival.
-    pub(crate) fn copy(&self, slot: u32, range: &TimeRange) -> Vec<Sample> {
-        let mut samples = Vec::new();
-        self.memory.read(slot, range, &mut samples);
-        samples
+    /// The samples of a slot within the range, to be read when no lock is held any more.
+    pub(crate) fn copy(&self, slot: u32, range: &TimeRange) -> Copied {
+        self.memory.copy(slot, range)
     }
 
     #[cfg(test)]

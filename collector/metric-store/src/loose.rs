@@ -16,7 +16,7 @@ pub(crate) struct Loose {
     open: Vec<Sample>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Block {
     min_ms: i64,
     max_ms: i64,
@@ -43,14 +43,34 @@ impl Loose {
 
     /// Adds the samples within the range, in order of arrival.
     pub(crate) fn read(&self, range: &TimeRange, out: &mut Vec<Sample>) {
-        let near = |block: &&Block| block.max_ms >= *range.start() && block.min_ms <= *range.end();
-        let coded: usize =
-            self.blocks.iter().filter(near).map(|block| block.samples as usize).sum();
+        let coded: usize = self.near(range).map(|block| block.samples as usize).sum();
         out.reserve(coded + self.open.len());
-        for block in self.blocks.iter().filter(near) {
+        for block in self.near(range) {
             block.read(range, out);
         }
         out.extend(self.open.iter().filter(|sample| range.contains(&sample.timestamp_ms)));
+    }
+
+    /// What [`Loose::read`] needs for this range, still coded.
+    pub(crate) fn copy(&self, range: &TimeRange) -> Self {
+        let open = self.open.iter().filter(|sample| range.contains(&sample.timestamp_ms));
+        Self { blocks: self.near(range).cloned().collect(), open: open.copied().collect() }
+    }
+
+    /// How many samples there are.
+    pub(crate) fn len(&self) -> usize {
+        self.blocks.iter().map(|block| block.samples as usize).sum::<usize>() + self.open.len()
+    }
+
+    /// How many samples of a copy lie in its range for certain: those of a block that reaches out of it are not counted.
+    pub(crate) fn certain(&self, range: &TimeRange) -> usize {
+        let whole = self.blocks.iter().filter(|block| block.within(range));
+        whole.map(|block| block.samples as usize).sum::<usize>() + self.open.len()
+    }
+
+    fn near(&self, range: &TimeRange) -> impl Iterator<Item = &Block> {
+        let (from, to) = (*range.start(), *range.end());
+        self.blocks.iter().filter(move |block| block.max_ms >= from && block.min_ms <= to)
     }
 }
 
@@ -71,6 +91,10 @@ impl Block {
         })
     }
 
+    fn within(&self, range: &TimeRange) -> bool {
+        range.contains(&self.min_ms) && range.contains(&self.max_ms)
+    }
+
     fn read(&self, range: &TimeRange, out: &mut Vec<Sample>) {
         let (mut times, mut values) = ([0; BLOCK_SAMPLES], [0.0; BLOCK_SAMPLES]);
         let count = (self.samples as usize).min(BLOCK_SAMPLES);
@@ -84,7 +108,7 @@ impl Block {
         }
         let pairs = times.iter().zip(values.iter());
         let samples = pairs.map(|(time, value)| Sample { timestamp_ms: *time, value: *value });
-        if range.contains(&self.min_ms) && range.contains(&self.max_ms) {
+        if self.within(range) {
             out.extend(samples);
         } else {
             out.extend(samples.filter(|sample| range.contains(&sample.timestamp_ms)));
@@ -126,7 +150,15 @@ mod tests {
             prop_assert_eq!(loose.is_empty(), samples.is_empty());
             for range in [i64::MIN..=i64::MAX, bounds.0..=bounds.1] {
                 let mut read = Vec::new();
-                loose.read(&range, &mut read);
+                let copy = loose.copy(&range);
+                prop_assert!(copy.certain(&range) <= copy.len());
+                copy.read(&range, &mut read);
+                prop_assert!(copy.certain(&range) <= read.len() && read.len() <= copy.len());
+                prop_assert_eq!(bits(&read), {
+                    let mut same = Vec::new();
+                    loose.read(&range, &mut same);
+                    bits(&same)
+                });
                 let mut expected = samples.clone();
                 expected.retain(|sample| range.contains(&sample.timestamp_ms));
                 prop_assert_eq!(bits(&read), bits(&expected));

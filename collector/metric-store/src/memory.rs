@@ -39,6 +39,31 @@ struct Table {
     closed: bool,
 }
 
+/// A copy of what a slot has in a range; what is coded is still coded, so that a lock need not be held while it is decoded.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    columns: Vec<Sample>,
+    loose: Loose,
+}
+
+impl Copied {
+    /// Adds the samples within the range that it was copied for, in order of arrival.
+    pub(crate) fn read(&self, range: &TimeRange, out: &mut Vec<Sample>) {
+        out.extend_from_slice(&self.columns);
+        self.loose.read(range, out);
+    }
+
+    /// At most so many samples.
+    pub(crate) fn len(&self) -> usize {
+        self.columns.len() + self.loose.len()
+    }
+
+    /// At least so many samples lie in the range that it was copied for.
+    pub(crate) fn certain(&self, range: &TimeRange) -> usize {
+        self.columns.len() + self.loose.certain(range)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct ColumnRef {
     /// One more than the table's place, so that an absent one costs nothing.
@@ -145,15 +170,27 @@ impl Memory {
 
     /// Adds the samples of a slot within the range, in order of arrival.
     pub(crate) fn read(&self, slot: u32, range: &TimeRange, out: &mut Vec<Sample>) {
+        self.read_columns(slot, range, out);
+        if let Some(loose) = self.loose.get(slot as usize) {
+            loose.read(range, out);
+        }
+    }
+
+    /// The same to be read later.
+    pub(crate) fn copy(&self, slot: u32, range: &TimeRange) -> Copied {
+        let mut columns = Vec::new();
+        self.read_columns(slot, range, &mut columns);
+        let loose = self.loose.get(slot as usize).map(|loose| loose.copy(range));
+        Copied { columns, loose: loose.unwrap_or_default() }
+    }
+
+    fn read_columns(&self, slot: u32, range: &TimeRange, out: &mut Vec<Sample>) {
         let newest = self.columns.get(slot as usize).copied().flatten();
         let before =
             |column: &ColumnRef| self.tables[column.table()].earlier.get(&column.at).copied();
         let mut columns: Vec<ColumnRef> = std::iter::successors(newest, before).collect();
         columns.reverse();
         columns.into_iter().for_each(|column| self.read_column(column, range, out));
-        if let Some(loose) = self.loose.get(slot as usize) {
-            loose.read(range, out);
-        }
     }
 
     fn read_column(&self, column: ColumnRef, range: &TimeRange, out: &mut Vec<Sample>) {

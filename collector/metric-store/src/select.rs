@@ -5,13 +5,14 @@
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::{Arc, RwLock};
 
-use agent_model::{Labels, Matcher, RolledSeries, Sample};
+use agent_model::{Labels, Matcher, RolledSeries};
 use roaring::RoaringBitmap;
 
 use crate::MetricStoreError;
 use crate::deletions::{Deletions, Hidden};
 use crate::head::{Frozen, Head};
 use crate::index::Index;
+use crate::memory::Copied;
 use crate::part::{Part, ReadBudget};
 use crate::rollup::RollupPart;
 use crate::store::read;
@@ -92,7 +93,8 @@ pub(crate) fn for_each(
     take: &mut dyn FnMut(RolledSeries) -> ControlFlow<()>,
 ) -> Result<(), MetricStoreError> {
     for attempt in 0.. {
-        let budget = ReadBudget::new(limits.samples_max);
+        // What is copied is counted again when it is read: only then it is known to lie in the range.
+        let copying = ReadBudget::new(limits.samples_max);
         // Index before head, as everywhere, and held on: no slot changes its meaning in between. Appends need only
         // the head, so a slow match does not stop them.
         let locked_index = read(index);
@@ -101,15 +103,16 @@ pub(crate) fn for_each(
         let view = view(&matching, &locked_index, &locked_head, range, limits)?;
         let mut open = Vec::new();
         if attempt == RESTARTS_MAX {
-            copy_some(&locked_head, &view.slots, range, &budget, &mut open)?;
+            copy_some(&locked_head, &view.slots, range, &copying, &mut open)?;
         }
         drop(locked_head);
         let labels: Vec<Labels> =
             view.slots.iter().map(|slot| locked_index.labels(*slot)).collect();
         drop(locked_index);
-        if attempt == RESTARTS_MAX || copy_head(head, &view, range, &budget, &mut open)? {
+        if attempt == RESTARTS_MAX || copy_head(head, &view, range, &copying, &mut open)? {
             let wanted = labels.into_iter().zip(open);
             let wanted = wanted.map(|(labels, open)| Wanted { labels, open }).collect();
+            let budget = ReadBudget::new(limits.samples_max);
             return assemble(&view, wanted, range, &budget, take);
         }
     }
@@ -146,7 +149,7 @@ fn copy_head(
     view: &View,
     range: &TimeRange,
     budget: &ReadBudget,
-    out: &mut Vec<Vec<Sample>>,
+    out: &mut Vec<Copied>,
 ) -> Result<bool, MetricStoreError> {
     for batch in view.slots.chunks(HEAD_BATCH) {
         let head = read(head);
@@ -158,18 +161,18 @@ fn copy_head(
     Ok(true)
 }
 
-/// Ends at the limit, before more is copied.
+/// Ends at the limit, before more is copied: what lies in the range for certain is too much by itself then.
 fn copy_some(
     head: &Head,
     slots: &[u32],
     range: &TimeRange,
     budget: &ReadBudget,
-    out: &mut Vec<Vec<Sample>>,
+    out: &mut Vec<Copied>,
 ) -> Result<(), MetricStoreError> {
     for slot in slots {
-        let samples = head.copy(*slot, range);
-        budget.spend(samples.len())?;
-        out.push(samples);
+        let copied = head.copy(*slot, range);
+        budget.spend(copied.certain(range))?;
+        out.push(copied);
     }
     Ok(())
 }

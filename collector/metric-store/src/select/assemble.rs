@@ -16,6 +16,7 @@ use super::{TimeRange, View};
 use crate::MetricStoreError;
 use crate::deletions::Hidden;
 use crate::head::settle;
+use crate::memory::Copied;
 use crate::part::{CACHED_TIMES_MAX, ReadBudget, TimesCache};
 
 /// Series read in one go: enough that neighbours in a file are read together, few enough that the memory of hours of
@@ -26,7 +27,7 @@ const BATCH: usize = 32;
 pub(super) struct Wanted {
     pub(super) labels: Labels,
     /// What the open head has of it.
-    pub(super) open: Vec<Sample>,
+    pub(super) open: Copied,
 }
 
 #[derive(Default)]
@@ -184,8 +185,8 @@ impl<'a> Reading<'a> {
         if let Some(frozen) = &self.view.frozen {
             frozen.memory.read(slot, self.range, &mut samples);
         }
+        wanted.open.read(self.range, &mut samples);
         self.budget.spend(samples.len() - in_parts)?;
-        samples.extend(wanted.open);
         settle(&mut samples);
         for rollups in &self.view.rollups {
             samples.retain(|sample| !rollups.name.range().contains(&sample.timestamp_ms));
