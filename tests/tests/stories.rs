@@ -22,6 +22,7 @@ mod stories {
     mod overflow;
     mod page;
     mod passwords;
+    mod posted_alerts;
     mod power_cut;
     mod prometheus_api;
     mod refused;

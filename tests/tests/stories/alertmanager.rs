@@ -1,20 +1,14 @@
-//! Our alerting in the place of an Alertmanager: beside Debian's on the same requests, asked by amtool, and told by a
-//! real Prometheus.
-
-use std::collections::BTreeSet;
-use std::fs;
+//! Our alerting in the place of an Alertmanager, beside Debian's: the same requests, the same answers and notifications.
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tests::alertmanager::{Alertmanager, Maker};
 use tests::deadline::eventually;
-use tests::house::House;
-use tests::prometheus::Prometheus;
 use tests::webhook::Webhook;
 
-const HOUR_MS: i64 = 3_600_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
 
-fn configuration(webhook: &str) -> String {
+pub(super) fn configuration(webhook: &str) -> String {
     format!(
         "global: {{resolve_timeout: 5m}}\n\
          route:\n  receiver: hook\n  group_by: [alertname]\n  group_wait: 1s\n  group_interval: 1s\n  \
@@ -92,15 +86,21 @@ fn tidy(value: &mut Value) {
     }
 }
 
-fn time(at_ms: i64) -> anyhow::Result<String> {
+pub(super) fn time(at_ms: i64) -> anyhow::Result<String> {
     Ok(jiff::Timestamp::from_millisecond(at_ms)?.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     tests::outsider::now_ms()
 }
 
-fn alert(name: &str, host: &str, team: &str, from_ms: i64, to_ms: i64) -> anyhow::Result<Value> {
+pub(super) fn alert(
+    name: &str,
+    host: &str,
+    team: &str,
+    from_ms: i64,
+    to_ms: i64,
+) -> anyhow::Result<Value> {
     Ok(json!({
         "labels": {"alertname": name, "host": host, "team": team, "empty": ""},
         "annotations": {"summary": format!("{name} of {host}"), "none": ""},
@@ -319,135 +319,5 @@ async fn a_group_is_told_step_by_step_what_alertmanager_tells() -> anyhow::Resul
             .await?;
         }
     }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_prometheus_sends_its_alerts() -> anyhow::Result<()> {
-    let hook = Webhook::start().await?;
-    let manager =
-        Alertmanager::start(Maker::Ours, &configuration(&hook.address.to_string())).await?;
-    let prometheus = Prometheus::alerting_to(&manager.address).await?;
-    let (labels, _) = hook.expect("AlwaysTrue", "firing").await?;
-    assert_eq!(labels, json!({"alertname": "AlwaysTrue", "severity": "critical"}));
-    let shown = manager.get("/api/v2/alerts").await?;
-    assert_eq!(shown[0]["annotations"], json!({"summary": "it is 1"}));
-    let url = shown[0]["generatorURL"].as_str().context("no generator")?;
-    assert!(url.contains("/graph?g0.expr="), "{url}");
-    drop(prometheus);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_posted_and_told_survives_a_kill() -> anyhow::Result<()> {
-    let hook = Webhook::start().await?;
-    let mut manager =
-        Alertmanager::start(Maker::Ours, &configuration(&hook.address.to_string())).await?;
-    let now = now_ms();
-    let posts = json!([alert("DiskFull", "a", "dc", now - HOUR_MS, now + HOUR_MS)?]).to_string();
-    manager.ask("POST", "/api/v2/alerts", Some(&posts)).await?;
-    hook.expect("DiskFull", "firing").await?;
-    let before = manager.get("/api/v2/alerts").await?;
-    manager.kill_and_start(Maker::Ours).await?;
-    assert_eq!(manager.get("/api/v2/alerts").await?, before);
-    let resolved = json!([alert("DiskFull", "a", "dc", now - HOUR_MS, now - 1_000)?]).to_string();
-    manager.ask("POST", "/api/v2/alerts", Some(&resolved)).await?;
-    hook.expect("DiskFull", "resolved").await?;
-    // What came right before the kill may come again, under the same key.
-    let keys: BTreeSet<String> = hook.received().into_iter().map(|one| one.key).collect();
-    assert_eq!(keys.len(), 2, "{:?}", hook.received());
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_configuration_leaves_the_one_that_runs() -> anyhow::Result<()> {
-    let manager = Alertmanager::start(Maker::Ours, &configuration("127.0.0.1:1")).await?;
-    fs::write(manager.configuration(), "route: {receiver: nobody}\nreceivers: []\n")?;
-    let (status, _, said) = manager.ask("POST", "/-/reload", None).await?;
-    assert_eq!(status, 500);
-    assert!(
-        said.as_str().unwrap_or_default().contains("alertmanager.yml:1: there is no receiver"),
-        "{said}"
-    );
-    assert_eq!(manager.get("/api/v2/receivers").await?.as_array().map(Vec::len), Some(3));
-    let good =
-        "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/'}]}]\n";
-    fs::write(manager.configuration(), good)?;
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(manager.pid())?);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP)?;
-    eventually("the new receivers", || async {
-        let receivers = manager.get("/api/v2/receivers").await?;
-        ensure!(receivers == json!([{"name": "x"}]), "{receivers}");
-        Ok(())
-    })
-    .await?;
-    let metrics = manager.get("/metrics").await?;
-    let metrics = metrics.as_str().unwrap_or_default().to_owned();
-    assert!(metrics.contains("# TYPE alertmanager_notifications_total counter"), "{metrics}");
-    assert!(metrics.contains("alertmanager_config_last_reload_successful 1"), "{metrics}");
-    Ok(())
-}
-
-/// Asks a collector with a token; gives status and body.
-async fn ask(
-    house: &House,
-    token: &str,
-    method: &str,
-    path: &str,
-    body: &Value,
-) -> anyhow::Result<(u16, Value)> {
-    let url = format!("http://{}{path}", house.web_address());
-    let request = reqwest::Client::new().request(method.parse()?, url).bearer_auth(token);
-    let request = if method == "GET" { request } else { request.json(body) };
-    let answer = request.send().await?;
-    let status = answer.status().as_u16();
-    Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or_default()))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn on_the_collector_roles_hold_and_silences_carry_the_name_of_who_made_them()
--> anyhow::Result<()> {
-    let mut house = House::new()?;
-    house.start().await?;
-    let viewer = house.token_of_role("looks", "viewer").await?;
-    let operator = house.token_of_role("acts", "operator").await?;
-    let writer = house.write_token("writes").await?;
-    let now = now_ms();
-    let posts = json!([alert("DiskFull", "a", "dc", now - HOUR_MS, now + HOUR_MS)?]);
-    let silence = json!({
-        "matchers": [{"name": "alertname", "value": "DiskFull", "isRegex": false}],
-        "startsAt": time(now)?, "endsAt": time(now + HOUR_MS)?,
-        "createdBy": "somebody else", "comment": "bảo trì",
-    });
-    let nothing = json!(null);
-    let unknown = "/api/v2/silence/00000000-0000-0000-0000-000000000000";
-    assert_eq!(house.status_without_sign_in("/api/v2/alerts").await?, 401);
-    for (method, path, body) in [
-        ("POST", "/api/v2/alerts", &posts),
-        ("POST", "/api/v2/silences", &silence),
-        ("DELETE", unknown, &nothing),
-    ] {
-        for token in [&viewer, &writer] {
-            assert_eq!(ask(&house, token, method, path, body).await?.0, 403, "{method} {path}");
-        }
-    }
-    assert_eq!(ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?, (200, json!([])));
-    assert_eq!(ask(&house, &writer, "GET", "/api/v2/alerts", &nothing).await?.0, 403);
-
-    assert_eq!(ask(&house, &operator, "POST", "/api/v2/alerts", &posts).await?.0, 200);
-    let (status, made) = ask(&house, &operator, "POST", "/api/v2/silences", &silence).await?;
-    assert_eq!(status, 200, "{made}");
-    let shown = ask(&house, &viewer, "GET", "/api/v2/silences", &nothing).await?.1;
-    assert_eq!(shown[0]["createdBy"], "api-token acts");
-    let shown = ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?.1;
-    assert_eq!(shown[0]["status"]["silencedBy"], json!([made["silenceID"]]));
-    let audit = house.get("/api/audit").await?.to_string();
-    for action in ["alert.post", "silence.create"] {
-        assert!(audit.contains(action), "{audit}");
-    }
-    // What others post is among the alerts of the pages.
-    let pages = house.get("/api/alerts").await?;
-    assert_eq!(pages[0]["name"], "DiskFull");
-    assert_eq!(pages[0]["silenced"], true);
     Ok(())
 }
