@@ -51,7 +51,8 @@ impl Prometheus {
             "global: {{scrape_interval: 1s}}\nscrape_configs:\n  - job_name: prometheus\n    \
              static_configs: [{{targets: ['{address}']}}]\nremote_write:\n  - url: \
              http://{collector}/api/v1/write\n    authorization: {{credentials: {token}}}\n    \
-             queue_config: {{batch_send_deadline: 1s, max_backoff: 1s}}\n"
+             queue_config: {{batch_send_deadline: 1s, max_backoff: 1s}}\n    \
+             metadata_config: {{send_interval: 1s}}\n"
         );
         fs::write(directory.path().join("prometheus.yml"), configuration)?;
         Self::start(directory, address).await

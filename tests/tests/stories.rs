@@ -16,6 +16,7 @@ mod stories {
     mod installed;
     mod killed;
     mod live;
+    mod metadata;
     mod otlp;
     mod outage;
     mod outward;

@@ -7,18 +7,18 @@ use std::collections::BTreeMap;
 
 use agent_model::{MetricKind, MetricMetadata};
 
-use super::exposition::{Format, word};
+use super::exposition::{Format, family, word};
 
 /// Families of one exporter that are described: ten times what a large one has.
 pub(super) const METRICS_MAX: usize = 5_000;
 
 /// What a body says, by the family's name, and how much of it was left out or cut.
 pub(super) fn read(format: Format, body: &str) -> (Vec<MetricMetadata>, u64) {
-    let mut said: BTreeMap<&str, (MetricKind, Cow<'_, str>, &str)> = BTreeMap::new();
+    let mut said: BTreeMap<Cow<'_, str>, (MetricKind, Cow<'_, str>, &str)> = BTreeMap::new();
     let mut left_out = 0;
     for text in body.split('\n') {
         let Some((what, metric, rest)) = meta(text) else { continue };
-        if said.len() >= METRICS_MAX && !said.contains_key(metric) {
+        if said.len() >= METRICS_MAX && !said.contains_key(&metric) {
             left_out += 1;
             continue;
         }
@@ -31,7 +31,7 @@ pub(super) fn read(format: Format, body: &str) -> (Vec<MetricMetadata>, u64) {
     }
     let mut metrics = Vec::with_capacity(said.len());
     for (metric, (kind, help, unit)) in said {
-        let bounded = MetricMetadata::bounded(metric, kind, &help, unit);
+        let bounded = MetricMetadata::bounded(&metric, kind, &help, unit);
         left_out += u64::from(bounded.as_ref().is_none_or(|(_, was_cut)| *was_cut));
         metrics.extend(bounded.map(|(metadata, _)| metadata));
     }
@@ -39,15 +39,15 @@ pub(super) fn read(format: Format, body: &str) -> (Vec<MetricMetadata>, u64) {
 }
 
 /// The keyword, the metric and what is said of it.
-fn meta(text: &str) -> Option<(&str, &str, &str)> {
+fn meta(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     let (what, rest) = word(text.trim_start_matches([' ', '\t']).strip_prefix('#')?)?;
     if !matches!(what, "HELP" | "TYPE" | "UNIT") {
         return None;
     }
-    let (metric, rest) = word(rest)?;
+    let (metric, rest) = family(rest)?;
     // One blank parts the name from the text; others belong to the text.
     let rest = rest.strip_prefix([' ', '\t']).unwrap_or(rest);
-    Some((what, metric.trim_matches('"'), rest))
+    Some((what, metric, rest))
 }
 
 /// A help text without the format's escapes.
@@ -89,12 +89,13 @@ mod tests {
     #[test]
     fn lines_about_a_family_are_read_in_any_order_and_with_their_escapes() {
         let body = "# HELP a  two blanks \\\\ and\\na line \\\"q\\\" \\x\n# TYPE a counter\na 1\n\
-                    #TYPE b untyped\n  #  HELP\tb\n# a comment\n# TYPE c\n# UNIT d seconds\n";
+                    #TYPE b untyped\n  #  HELP\tb\n# a comment\n# TYPE c\n# UNIT d seconds\n# HELP \"e f\" Quoted.\n";
         let text = [
             r#"a counter " two blanks \\ and\na line \\\"q\\\" \\x" """#,
             r#"b unknown "" """#,
             r#"c unknown "" """#,
             r#"d unknown "" "seconds""#,
+            r#"e f unknown "Quoted." """#,
         ];
         assert_eq!(shown(Format::Text, body), text);
         let open = shown(Format::OpenMetrics, body);

@@ -95,12 +95,22 @@ fn comment<'a>(format: Format, text: &str, comment: &str) -> Result<Line<'a>, Li
     if format == Format::OpenMetrics && text == "# EOF" {
         return Ok(Line::End);
     }
-    let mut words = comment.split(BLANK).filter(|word| !word.is_empty());
-    if words.next() == Some("TYPE") && words.next().is_some() {
-        let known = words.next().is_some_and(|kind| TYPES.contains(&kind));
+    if let Some(("TYPE", rest)) = word(comment)
+        && let Some((_, rest)) = family(rest)
+    {
+        let known = word(rest).is_some_and(|(kind, _)| TYPES.contains(&kind));
         return if known { Ok(Line::Other) } else { Err(LineError::Type) };
     }
     Ok(Line::Other)
+}
+
+/// The name of a family, which may be quoted, and what stands behind it.
+pub(super) fn family(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let text = text.trim_start_matches(BLANK);
+    if text.starts_with('"') {
+        return quoted(text).ok();
+    }
+    word(text).map(|(name, rest)| (name.into(), rest))
 }
 
 /// The next word, and what stands behind it.

@@ -75,6 +75,8 @@ struct Metric<'a> {
     #[serde(borrow, default)]
     name: Text<'a>,
     #[serde(borrow, default)]
+    description: Text<'a>,
+    #[serde(borrow, default)]
     unit: Text<'a>,
     #[serde(borrow, default)]
     gauge: Option<Box<Points<NumberPoint<'a>>>>,
@@ -230,7 +232,8 @@ impl<'a> Metric<'a> {
         } else {
             Data::Unknown
         };
-        Ok(model::Metric { name: self.name.0, unit: self.unit.0, data })
+        let (name, description, unit) = (self.name.0, self.description.0, self.unit.0);
+        Ok(model::Metric { name, description, unit, data })
     }
 }
 

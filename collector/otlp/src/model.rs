@@ -18,6 +18,7 @@ pub(crate) struct Resource<'a> {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Metric<'a> {
     pub(crate) name: Cow<'a, str>,
+    pub(crate) description: Cow<'a, str>,
     pub(crate) unit: Cow<'a, str>,
     pub(crate) data: Data<'a>,
 }

@@ -88,6 +88,17 @@ pub(crate) fn metric(name: &str, unit: &str, kind: Kind) -> Option<String> {
     Some(if first.is_ascii_digit() { format!("_{name}") } else { name })
 }
 
+/// A unit in words, as Prometheus 3 tells it beside a metric: `seconds`, `bytes_per_second`.
+pub(crate) fn unit(unit: &str) -> String {
+    let (main, per) = unit.split_once('/').unwrap_or((unit, ""));
+    let (main, per) = (translated(main, &UNITS), translated(per, &PER_UNITS));
+    match (main, per) {
+        (main, "") => main.to_owned(),
+        ("", per) => format!("per_{per}"),
+        (main, per) => format!("{main}_per_{per}"),
+    }
+}
+
 /// The name of a label; none when nothing of it can be written.
 pub(crate) fn label(name: &str) -> Option<Cow<'_, str>> {
     let first = name.bytes().next()?;

@@ -162,6 +162,7 @@ fn metric<'a>(message: &'a [u8], budget: &mut Budget) -> Result<Metric<'a>> {
     each(message, |number, field| {
         match number {
             1 => metric.name = text(field)?,
+            2 => metric.description = text(field)?,
             3 => metric.unit = text(field)?,
             5 => {
                 let mut points = Vec::new();

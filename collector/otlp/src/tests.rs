@@ -1,6 +1,7 @@
 //! The translation against golden lists, in both encodings, the protobuf written by another program.
 
 mod contradictions;
+mod described;
 mod limits;
 
 use agent_model::Millis;

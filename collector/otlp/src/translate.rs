@@ -1,10 +1,11 @@
 //! Points to samples, as Prometheus 3 translates them: a point becomes one series, a histogram and a summary one for each
 //! bucket or quantile and two more, a resource also `target_info`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::{Range, RangeInclusive};
 
-use agent_model::{Labels, Millis, Sample, stale_marker};
+use agent_model::{Labels, MetricKind, Millis, Sample, stale_marker};
 use collector_remote_write::{Push, Refusal, limits as of_push};
 
 use crate::labels::{Set, Target};
@@ -75,7 +76,8 @@ pub(crate) fn translate(
 ) -> Result<Translated, OtlpError> {
     let push = Push::within(allowed.push_bytes);
     let done = Translated { push, ..Translated::default() };
-    let mut translator = Translator { allowed: &allowed.times, done, times: None };
+    let described = HashSet::new();
+    let mut translator = Translator { allowed: &allowed.times, done, times: None, described };
     for resource in resources {
         translator.resource(resource)?;
     }
@@ -87,6 +89,8 @@ struct Translator<'a> {
     done: Translated,
     /// Of the points taken of a resource.
     times: Option<(Millis, Millis)>,
+    /// Hashes of what was said of metrics: resources say the same of theirs.
+    described: HashSet<u64>,
 }
 
 impl Translator<'_> {
@@ -135,6 +139,7 @@ impl Translator<'_> {
             self.refuse(Refusal::MetricName, count(points), || metric.name.to_string());
             return Ok(());
         };
+        let before = self.done.push.series_count();
         match &metric.data {
             Data::Gauge(points) | Data::Sum { points, .. } => points
                 .iter()
@@ -146,7 +151,28 @@ impl Translator<'_> {
                 .iter()
                 .try_for_each(|one| self.point(&name, target, &one.common, summary(one))),
             Data::Unknown | Data::ExponentialHistogram(_) => Ok(()),
+        }?;
+        if self.done.push.series_count() > before { self.describe(&name, metric) } else { Ok(()) }
+    }
+
+    /// Says once what a metric is of which something was taken.
+    fn describe(&mut self, name: &str, metric: &Metric<'_>) -> Result<(), OtlpError> {
+        let kind = match &metric.data {
+            Data::Sum { monotonic: true, .. } => MetricKind::Counter,
+            Data::Gauge(_) | Data::Sum { .. } => MetricKind::Gauge,
+            Data::Histogram { .. } => MetricKind::Histogram,
+            Data::Summary(_) => MetricKind::Summary,
+            Data::Unknown | Data::ExponentialHistogram(_) => MetricKind::Unknown,
+        };
+        let unit = names::unit(&metric.unit);
+        let mut hasher = DefaultHasher::new();
+        (name, kind, &metric.description, &unit).hash(&mut hasher);
+        if !self.described.insert(hasher.finish()) {
+            return Ok(());
         }
+        let (name, help) = (name.as_bytes(), metric.description.as_bytes());
+        let said = self.done.push.describe(name, kind as u64, help, unit.as_bytes());
+        said.map_err(OtlpError::Samples)
     }
 
     fn refuse(&mut self, refusal: Refusal, points: u64, series: impl FnOnce() -> String) {

@@ -196,8 +196,11 @@ impl Push {
             self.left_out.metadata += 1;
             return Ok(());
         };
-        self.keep_within(described.bytes())?;
         self.described_bytes += described.bytes();
+        let bytes = self.sample_bytes() + self.described_bytes;
+        if self.bytes_max.is_some_and(|max| bytes > max) {
+            return Err(RemoteWriteError::Memory);
+        }
         self.described.push(described);
         self.left_out.texts_cut += u64::from(was_cut);
         Ok(())

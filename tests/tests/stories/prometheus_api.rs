@@ -340,8 +340,8 @@ async fn rules_alerts_targets_and_status_have_the_shape_that_clients_know() -> a
             ("/data/droppedTargets", json!([])),
         ],
     )?;
-    let metadata = house.get("/api/v1/metadata?metric=haidang_collector_samples_total").await?;
-    let kind = "/data/haidang_collector_samples_total/0/type";
+    let metadata = house.get("/api/v1/metadata?metric=node_network_receive_bytes_total").await?;
+    let kind = "/data/node_network_receive_bytes_total/0/type";
     check(&metadata, &[(kind, json!("counter"))])?;
     for (path, pointer) in [
         ("buildinfo", "/data/version"),
