@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex as Locked, PoisonError};
 use agent_model::Millis;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, broadcast};
 
-use crate::alert::{Acknowledgement, AlertState, Change, ChangeKind, fingerprint_text};
+use crate::alert::{Acknowledgement, Change, ChangeKind, fingerprint_text};
 use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
@@ -211,7 +211,8 @@ impl Alerting {
         .await
     }
 
-    /// Notes that somebody has taken a firing alert. It is not repeated to anybody while it goes on.
+    /// Notes that somebody has taken a firing alert. It is not repeated to anybody while it goes on. Its other name, the
+    /// fingerprint that webhooks carry, will do where only one firing alert has it.
     pub async fn acknowledge(
         &self,
         fingerprint: u64,
@@ -219,12 +220,9 @@ impl Alerting {
         note: &str,
         now_ms: Millis,
     ) -> Result<(), AlertingError> {
-        let firing = |state: &State| {
-            state.alerts.get(&fingerprint).is_some_and(|alert| alert.state == AlertState::Firing)
-        };
-        if !self.look(now_ms, firing).await? {
-            return Err(AlertingError::AlertUnknown(fingerprint_text(fingerprint)));
-        }
+        let found = self.look(now_ms, |state| state.firing_by_any_name(fingerprint)).await?;
+        let fingerprint =
+            found.ok_or_else(|| AlertingError::AlertUnknown(fingerprint_text(fingerprint)))?;
         self.change(now_ms, |state, in_flight| {
             let Some(alert) = state.alerts.get_mut(&fingerprint) else { return };
             let (by, note) = (by.to_owned(), note.to_owned());

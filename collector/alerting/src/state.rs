@@ -184,6 +184,17 @@ impl State {
         }
     }
 
+    /// The fingerprint of a firing alert that has this one, or that alone has it as Alertmanager counts.
+    pub(crate) fn firing_by_any_name(&self, given: u64) -> Option<u64> {
+        let firing = |alert: &&Alert| alert.is_firing();
+        if self.alerts.get(&given).filter(firing).is_some() {
+            return Some(given);
+        }
+        let named = |alert: &&Alert| alert.labels.fnv_fingerprint() == given;
+        let mut others = self.alerts.values().filter(firing).filter(named);
+        others.next().filter(|_| others.next().is_none()).map(|alert| alert.fingerprint)
+    }
+
     pub(crate) fn mark_all_groups(&mut self) {
         for group in self.groups.values_mut() {
             group.changed = true;

@@ -142,3 +142,14 @@ async fn a_group_is_not_repeated_more_often_than_it_is_looked_at() {
     let text = "firing[DiskFull a]";
     assert_eq!(told, [at(30, text), at(330, text), at(630, text)]);
 }
+
+#[tokio::test]
+async fn an_alert_is_taken_by_the_fingerprint_that_webhooks_carry() {
+    let world = World::new(SIMPLE).await;
+    world.post(&[posted("a", None, None)], START).await;
+    let other_name = labels("DiskFull", "a").fnv_fingerprint();
+    world.alerting.acknowledge(other_name, "lan", "", START).await.unwrap();
+    assert!(world.alerting.acknowledge(other_name + 1, "lan", "", START).await.is_err());
+    let alerts = world.alerting.alerts(&AlertFilter::default(), START).await.unwrap();
+    assert_eq!(alerts[0].alert.acknowledgement.as_ref().unwrap().by, "lan");
+}
