@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::Millis;
-use collector_inventory::Retention;
+use collector_inventory::{AuditBreak, Retention};
 use collector_journal::Position;
 use tokio::sync::watch;
 
@@ -25,7 +25,10 @@ const CUT_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the journal is released and holes are named.
 const ROUND_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How often what is past its time is deleted, and parts are merged.
+/// How often the seal of the audit log's end is told, so that it stands in the system's log, too.
+const SEAL_INTERVAL: Duration = Duration::from_secs(86_400);
+
+/// How often what is past its time is deleted, parts are merged, and the audit log is verified.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 
 /// A hole in a host's reports is named when nobody has filled it for this long: an agent that has it sends it
@@ -54,6 +57,7 @@ pub async fn run(
 ) {
     let (mut cut, mut round) = (clock::instant(), clock::instant());
     let mut retained = None::<std::time::Instant>;
+    let mut sealed = None::<std::time::Instant>;
     loop {
         let stopping = tokio::select! {
             () = tokio::time::sleep(CUT_LOOK_INTERVAL) => false,
@@ -80,6 +84,9 @@ pub async fn run(
         if retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL) {
             retain(&stores).await;
             retained = Some(clock::instant());
+            let tell = sealed.is_none_or(|last| last.elapsed() >= SEAL_INTERVAL);
+            verify_audit(&stores, &metrics, tell).await;
+            sealed = if tell { retained } else { sealed };
         }
     }
 }
@@ -122,6 +129,32 @@ async fn retain(stores: &Stores) {
         log_failure("old events could not be deleted", events.maintain(now_ms).map(drop));
     });
     log_failure("retention broke off", done.await);
+}
+
+/// What is found is shown until it is found otherwise.
+async fn verify_audit(stores: &Stores, metrics: &SelfMetrics, tell: bool) {
+    let found = match stores.inventory.verify_audit(None).await {
+        Ok(found) => found,
+        Err(error) => {
+            return log_failure::<_, ()>("the audit log could not be verified", Err(error));
+        }
+    };
+    let (number, seal) = (found.last, found.seal);
+    match found.broken {
+        Some(AuditBreak::Changed { number: at } | AuditBreak::Missing { number: at }) => {
+            metrics.note_audit(Some(at));
+            tracing::error!(
+                at,
+                "the audit log was tampered with or damaged: see `haidang audit verify`"
+            );
+        }
+        None => {
+            metrics.note_audit(None);
+            if tell {
+                tracing::info!(number, seal, "the audit log holds up to this entry");
+            }
+        }
+    }
 }
 
 fn log_failure<E: std::error::Error, T>(what: &str, done: Result<T, E>) {

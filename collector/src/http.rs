@@ -7,6 +7,7 @@
 mod alertmanager;
 mod alerts;
 mod api_tokens;
+mod audit;
 mod backups;
 mod drills;
 mod error;
@@ -118,6 +119,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(hosts::routes())
         .merge(alerts::routes())
         .merge(alertmanager::routes(&api))
+        .merge(audit::routes())
         .merge(users::routes())
         .merge(api_tokens::routes())
         .merge(drills::routes())

@@ -1,9 +1,12 @@
 //! The collector's own metrics: what it took, refused, stored and sent, served at `/metrics`.
 //! A counter lives in the part that counts; this file only makes and registers them, each name once.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+mod make;
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::rule_health::RuleHealth;
+use make::Make;
 
 /// Every counter of the collector, registered in one registry.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct SelfMetrics {
 /// What parts of the collector count by themselves, taken over from time to time.
 #[derive(Clone, Debug)]
 struct PartFigures {
+    /// Entry at which the audit log does not hold; 0 while all of it does.
+    audit_broken: IntGauge,
     alerting: IntGaugeVec,
     journal: IntGaugeVec,
     metric_store: IntGaugeVec,
@@ -160,6 +165,10 @@ impl IngestMetrics {
 impl PartFigures {
     fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
         Ok(Self {
+            audit_broken: make.gauge(
+                "audit_broken_entry",
+                "Number of the first entry at which the audit log does not hold, 0 while it holds.",
+            )?,
             notifications_failed: make.counters(
                 "notifications_failed_total",
                 "Attempts to notify a receiver that failed; each is tried again.",
@@ -187,7 +196,7 @@ impl PartFigures {
 impl SelfMetrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let make = Make(&registry);
+        let make = Make::new(&registry);
         Ok(Self {
             ingest: IngestMetrics::new(&make)?,
             push: PushMetrics::new(&make, "remote_write", "remote write")?,
@@ -267,6 +276,11 @@ impl SelfMetrics {
         }
     }
 
+    /// The number of the first entry at which the audit log does not hold; none while it holds.
+    pub fn note_audit(&self, broken: Option<u64>) {
+        self.parts.audit_broken.set(broken.map_or(0, |at| i64::try_from(at).unwrap_or(i64::MAX)));
+    }
+
     /// Takes over the figures that the journal keeps by itself.
     pub fn note_journal(&self, stats: &collector_journal::JournalStats) {
         let figures = [
@@ -344,56 +358,4 @@ fn set_all<const N: usize>(gauges: &IntGaugeVec, figures: [(&str, u64); N]) {
     for (what, value) in figures {
         gauges.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
     }
-}
-
-/// Makes metrics, named `haidang_collector_…` unless they say otherwise, and registers them.
-struct Make<'a>(&'a Registry);
-
-impl Make<'_> {
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        let counter = IntCounter::new(full(name), help)?;
-        self.0.register(Box::new(counter.clone()))?;
-        Ok(counter)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        let gauge = IntGauge::new(full(name), help)?;
-        self.0.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        let counters = IntCounterVec::new(Opts::new(full(name), help), labels)?;
-        self.0.register(Box::new(counters.clone()))?;
-        Ok(counters)
-    }
-
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        self.named_gauges(&full(name), help, labels)
-    }
-
-    fn named_gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
-}
-
-fn full(name: &str) -> String {
-    format!("haidang_collector_{name}")
 }

@@ -3,6 +3,7 @@
 mod stories {
     mod alertmanager;
     mod amtool;
+    mod audit;
     mod backups;
     mod certificate;
     mod deleting;

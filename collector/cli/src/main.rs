@@ -3,6 +3,7 @@
 
 mod alert;
 mod api_token;
+mod audit;
 mod client;
 mod drill;
 mod host;
@@ -52,6 +53,8 @@ enum Command {
     Rules(rules::Flags),
     /// Make users, list them, set passwords.
     User(Asked<user::Command>),
+    /// Show who did what, or check that nobody changed the log of it.
+    Audit(Asked<audit::Command>),
     /// Make enrolment tokens.
     Token(Asked<token::Command>),
     /// Make lasting tokens for programs that read or write, list them, revoke them.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Command::Status(flags) => return ended(status::run(&flags)),
         Command::Rules(flags) => return rules::run(&flags),
         Command::Reload(flags) => return ended(reload::run(&flags)),
+        Command::Audit(flags) => return ended(audit::run(flags)),
         Command::Host(flags) => host::run(flags),
         Command::Alert(flags) => alert::run(flags),
         Command::Silence(flags) => alert::silences(flags),

@@ -28,7 +28,7 @@ mod values;
 
 pub use api_tokens::{Access, ApiToken, NewApiToken};
 pub use apply::{Applied, AppliedReport, FACTS_PER_HOST_MAX};
-pub use audit::{AuditEntry, NumberedAuditEntry};
+pub use audit::{AuditBreak, AuditEntry, AuditVerified, Noted, NumberedAuditEntry};
 pub use backups::{BackupJob, StoredBackupCopy};
 pub use config::InventoryConfig;
 pub use drills::{Drill, DrillEntry};

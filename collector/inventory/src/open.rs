@@ -13,7 +13,7 @@ use crate::{InventoryError, metadata};
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The format this program writes: the number of the newest migration.
-pub const FORMAT: i64 = 5;
+pub const FORMAT: i64 = 6;
 
 /// Pages are read by a few people at once; a reader costs a thread and a page cache.
 const READERS_MAX: u32 = 3;
@@ -63,6 +63,7 @@ impl Inventory {
             .await
             .map_err(open)?;
         let inventory = Self { path: path.to_owned(), writer, readers };
+        inventory.seal_old_audit().await?;
         if let Err(error) = inventory.keep_reserve().await {
             // A disk that is full already is no reason not to start.
             tracing::warn!(%error, "no room could be taken ahead for what people do");
@@ -91,6 +92,7 @@ impl Inventory {
     ) -> Result<u64, InventoryError> {
         let metadata_ms = now_ms.saturating_sub(retention.metadata_ms);
         let mut rows = metadata::prune(self, metadata_ms).await?;
+        rows += self.prune_audit(now_ms.saturating_sub(retention.audit_ms)).await?;
         for (statement, keep_ms) in [
             ("DELETE FROM backup_runs WHERE finished_ms < $1", retention.backup_runs_ms),
             ("DELETE FROM probe_results WHERE time_ms < $1", retention.probe_results_ms),
@@ -106,7 +108,6 @@ impl Inventory {
                 "DELETE FROM api_tokens WHERE COALESCE(revoked_ms, expires_ms) < $1",
                 retention.audit_ms,
             ),
-            ("DELETE FROM audit WHERE time_ms < $1", retention.audit_ms),
             ("DELETE FROM sessions WHERE expires_ms < $1", 0),
             (
                 "DELETE FROM drill_log WHERE drill IN

@@ -1,10 +1,10 @@
-//! `/api/users` and `/api/audit`: who may sign in, and who did what.
+//! `/api/users`: who may sign in.
 //! Promises: only administrators change users; the last of them stays; a deleted user's deeds keep their name, because
 //! users are disabled and never removed.
 
 use std::sync::Arc;
 
-use axum::extract::{Json, Path, Query, State};
+use axum::extract::{Json, Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Router, routing};
 use collector_inventory::{InventoryError, User};
@@ -17,15 +17,11 @@ use crate::http::{ApiError, WebApi, Who, passwords, sign_in};
 /// What a user may be: administrators do all, operators and security officers act, the others look.
 pub(super) const ROLES: [&str; 5] = ["admin", "operator", "security", "viewer", "auditor"];
 
-/// Audit entries in one answer.
-const ENTRIES_MAX: u32 = 1_000;
-
 pub(super) fn routes() -> Router<Arc<WebApi>> {
     Router::new()
         .route("/api/users", routing::get(list).post(create))
         .route("/api/users/{name}", routing::delete(disable))
         .route("/api/users/{name}/password", routing::post(set_password))
-        .route("/api/audit", routing::get(audit))
 }
 
 fn wrong(error: InventoryError) -> ApiError {
@@ -136,34 +132,6 @@ fn is_last_admin(users: &[User], name: &str) -> bool {
     let mut admins = users.iter().filter(|user| user.role == "admin" && !user.disabled);
     let first = admins.next();
     first.is_some_and(|user| user.name == name) && admins.next().is_none()
-}
-
-#[derive(Deserialize)]
-struct Page {
-    limit: Option<u32>,
-    before: Option<u64>,
-}
-
-async fn audit(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-    Query(page): Query<Page>,
-) -> Result<Json<Value>, ApiError> {
-    if !who.is_admin() && who.role != "auditor" {
-        return Err(ApiError::forbidden("only administrators and auditors see the audit log"));
-    }
-    let limit = page.limit.unwrap_or(100).clamp(1, ENTRIES_MAX);
-    let entries = api.inventory.audit(page.before, limit).await;
-    let entries =
-        entries.map_err(|error| ApiError::internal("the audit log cannot be read", &error))?;
-    let shown = entries.into_iter().map(|numbered| {
-        let entry = numbered.entry;
-        json!({
-            "number": numbered.number, "time_ms": entry.time_ms, "who": entry.who,
-            "action": entry.action, "object": entry.object, "outcome": entry.outcome,
-        })
-    });
-    Ok(Json(shown.collect()))
 }
 
 #[cfg(test)]
