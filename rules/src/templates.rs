@@ -1,33 +1,35 @@
 //! Go templates in labels and annotations: `$labels`, `$value`, `$externalLabels`, `$externalURL` and Prometheus' functions,
-//! `query` among them. Leaves out `tmpl` (pages of templates, which Prometheus itself has dropped): refused when loaded.
+//! `query` among them. `tmpl` is for pages of templates, and refused here as in Prometheus.
 
 mod desk;
 mod functions;
-mod humanize;
 mod vectors;
 
-use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use agent_model::{Labels, Millis};
-use gtmpl_ng::{Context, Value};
+use rules_templates::{Library, Value, record, shown};
+
+pub use rules_templates::TemplateError;
 
 use desk::Desk;
 
 /// A checked template.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Template {
     text: String,
-    kind: Kind,
+    /// None: a text without actions.
+    actions: Option<rules_templates::Template>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Kind {
-    Literal,
-    /// With the labels it names, which must read as empty where they are absent.
-    Actions {
-        labels: Vec<String>,
-    },
+/// Templates of one text do the same.
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text && self.actions.is_some() == other.actions.is_some()
+    }
 }
+
+impl Eq for Template {}
 
 /// What rules are told of the server that evaluates them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,10 +59,6 @@ pub(crate) struct TemplateData<'a> {
     pub around: Surroundings<'a>,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("the template cannot be used: {0}")]
-pub struct TemplateError(String);
-
 /// Longer than any message a person reads, so that a loop in a template does not fill the memory.
 const OUTPUT_BYTES_MAX: usize = 64 << 10;
 
@@ -71,19 +69,25 @@ const QUERIES_MAX: usize = 16;
 const PREAMBLE: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
                         {{$externalURL := .ExternalURL}}{{$value := .Value}}";
 
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let own = functions::FUNCTIONS.iter();
+    own.fold(Library::new(OUTPUT_BYTES_MAX), |library, (name, function)| {
+        library.with_function(name, function)
+    })
+});
+
 impl Template {
     /// A text without actions, whatever it looks like.
     pub fn literal(text: &str) -> Self {
-        Self { text: text.to_owned(), kind: Kind::Literal }
+        Self { text: text.to_owned(), actions: None }
     }
 
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if !text.contains("{{") {
             return Ok(Self::literal(text));
         }
-        engine(text)?;
-        let kind = Kind::Actions { labels: named_labels(text) };
-        Ok(Self { text: text.to_owned(), kind })
+        let actions = LIBRARY.template(&format!("{PREAMBLE}{text}"))?;
+        Ok(Self { text: text.to_owned(), actions: Some(actions) })
     }
 
     pub fn text(&self) -> &str {
@@ -91,60 +95,34 @@ impl Template {
     }
 
     pub(crate) fn render(&self, data: &TemplateData) -> Result<String, TemplateError> {
-        let named = match &self.kind {
-            Kind::Literal => return Ok(self.text.clone()),
-            Kind::Actions { labels } => labels,
-        };
-        let fields = HashMap::from([
-            ("Labels".to_owned(), vectors::label_map(data.labels, named)),
-            ("ExternalLabels".to_owned(), vectors::label_map(&data.around.external.labels, named)),
-            ("ExternalURL".to_owned(), Value::from(data.around.external.url.as_str())),
-            ("Value".to_owned(), Value::from(data.value)),
-        ]);
-        let engine = engine(&self.text)?;
-        let context = Context::from(Value::Object(fields));
+        let Some(actions) = &self.actions else { return Ok(self.text.clone()) };
+        let fields = record(
+            "Data",
+            [
+                ("Labels", vectors::label_map(data.labels)),
+                ("ExternalLabels", vectors::label_map(&data.around.external.labels)),
+                ("ExternalURL", shown(&data.around.external.url)),
+                ("Value", Value::Float(data.value)),
+            ],
+        );
         let mut desk = Desk::new(data);
         // The engine's functions see their arguments only. So `query` leaves its question on the desk and the template is
         // rendered again once the answer lies there.
         for _ in 0..=QUERIES_MAX {
-            let (rendered, question) = desk.lend(|| engine.render(&context));
-            let Some(question) = question else {
-                return rendered.map_err(|error| TemplateError(error.to_string()));
-            };
-            let failed = |error| TemplateError(format!("the query {question:?} failed: {error}"));
+            let (rendered, question) = desk.lend(|| actions.render(&fields));
+            let Some(question) = question else { return rendered };
+            let failed =
+                |error| TemplateError::new(format!("the query {question:?} failed: {error}"));
             let answer = (data.around.ask)(&question).map_err(failed)?;
-            desk.answer(question, vectors::from_answer(answer, named));
+            desk.answer(question, vectors::from_answer(answer));
         }
-        Err(TemplateError(format!("more than {QUERIES_MAX} queries in one template")))
+        Err(TemplateError::new(format!("more than {QUERIES_MAX} queries in one template")))
     }
 
     /// As Prometheus shows it: a template that fails says so in its own place, and the alert goes out all the same.
     pub(crate) fn show(&self, data: &TemplateData) -> String {
-        self.render(data).unwrap_or_else(|error| format!("<error expanding template: {}>", error.0))
+        self.render(data).unwrap_or_else(|error| format!("<error expanding template: {error}>"))
     }
-}
-
-fn engine(text: &str) -> Result<gtmpl_ng::Template, TemplateError> {
-    let limits = gtmpl_ng::Limits::default().with_output_bytes(OUTPUT_BYTES_MAX);
-    let mut engine = gtmpl_ng::Template::with_limits(limits);
-    engine.add_funcs(functions::FUNCTIONS);
-    let parsed = engine.parse(format!("{PREAMBLE}{text}"));
-    parsed.map_err(|error| match error {
-        // Without the place: it counts the preamble, and most templates are one line.
-        gtmpl_ng::ParseError::WithContext(_, message) => TemplateError(message),
-        other => TemplateError(other.to_string()),
-    })?;
-    Ok(engine)
-}
-
-/// The names that follow `$labels.`, `.Labels.` or `$externalLabels.`.
-fn named_labels(text: &str) -> Vec<String> {
-    let after = text.match_indices("abels.").map(|(at, found)| &text[at + found.len()..]);
-    let names = after.map(|rest| {
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        rest[..end.unwrap_or(rest.len())].to_owned()
-    });
-    names.filter(|name| !name.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn every_problem_is_told_with_its_line_and_the_good_rules_are_loaded() {
         bad.yml:7: the expression cannot be parsed: unclosed left parenthesis
         bad.yml:10: unknown key `severty`; known here: alert, record, expr, for, keep_firing_for, labels, annotations
         bad.yml:14: "__name__" cannot be the name of a label here
-        bad.yml:18: annotation "summary": the template cannot be used: undefined variable $nothing
+        bad.yml:18: annotation "summary": the template cannot be used: undefined variable "$nothing"
         bad.yml:19: "bad{name=\"x\"}" is not a metric name
         bad.yml:23: `for` is for alerts, not for recorded metrics
         bad.yml:24: a rule needs `alert` or `record`

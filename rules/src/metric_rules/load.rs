@@ -252,7 +252,10 @@ impl Reading<'_> {
             };
             match template {
                 Ok(template) => templates.push((name.clone(), template)),
-                Err(error) => self.refuse(&text.place, format!("{what} {name:?}: {error}")),
+                Err(error) => {
+                    let message = format!("{what} {name:?}: the template cannot be used: {error}");
+                    self.refuse(&text.place, message);
+                }
             }
         }
         templates

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use gtmpl_ng::{FuncError, Value};
+use rules_templates::{EngineError, Value};
 
 use super::TemplateData;
 
@@ -44,12 +44,12 @@ impl Desk {
 }
 
 /// The answer, or an error that ends this rendering.
-pub(super) fn ask(question: &str) -> Result<Value, FuncError> {
+pub(super) fn ask(question: &str) -> Result<Value, EngineError> {
     LENT.with_borrow_mut(|desk| match desk.answers.get(question) {
         Some(answer) => Ok(answer.clone()),
         None => {
             desk.question.get_or_insert_with(|| question.to_owned());
-            Err(FuncError::Generic("the query is not answered yet".to_owned()))
+            Err(EngineError::Exec("the query is not answered yet".to_owned()))
         }
     })
 }

@@ -1,98 +1,49 @@
-//! The functions that Prometheus adds to Go's own (prometheus.io, "Template reference").
+//! The functions that Prometheus adds to Go's own (prometheus.io, "Template reference"), without those that notifications have too.
 
-use gtmpl_ng::{Func, FuncError, Number, NumberKind, Value, funcs};
-use regex::Regex;
+use std::sync::Arc;
 
-use super::{desk, humanize, vectors};
+use rules_templates::{EngineError, Value, humanize, number_of, shown, text_of, url_encode};
 
-pub(super) const FUNCTIONS: &[(&str, Func)] = &[
-    ("humanize", |arguments| number(arguments).map(humanize::humanize).map(Value::from)),
-    ("humanize1024", |arguments| number(arguments).map(humanize::humanize1024).map(Value::from)),
-    ("humanizeDuration", |arguments| number(arguments).map(humanize::duration).map(Value::from)),
-    ("humanizePercentage", |arguments| {
-        number(arguments).map(humanize::percentage).map(Value::from)
-    }),
-    ("humanizeTimestamp", |arguments| number(arguments).map(humanize::timestamp).map(Value::from)),
-    // Shown as Go shows a time and a duration; their methods are not there.
-    ("toTime", |arguments| number(arguments).map(humanize::timestamp).map(Value::from)),
-    ("toDuration", |arguments| number(arguments).map(humanize::go_duration).map(Value::from)),
-    ("now", |_| Ok(Value::from(desk::now_seconds()))),
-    ("query", |arguments| desk::ask(&text(arguments, 0)?)),
+use super::{desk, vectors};
+
+type Function = fn(&[Value]) -> Result<Value, EngineError>;
+
+pub(super) const FUNCTIONS: &[(&str, Function)] = &[
+    ("humanize", |given| number_of(given).map(humanize::humanize).map(shown)),
+    ("humanize1024", |given| number_of(given).map(humanize::humanize1024).map(shown)),
+    ("humanizePercentage", |given| number_of(given).map(humanize::percentage).map(shown)),
+    ("humanizeTimestamp", |given| number_of(given).map(humanize::timestamp).map(shown)),
+    ("toTime", |given| number_of(given).map(humanize::timestamp).map(shown)),
+    ("toDuration", |given| number_of(given).map(humanize::go_duration).map(shown)),
+    ("now", |_| Ok(Value::Float(desk::now_seconds()))),
+    ("query", |given| desk::ask(text_of(given, 0)?)),
     ("first", vectors::first),
     ("value", vectors::value),
     ("label", vectors::label),
     ("strvalue", vectors::text_value),
     ("sortByLabel", vectors::sort_by_label),
     ("args", numbered),
-    ("safeHtml", |arguments| text(arguments, 0).map(Value::from)),
-    ("urlQueryEscape", funcs::urlquery),
-    ("graphLink", |arguments| link(arguments, 0)),
-    ("tableLink", |arguments| link(arguments, 1)),
-    ("externalURL", |_| Ok(Value::from(desk::external_url()))),
-    ("pathPrefix", |_| Ok(Value::from(path(&desk::external_url())))),
-    ("toUpper", |arguments| text(arguments, 0).map(|text| Value::from(text.to_uppercase()))),
-    ("toLower", |arguments| text(arguments, 0).map(|text| Value::from(text.to_lowercase()))),
-    ("title", |arguments| text(arguments, 0).map(|text| Value::from(title(&text)))),
-    ("trimSpace", |arguments| text(arguments, 0).map(|text| Value::from(text.trim()))),
-    ("stripPort", |arguments| text(arguments, 0).map(|text| Value::from(strip_port(&text)))),
-    ("stripDomain", |arguments| text(arguments, 0).map(|text| Value::from(strip_domain(&text)))),
+    ("urlQueryEscape", |given| text_of(given, 0).map(|text| shown(url_encode(text)))),
+    ("graphLink", |given| link(given, 0)),
+    ("tableLink", |given| link(given, 1)),
+    ("externalURL", |_| Ok(shown(desk::external_url()))),
+    ("pathPrefix", |_| Ok(shown(path(&desk::external_url())))),
+    ("stripPort", |given| text_of(given, 0).map(|text| shown(strip_port(text)))),
+    ("stripDomain", |given| text_of(given, 0).map(|text| shown(strip_domain(text)))),
     ("parseDuration", parse_duration),
-    ("match", matches),
-    ("reReplaceAll", replace_all),
 ];
 
-/// The only argument as a number; a text that reads as a number will do.
-fn number(arguments: &[Value]) -> Result<f64, FuncError> {
-    let [argument] = arguments else {
-        return Err(FuncError::Generic("exactly one argument is wanted".to_owned()));
-    };
-    let number = match argument {
-        Value::Number(number) => Some(as_float(number)),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    number.ok_or_else(|| FuncError::Generic(format!("{argument} is not a number")))
-}
-
-fn as_float(number: &Number) -> f64 {
-    match number.kind() {
-        NumberKind::Unsigned(whole) => whole as f64,
-        NumberKind::Signed(whole) => whole as f64,
-        NumberKind::Float(float) => float,
-    }
-}
-
-pub(super) fn text(arguments: &[Value], index: usize) -> Result<String, FuncError> {
-    match arguments.get(index) {
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(other) => Err(FuncError::Generic(format!("{other} is not a text"))),
-        None => Err(FuncError::Generic(format!("argument {} is missing", index + 1))),
-    }
-}
-
-/// As Go's `strings.Title`: a letter begins a word where no letter, digit or underscore stands before it.
-fn title(text: &str) -> String {
-    let mut start = true;
-    let upper_first = |c: char| {
-        let shown = if start { c.to_uppercase().collect() } else { c.to_string() };
-        start =
-            if c.is_ascii() { !c.is_ascii_alphanumeric() && c != '_' } else { c.is_whitespace() };
-        shown
-    };
-    text.chars().map(upper_first).collect()
-}
-
 /// `arg0`, `arg1`, …: several values for one named template.
-fn numbered(arguments: &[Value]) -> Result<Value, FuncError> {
-    let named = arguments.iter().enumerate();
-    let named = named.map(|(at, value)| (format!("arg{at}"), value.clone()));
-    Ok(Value::Map(named.collect()))
+fn numbered(given: &[Value]) -> Result<Value, EngineError> {
+    let named = given.iter().enumerate();
+    let named = named.map(|(at, value)| (format!("arg{at}").into(), value.clone()));
+    Ok(Value::Map(Arc::new(named.collect())))
 }
 
 /// Prometheus' address of an expression on the page of graphs.
-fn link(arguments: &[Value], tab: u8) -> Result<Value, FuncError> {
-    let escaped = funcs::urlquery(&[Value::from(text(arguments, 0)?)])?;
-    Ok(Value::from(format!("/graph?g0.expr={escaped}&g0.tab={tab}")))
+fn link(given: &[Value], tab: u8) -> Result<Value, EngineError> {
+    let escaped = url_encode(text_of(given, 0)?);
+    Ok(shown(format!("/graph?g0.expr={escaped}&g0.tab={tab}")))
 }
 
 /// The path of an address, without a slash at its end.
@@ -126,22 +77,7 @@ fn strip_domain(address: &str) -> String {
 }
 
 /// Seconds of a duration as Prometheus writes it.
-fn parse_duration(arguments: &[Value]) -> Result<Value, FuncError> {
-    let duration = agent_yaml::Duration::parse(&text(arguments, 0)?).map_err(FuncError::Generic)?;
-    Ok(Value::from(duration.0.as_secs_f64()))
-}
-
-fn matches(arguments: &[Value]) -> Result<Value, FuncError> {
-    Ok(Value::from(pattern(arguments)?.is_match(&text(arguments, 1)?)))
-}
-
-/// `reReplaceAll pattern replacement text`.
-fn replace_all(arguments: &[Value]) -> Result<Value, FuncError> {
-    let (replacement, subject) = (text(arguments, 1)?, text(arguments, 2)?);
-    let replaced = pattern(arguments)?.replace_all(&subject, replacement.as_str()).into_owned();
-    Ok(Value::from(replaced))
-}
-
-fn pattern(arguments: &[Value]) -> Result<Regex, FuncError> {
-    Regex::new(&text(arguments, 0)?).map_err(|error| FuncError::Generic(error.to_string()))
+fn parse_duration(given: &[Value]) -> Result<Value, EngineError> {
+    let duration = agent_yaml::Duration::parse(text_of(given, 0)?).map_err(EngineError::Exec)?;
+    Ok(Value::Float(duration.0.as_secs_f64()))
 }

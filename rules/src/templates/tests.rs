@@ -87,6 +87,10 @@ fn templates_know_the_server_and_the_time() {
             "a-2",
         ),
         (r#"{{ title "hai-den o.k_ay đèn" }}"#, "Hai-Den O.K_ay Đèn"),
+        (
+            r#"{{ (toTime 90000).Format "15:04 02/01" }} {{ (toDuration 5400).Hours }}"#,
+            "01:00 02/01 1.5",
+        ),
     ];
     for (text, wanted) in cases {
         assert_eq!(shown(text, 0.0), wanted, "{text}");
@@ -142,6 +146,7 @@ fn texts_are_reshaped() {
 fn bad_templates_are_refused_or_say_so_in_their_place() {
     assert!(shown("{{ $nothing }}", 0.0).starts_with("REFUSED"));
     assert!(shown("{{ tmpl \"up\" . }}", 0.0).starts_with("REFUSED"));
+    assert!(shown("{{ if true }}x", 0.0).starts_with("REFUSED"));
     assert!(shown("{{ if }}", 0.0).starts_with("REFUSED"));
     assert!(shown("{{ humanize \"x\" }}", 0.0).starts_with("<error expanding template:"));
     assert!(shown("{{ range 9000 }}xxxxxxxxxx{{ end }}", 0.0).starts_with("<error"));

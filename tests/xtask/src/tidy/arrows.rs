@@ -37,7 +37,12 @@ const ARROWS: &[Arrow] = &[
     ),
     arrow("rules-promql", &["agent-model"], NO_IO),
     arrow("rules-sigma", &["agent-model"], NO_IO),
-    arrow("rules", &["agent-model", "agent-yaml", "rules-promql", "rules-sigma"], NO_IO),
+    arrow("rules-templates", &[], NO_IO),
+    arrow(
+        "rules",
+        &["agent-model", "agent-yaml", "rules-promql", "rules-sigma", "rules-templates"],
+        NO_IO,
+    ),
     arrow("collector-journal", &[], NO_NETWORK),
     arrow("collector-metric-store", &["agent-model"], NO_NETWORK),
     arrow("collector-event-store", &["agent-model"], NO_NETWORK),

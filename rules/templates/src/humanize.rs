@@ -1,15 +1,31 @@
 //! Numbers for people, digit for digit as Prometheus writes them (util/strutil and template/template.go).
 
-use gtmpl_ng::{FloatFormat, format_float};
 use jiff::Timestamp;
 
 const LARGE: [&str; 8] = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
 const SMALL: [&str; 8] = ["m", "u", "n", "p", "f", "a", "z", "y"];
 const BINARY: [&str; 8] = ["ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"];
 
-/// Four significant digits.
+/// Four significant digits, as Go's `%.4g`.
 fn four(value: f64) -> String {
-    format_float(value, FloatFormat::General, Some(4))
+    if !value.is_finite() {
+        let sign = if value < 0.0 { "-" } else { "+" };
+        return if value.is_nan() { "NaN".to_owned() } else { format!("{sign}Inf") };
+    }
+    let exact = format!("{value:.3e}");
+    let (digits, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..4).contains(&exponent) {
+        let places = usize::try_from(3 - exponent).unwrap_or(0);
+        return trimmed(&format!("{value:.places$}")).to_owned();
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(digits), exponent.unsigned_abs())
+}
+
+/// Without zeros at the end of a fraction.
+fn trimmed(number: &str) -> &str {
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
 fn divided(mut value: f64, by: f64, prefixes: &[&'static str]) -> (f64, &'static str) {
@@ -37,7 +53,7 @@ fn multiplied(mut value: f64) -> (f64, &'static str) {
 }
 
 /// `1234567` is `1.235M`.
-pub(super) fn humanize(value: f64) -> String {
+pub fn humanize(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return four(value);
     }
@@ -47,7 +63,7 @@ pub(super) fn humanize(value: f64) -> String {
 }
 
 /// `1048576` is `1Mi`.
-pub(super) fn humanize1024(value: f64) -> String {
+pub fn humanize1024(value: f64) -> String {
     if value.abs() <= 1.0 || !value.is_finite() {
         return four(value);
     }
@@ -56,7 +72,7 @@ pub(super) fn humanize1024(value: f64) -> String {
 }
 
 /// Seconds: `90061` is `1d 1h 1m 1s`, `0.0012` is `1.2ms`.
-pub(super) fn duration(value: f64) -> String {
+pub fn duration(value: f64) -> String {
     if !value.is_finite() {
         return four(value);
     }
@@ -84,7 +100,7 @@ pub(super) fn duration(value: f64) -> String {
 }
 
 /// Seconds as Go writes a duration: `90.5` is `1m30.5s`, `0.0012` is `1.2ms`.
-pub(super) fn go_duration(value: f64) -> String {
+pub fn go_duration(value: f64) -> String {
     let short = |value: f64, unit: &str| format!("{value}{unit}");
     let sign = if value < 0.0 { "-" } else { "" };
     let seconds = value.abs();
@@ -110,12 +126,12 @@ pub(super) fn go_duration(value: f64) -> String {
 }
 
 /// `0.1234` is `12.34%`.
-pub(super) fn percentage(value: f64) -> String {
+pub fn percentage(value: f64) -> String {
     format!("{}%", four(value * 100.0))
 }
 
 /// Seconds since the epoch: `1435065584.128` is `2015-06-23 13:19:44.128 +0000 UTC`.
-pub(super) fn timestamp(value: f64) -> String {
+pub fn timestamp(value: f64) -> String {
     let millis = (value * 1000.0).trunc();
     let date = rounded(millis).and_then(|millis| Timestamp::from_millisecond(millis).ok());
     match date {
