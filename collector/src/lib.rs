@@ -28,6 +28,7 @@ pub mod push;
 pub mod query;
 pub mod record;
 pub mod recorded;
+mod registering;
 pub mod reload;
 pub mod rule_health;
 pub mod rulebook;

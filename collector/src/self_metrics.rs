@@ -1,12 +1,10 @@
 //! The collector's own metrics: what it took, refused, stored and sent, served at `/metrics`.
 //! A counter lives in the part that counts; this file only makes and registers them, each name once.
 
-mod make;
-
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
+use crate::registering::Make;
 use crate::rule_health::RuleHealth;
-use make::Make;
 
 /// Every counter of the collector, registered in one registry.
 #[derive(Clone, Debug)]
@@ -128,13 +126,13 @@ pub struct ReloadMetrics {
 impl ReloadMetrics {
     fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            successful: make.named_gauges(
-                "haidang_config_last_reload_successful",
+            successful: make.gauges(
+                "last_reload_successful",
                 "Whether the files as they lay on disk at the last reload are in force.",
                 &["files"],
             )?,
-            success_timestamp: make.named_gauges(
-                "haidang_config_last_reload_success_timestamp_seconds",
+            success_timestamp: make.gauges(
+                "last_reload_success_timestamp_seconds",
                 "When the files were last taken into force.",
                 &["files"],
             )?,
@@ -196,7 +194,7 @@ impl PartFigures {
 impl SelfMetrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let make = Make::new(&registry);
+        let make = Make { registry: &registry, prefix: "haidang_collector_" };
         Ok(Self {
             ingest: IngestMetrics::new(&make)?,
             push: PushMetrics::new(&make, "remote_write", "remote write")?,
@@ -260,7 +258,7 @@ impl SelfMetrics {
                 "Ranges of acknowledged records that the last start could not read.",
             )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
-            reload: ReloadMetrics::new(&make)?,
+            reload: ReloadMetrics::new(&Make { prefix: "haidang_config_", ..make })?,
             parts: PartFigures::new(&make)?,
             registry,
         })

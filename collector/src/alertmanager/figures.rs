@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use collector_alerting::{
     AlertFilter, AlertState, AlertingError, PostOutcome, Silence, SilenceState,
 };
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::Manager;
 use super::answer::Refusal;
 use crate::clock;
+use crate::registering::Make;
 
 #[derive(Clone)]
 pub struct Figures {
@@ -28,6 +29,8 @@ pub struct Figures {
     integrations: IntGauge,
     notifications: IntCounterVec,
     notifications_failed: IntCounterVec,
+    /// Ours: connections that ended before a request was read.
+    pub(super) connections_refused: IntCounterVec,
     /// Two who look at once must not both add what is new.
     turn: Arc<Mutex<()>>,
     reload_successful: IntGauge,
@@ -36,51 +39,50 @@ pub struct Figures {
 
 impl Figures {
     pub fn new() -> Result<Self, prometheus::Error> {
-        let make = Make(Registry::new());
+        let registry = Registry::new();
+        let make = Make { registry: &registry, prefix: "alertmanager_" };
         let figures = Self {
             received: make.counters(
-                "alertmanager_alerts_received_total",
+                "alerts_received_total",
                 "The total number of received alerts.",
                 &["status", "version"],
             )?,
             invalid: make.counters(
-                "alertmanager_alerts_invalid_total",
+                "alerts_invalid_total",
                 "The total number of received alerts that were invalid.",
                 &["version"],
             )?,
-            alerts: make.gauges("alertmanager_alerts", "How many alerts by state.", &["state"])?,
-            silences: make.gauges(
-                "alertmanager_silences",
-                "How many silences by state.",
-                &["state"],
-            )?,
-            groups: make.gauge(
-                "alertmanager_dispatcher_aggregation_groups",
-                "Number of active aggregation groups.",
-            )?,
-            receivers: make.gauge("alertmanager_receivers", "Number of configured receivers.")?,
-            integrations: make
-                .gauge("alertmanager_integrations", "Number of configured integrations.")?,
+            alerts: make.gauges("alerts", "How many alerts by state.", &["state"])?,
+            silences: make.gauges("silences", "How many silences by state.", &["state"])?,
+            groups: make
+                .gauge("dispatcher_aggregation_groups", "Number of active aggregation groups.")?,
+            receivers: make.gauge("receivers", "Number of configured receivers.")?,
+            integrations: make.gauge("integrations", "Number of configured integrations.")?,
             notifications: make.counters(
-                "alertmanager_notifications_total",
+                "notifications_total",
                 "The total number of attempted notifications.",
                 &["integration"],
             )?,
             notifications_failed: make.counters(
-                "alertmanager_notifications_failed_total",
+                "notifications_failed_total",
                 "The total number of failed notifications.",
                 &["integration"],
             )?,
+            connections_refused: make.counters(
+                "connections_refused_total",
+                "Connections that ended before a request was read.",
+                &["reason"],
+            )?,
             reload_successful: make.gauge(
-                "alertmanager_config_last_reload_successful",
+                "config_last_reload_successful",
                 "Whether the last configuration reload attempt was successful.",
             )?,
             reload_success_seconds: make.gauge(
-                "alertmanager_config_last_reload_success_timestamp_seconds",
+                "config_last_reload_success_timestamp_seconds",
                 "Timestamp of the last successful configuration reload.",
             )?,
             turn: Arc::default(),
-            registry: make.0,
+            registry,
         };
         // A counter that is not there yet looks like one that is missing.
         for status in ["firing", "resolved"] {
@@ -165,36 +167,4 @@ fn set(gauges: &IntGaugeVec, state: &str, count: usize) {
 
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-struct Make(Registry);
-
-impl Make {
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        let gauge = IntGauge::new(name, help)?;
-        self.0.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-        self.0.register(Box::new(counters.clone()))?;
-        Ok(counters)
-    }
 }

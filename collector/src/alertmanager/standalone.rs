@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use clap::Args;
 use collector_alerting::{Alerting, AlertingConfig, AlertingError, Routing};
-use prometheus::{IntCounterVec, Opts};
+use prometheus::IntCounterVec;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, watch};
@@ -239,10 +239,11 @@ pub async fn run(flags: Flags, stop: watch::Receiver<bool>) -> Result<(), Standa
         started_ms: now_ms,
         silences_kept_ms: flags.data_retention.as_millis(),
     };
+    let refused = manager.figures.connections_refused.clone();
     let router = router(manager, reload.clone(), &flags.prefix());
     let mut listeners = tokio::task::JoinSet::new();
     for address in addresses {
-        let listener = listen(address, router.clone()).await?;
+        let listener = listen(address, router.clone(), refused.clone()).await?;
         listeners.spawn(listener.run(stop.clone()));
     }
     let hangup = signal(SignalKind::hangup()).map_err(StandaloneError::Signals)?;
@@ -260,7 +261,11 @@ fn router(manager: Manager, reload: Reload, prefix: &str) -> Router {
     if prefix.is_empty() { own } else { Router::new().nest(&format!("/{prefix}"), own) }
 }
 
-async fn listen(address: SocketAddr, router: Router) -> Result<Listener, StandaloneError> {
+async fn listen(
+    address: SocketAddr,
+    router: Router,
+    refused: IntCounterVec,
+) -> Result<Listener, StandaloneError> {
     let mut bound = TcpListener::bind(address).await;
     if bound.is_err() && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
         // A machine without IPv6.
@@ -272,14 +277,12 @@ async fn listen(address: SocketAddr, router: Router) -> Result<Listener, Standal
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "there is no sign-in here: who reaches this address may silence every alert");
     }
-    let opts =
-        Opts::new("alertmanager_connections_refused_total", "Connections without a request.");
     Ok(Listener {
         socket,
         tls: None,
         router,
         connections_max: CONNECTIONS_MAX,
-        refused: IntCounterVec::new(opts, &["reason"])?,
+        refused,
         name: "alertmanager",
     })
 }
