@@ -91,6 +91,10 @@ impl Alert {
         self.source == AlertSource::Detection
     }
 
+    pub fn is_of_rule(&self) -> bool {
+        matches!(self.source, AlertSource::Rule(_))
+    }
+
     pub fn is_posted(&self) -> bool {
         matches!(self.source, AlertSource::Posted { .. })
     }

@@ -87,7 +87,6 @@ impl Alerting {
             }),
         };
         let settle = |state: &mut State, _: &BTreeSet<String>| {
-            posted::forgive_absence(state, now_ms);
             deliver::drop_undeliverable(state, now_ms);
             close_told(state);
         };
@@ -326,7 +325,11 @@ impl Alerting {
     async fn taken(&self, memory: &mut Memory, now_ms: Millis) -> Result<State, AlertingError> {
         match memory.state.take() {
             Some(state) => Ok(state),
-            None => self.inner.store.load(memory.routing.clone(), now_ms).await,
+            None => {
+                let mut state = self.inner.store.load(memory.routing.clone(), now_ms).await?;
+                posted::forgive_absence(&mut state, now_ms);
+                Ok(state)
+            }
         }
     }
 

@@ -72,6 +72,10 @@ fn raise(state: &mut State, detection: &DetectionAlert, now_ms: Millis) {
     }
     let current = state.alerts.get(&fingerprint);
     match current.filter(|alert| alert.state != AlertState::Resolved) {
+        Some(alert) if alert.is_of_rule() => {
+            // The rule knows when it ends; a hold of ours would end it while it is true.
+            state.batch.counted.findings_disputed += 1;
+        }
         Some(alert) => {
             let mut next = alert.clone();
             next.last_true_ms = detection.time_ms;
@@ -106,7 +110,7 @@ fn raise(state: &mut State, detection: &DetectionAlert, now_ms: Millis) {
 
 /// Resolves detections whose hold has ended, and posted alerts whose end has come.
 pub(crate) fn end_holds(state: &mut State, now_ms: Millis) {
-    let ended = |alert: &&Alert| alert.is_firing() && alert.ends_ms.is_some_and(|at| at <= now_ms);
+    let ended = |alert: &&Alert| own_end(alert).is_some_and(|at| at <= now_ms);
     let end = |alert: &Alert| {
         let said_ms = alert.ends_ms.filter(|_| alert.is_posted());
         (alert.fingerprint, said_ms.unwrap_or(now_ms))
@@ -119,6 +123,10 @@ pub(crate) fn end_holds(state: &mut State, now_ms: Millis) {
 
 /// When the next hold, or posted alert, ends.
 pub(crate) fn next_end(state: &State) -> Option<Millis> {
-    let firing = state.alerts.values().filter(|alert| alert.is_firing());
-    firing.filter_map(|alert| alert.ends_ms).min()
+    state.alerts.values().filter_map(own_end).min()
+}
+
+/// When a firing alert ends by itself; that of a rule ends with its condition.
+fn own_end(alert: &Alert) -> Option<Millis> {
+    alert.ends_ms.filter(|_| alert.is_firing() && !alert.is_of_rule())
 }

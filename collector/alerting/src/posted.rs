@@ -60,12 +60,21 @@ pub(crate) fn post(state: &mut State, posts: &[PostedAlert], now_ms: Millis) -> 
     outcome
 }
 
-/// Who posts could not reach us while we were away: what ended meanwhile gets the time to be posted again.
+/// The time within which whoever posts alerts with an end of its own says each again, at least: Prometheus does so every
+/// minute, or once in an evaluation.
+const SAID_AGAIN_MS: Millis = 300_000;
+
+/// After state was read back from disk: who posts could not reach us while we were away, and the last ends that were
+/// posted may not have been written. Every alert has as long as if it had been posted just now.
 pub(crate) fn forgive_absence(state: &mut State, now_ms: Millis) {
-    let until_ms = now_ms.saturating_add(state.routing.resolve_timeout_ms);
-    for alert in state.alerts.values_mut() {
-        if alert.is_firing() && alert.is_posted() && alert.ends_ms.is_none_or(|at| at <= now_ms) {
+    let timeout_ms = state.routing.resolve_timeout_ms;
+    for alert in state.alerts.values_mut().filter(|alert| alert.is_firing()) {
+        let AlertSource::Posted { by_timeout, .. } = &alert.source else { continue };
+        let wait_ms = if *by_timeout { timeout_ms } else { timeout_ms.max(SAID_AGAIN_MS) };
+        let until_ms = now_ms.saturating_add(wait_ms);
+        if alert.ends_ms.is_none_or(|at| at < until_ms) {
             alert.ends_ms = Some(until_ms);
+            state.batch.touched.insert(alert.fingerprint);
         }
     }
 }
@@ -167,8 +176,14 @@ fn prolong(state: &mut State, next: Alert, now_ms: Millis) {
     let fingerprint = next.fingerprint;
     let ends_ms = next.ends_ms.unwrap_or(now_ms);
     let said = |alert: &Alert| (alert.starts_ms(), Arc::clone(&alert.annotations));
-    let changed = state.alerts.get(&fingerprint).is_none_or(|old| said(old) != said(&next));
-    if changed {
+    let by_timeout = matches!(next.source, AlertSource::Posted { by_timeout: true, .. });
+    let forgiven_ms = now_ms.saturating_add(state.routing.resolve_timeout_ms);
+    let must_last = state.alerts.get(&fingerprint).is_none_or(|old| {
+        // An end that was said is kept, unless it is so near that a restart gives as long anyway.
+        let said_end = !by_timeout && (ends_ms > forgiven_ms || old.ends_ms > Some(ends_ms));
+        said(old) != said(&next) || said_end
+    });
+    if must_last {
         state.batch.alerts.insert(fingerprint);
     } else {
         state.batch.touched.insert(fingerprint);

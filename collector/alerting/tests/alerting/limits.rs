@@ -158,7 +158,7 @@ async fn a_storm_of_one_rule_is_told_as_one_beyond_its_bound_and_nothing_of_it_i
 }
 
 /// Makes every write to a table fail, as a full disk would, until it is taken back.
-async fn break_table(world: &World, table: &str) -> sqlx::SqlitePool {
+pub(crate) async fn break_table(world: &World, table: &str) -> sqlx::SqlitePool {
     let file = world.directory.path().join("alerting.db");
     let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.unwrap();
     let trigger = format!(

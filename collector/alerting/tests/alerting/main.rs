@@ -14,6 +14,7 @@ mod kill;
 mod limits;
 #[cfg(test)]
 mod posted;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod timeline;

@@ -122,6 +122,59 @@ async fn after_an_absence_of_ours_the_sender_has_time_to_say_it_again() {
     assert_eq!(told, [at(3 * 3_600 + 300, "resolved[DiskFull a]")]);
 }
 
+/// Another process takes the database up; the first is not asked to end well.
+async fn killed(world: World, now: Millis) -> World {
+    let alerting = open(world.directory.path(), &world.receiver, SIMPLE, now).await;
+    World { alerting, ..world }
+}
+
+#[tokio::test]
+async fn what_was_posted_again_shortly_before_a_kill_does_not_end_by_its_older_end() {
+    let world = World::new(SIMPLE).await;
+    world.post(&[posted("a", None, None)], START).await;
+    assert_eq!(world.pass_to(START, START + 4 * MINUTE).await.len(), 1);
+    // Its end is now at 9 minutes, and nothing has been written since.
+    world.post(&[posted("a", None, None)], START + 4 * MINUTE).await;
+    let back = START + 4 * MINUTE + 40 * SECOND;
+    let world = killed(world, back).await;
+    let told = world.pass_to(back, START + HOUR).await;
+    assert_eq!(told, [at(9 * 60 + 40, "resolved[DiskFull a]")]);
+}
+
+#[tokio::test]
+async fn an_end_that_was_said_survives_a_kill() {
+    let world = World::new(SIMPLE).await;
+    let end = |minutes: i64| Some(START + minutes * MINUTE);
+    let post = [posted("a", Some(START), end(2)), posted("b", Some(START), end(50))];
+    world.post(&post, START).await;
+    let again = [posted("a", Some(START), end(30)), posted("b", Some(START), end(20))];
+    world.post(&again, START + SECOND).await;
+    let ends = async |world: &World, now| {
+        let alerts = world.alerting.alerts(&AlertFilter::default(), now).await.unwrap();
+        let ends = alerts.iter().map(|one| (one.alert.ends_ms.unwrap() - START) / MINUTE);
+        ends.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = ends(&world, START + SECOND).await;
+    let world = killed(world, START + MINUTE).await;
+    assert_eq!(ends(&world, START + MINUTE).await, before);
+    assert!(before.contains(&30), "{before:?}");
+}
+
+#[tokio::test]
+async fn a_write_that_fails_takes_no_time_from_what_was_posted_before() {
+    let world = World::new(SIMPLE).await;
+    world.post(&[posted("a", None, None)], START).await;
+    world.pass_to(START, START + 4 * MINUTE).await;
+    world.post(&[posted("a", None, None)], START + 4 * MINUTE).await;
+    let pool = crate::limits::break_table(&world, "alerts").await;
+    let other = [posted("b", None, None)];
+    let now = START + 4 * MINUTE + 30 * SECOND;
+    assert!(world.alerting.post_alerts(&other, now).await.is_err());
+    sqlx::query("DROP TRIGGER full").execute(&pool).await.unwrap();
+    let told = world.pass_to(now, START + HOUR).await;
+    assert_eq!(told, [at(9 * 60 + 30, "resolved[DiskFull a]")]);
+}
+
 #[tokio::test]
 async fn more_alerts_than_fit_are_refused_and_counted() {
     let world = World::new(SIMPLE).await;

@@ -129,6 +129,19 @@ async fn a_detection_goes_out_at_once_once_and_ends_after_its_hold() {
 }
 
 #[tokio::test]
+async fn a_detection_with_the_labels_of_a_rules_alert_does_not_end_it() {
+    let world = World::new(SIMPLE).await;
+    let rule = |now| observation("BruteForce", 0, now, &["a"]);
+    world.alerting.observe_rule(rule(START)).await.unwrap();
+    let found = vec![detection(1, "a", START + SECOND)];
+    world.alerting.commit_detections(1, b"", found, START + SECOND).await.unwrap();
+    let told = world.pass_to(START + SECOND, START + HOUR).await;
+    assert_eq!(told, [at(30, "firing[BruteForce a]")]);
+    assert_eq!(world.alerting.detections(10).await.unwrap().len(), 1);
+    assert_eq!(world.alerting.stats(START).await.unwrap().findings_disputed, 1);
+}
+
+#[tokio::test]
 async fn a_silence_mutes_and_what_still_fires_is_told_when_it_ends() {
     let world = World::new(SIMPLE).await;
     let wish = NewSilence {
