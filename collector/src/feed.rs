@@ -248,8 +248,12 @@ fn read(
     let mut reader = journal.read(from);
     let (mut batch, mut next, mut read) = (Vec::new(), from, 0);
     while batch.len() < BATCH_RECORDS_MAX && read < BATCH_BYTES_MAX {
-        let Some((position, bytes)) = next_good(&mut reader, &mut next)? else {
-            return Ok((batch, next, false));
+        let (position, bytes) = match next_good(&mut reader, &mut next) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok((batch, next, false)),
+            // What was read is good; the next call begins with what failed.
+            Err(_) if !batch.is_empty() => break,
+            Err(error) => return Err(error.into()),
         };
         next = Position(position.0 + 1);
         read += bytes.len();

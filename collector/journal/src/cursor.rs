@@ -22,6 +22,8 @@ pub(crate) struct Cursor {
     pub(crate) offset: u64,
     /// The position of the next record.
     pub(crate) expected: Position,
+    /// The end of the last bytes that the disk could not give back; 0 when it gave back all that was asked for.
+    pub(crate) unreadable_to: u64,
     window: Vec<u8>,
     window_start: u64,
 }
@@ -54,6 +56,7 @@ impl Cursor {
             salt,
             offset: segment::HEADER_BYTES,
             expected: first,
+            unreadable_to: 0,
             window: Vec::new(),
             window_start: 0,
         }))
@@ -142,7 +145,8 @@ impl Cursor {
         let read = disk::read_up_to(&self.file, &self.path, &mut self.window, offset);
         // What was not read is no window.
         let read = read.inspect_err(|_| self.window.clear())?;
-        self.window.truncate(read);
+        self.unreadable_to = self.unreadable_to.max(read.unreadable_to);
+        self.window.truncate(read.bytes);
         Ok(&self.window)
     }
 }

@@ -1,14 +1,14 @@
 //! Reading a segment from the disk. A sector that the disk cannot give back reads as zeros, so that the search behind
 //! damage goes on behind it and names what it held.
-//! Promises: nothing counts as lost while the whole file cannot be read: a disk that is away may come back, so that is an
-//! error, and the same call is tried again.
+//! Promises: nothing counts as lost while the disk gives nothing of the file and takes nothing new: a disk that is away may
+//! come back, so that is an error, and the same call is tried again.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
-use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 
 use crate::JournalError;
 
@@ -18,45 +18,97 @@ const EIO: i32 = 5;
 /// What the kernel reads, and so loses, at once.
 const SECTOR_BYTES: u64 = 4096;
 
-/// Fills `buffer` from `offset` on, up to the end of the file; how many bytes there are.
+/// Places of a file that are tried before it counts as away: bad sectors lie together.
+const PLACES_TRIED: u64 = 8;
+
+/// Written beside the segments when nothing of one can be read, and removed again.
+const TRIAL_NAME: &str = "is-the-disk-there";
+
+/// What was read of a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) bytes: usize,
+    /// The end of the last bytes that the disk could not give back, as an offset in the file; 0 when there are none.
+    pub(crate) unreadable_to: u64,
+}
+
+/// Fills `buffer` from `offset` on, up to the end of the file.
 pub(crate) fn read_up_to(
     file: &File,
     path: &Path,
     buffer: &mut [u8],
     offset: u64,
-) -> Result<usize, JournalError> {
-    let mut read = 0;
-    while read < buffer.len() {
-        let at = offset + read as u64;
-        match read_at(file, path, &mut buffer[read..], at) {
+) -> Result<Read, JournalError> {
+    let mut read = Read::default();
+    let mut unreadable: Option<(u64, io::Error)> = None;
+    while read.bytes < buffer.len() {
+        let at = offset + read.bytes as u64;
+        match read_at(file, path, &mut buffer[read.bytes..], at) {
             Ok(0) => break,
-            Ok(count) => read += count,
+            Ok(count) => read.bytes += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error() == Some(EIO) && is_there(file, path) => {
+            Err(error)
+                if error.raw_os_error() == Some(EIO)
+                    && (unreadable.is_some() || is_there(file, path)) =>
+            {
                 let left = usize::try_from(SECTOR_BYTES - at % SECTOR_BYTES).unwrap_or(usize::MAX);
-                let lost = left.min(buffer.len() - read);
-                tracing::error!(segment = %path.display(), offset = at, bytes = lost, %error,
-                    "the disk cannot read a part of the journal");
-                buffer[read..read + lost].fill(0);
-                read += lost;
+                let lost = left.min(buffer.len() - read.bytes);
+                buffer[read.bytes..read.bytes + lost].fill(0);
+                read.bytes += lost;
+                read.unreadable_to = at + lost as u64;
+                unreadable.get_or_insert((at, error));
             }
             Err(error) => return Err(JournalError::io("read the journal segment", path)(error)),
         }
     }
+    if let Some((from, error)) = unreadable {
+        let to = read.unreadable_to;
+        tracing::error!(segment = %path.display(), from, to, %error,
+            "the disk cannot give back all of the journal between these bytes");
+    }
     Ok(read)
 }
 
-/// Whether the disk gives anything of the file: its first sector or its last. What is in memory does not count, so it is
-/// put aside first; where the system does not do that, a disk that is away may pass for one with bad sectors.
+/// Whether the disk gives anything of the file, or else takes a new one and gives it back.
 fn is_there(file: &File, path: &Path) -> bool {
-    let advised = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
-    if let Err(error) = advised {
-        tracing::debug!(segment = %path.display(), %error, "cannot put the file's pages aside");
+    let sectors = file.metadata().map_or(0, |metadata| metadata.len()).div_ceil(SECTOR_BYTES);
+    let last = sectors.saturating_sub(1);
+    let places = (0..=PLACES_TRIED).map(|place| last * place / PLACES_TRIED * SECTOR_BYTES);
+    let mut given = places.map(|at| gives(path, at));
+    given.any(|given| given.unwrap_or(false)) || takes(path)
+}
+
+/// Whether the disk itself gives the sector: what the system keeps in memory does not count, so it is read past. Where the
+/// file system cannot do that, what is in memory is put aside first; what is not, may pass for given by the disk.
+fn gives(path: &Path, at: u64) -> io::Result<bool> {
+    let sector = usize::try_from(SECTOR_BYTES).unwrap_or(usize::MAX);
+    let mut memory = vec![0; 2 * sector];
+    let from = memory.as_ptr().align_offset(sector).min(sector);
+    let memory = &mut memory[from..from + sector];
+    let past = OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECT.bits()).open(path);
+    let given = past.and_then(|file| read_at(&file, path, memory, at));
+    let given = given.or_else(|error| {
+        if error.kind() != io::ErrorKind::InvalidInput {
+            return Err(error);
+        }
+        let file = File::open(path)?;
+        posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
+        read_at(&file, path, memory, at)
+    });
+    Ok(given? > 0)
+}
+
+fn takes(path: &Path) -> bool {
+    let trial: PathBuf = path.with_file_name(TRIAL_NAME);
+    let written = File::create(&trial).and_then(|mut file| {
+        file.write_all(&[1; 1 << 12])?;
+        file.sync_all()
+    });
+    let there = written.and_then(|()| gives(&trial, 0)).unwrap_or(false);
+    if let Err(error) = std::fs::remove_file(&trial) {
+        tracing::debug!(trial = %trial.display(), %error, "cannot remove the trial file");
     }
-    let length = file.metadata().map_or(0, |metadata| metadata.len());
-    let last = length.saturating_sub(1) / SECTOR_BYTES * SECTOR_BYTES;
-    let gives = |at| matches!(read_at(file, path, &mut [0; 1], at), Ok(count) if count > 0);
-    gives(0) || gives(last)
+    there
 }
 
 #[cfg(not(test))]
@@ -82,6 +134,14 @@ pub(crate) mod bad_sectors {
         let mut bad = BAD.lock().unwrap_or_else(PoisonError::into_inner);
         bad.retain(|(of, ..)| of != path);
         bad.extend(bytes.iter().map(|(from, to)| (path.to_path_buf(), *from, *to)));
+    }
+
+    /// Nothing of the file can be read, nor of a new one beside it; or all of both.
+    pub(crate) fn set_away(path: &Path, away: bool) {
+        let all = [(0, u64::MAX)];
+        let bytes = if away { &all[..] } else { &[] };
+        set(path, bytes);
+        set(&path.with_file_name(TRIAL_NAME), bytes);
     }
 
     /// As the kernel reads: up to the bad sector, or not at all when it is the first.

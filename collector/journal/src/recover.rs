@@ -1,7 +1,8 @@
 //! Opening what a crash left: cut the torn tail, find damage, and never hand out a position twice.
 //!
 //! A tail is torn when no later record proves that it had been acknowledged; then it is cut. Where a later record does
-//! prove it (see `record`), the bytes stay, the range is reported, and readers are told of the gap.
+//! prove it (see `record`), the bytes stay, the range is reported, and readers are told of the gap. So they do where the
+//! disk could not give back what stands there: that says nothing of what was acknowledged.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -101,8 +102,7 @@ fn remove_half_made(
         recovered.segments.pop();
         return Ok(true);
     }
-    let held = last.end / record::HEADER_BYTES as u64 + 1;
-    recovered.durable = last.first.plus(held);
+    recovered.durable = last.first.plus(held_by(last.end));
     let range = (last.first, recovered.durable);
     report_damage(&mut recovered.recovery, &last.path, range);
     Ok(false)
@@ -131,23 +131,29 @@ fn open_tail(
         segment.end = tail.end;
     }
     recovered.durable = recovered.durable.max(tail.last);
-    recovered.active = Some(Active { file, path, salt, offset: tail.end });
+    // A file whose sectors go bad gets nothing more.
+    recovered.active = tail.is_sound.then_some(Active { file, path, salt, offset: tail.end });
     Ok(())
 }
 
+/// Where the newest segment ends.
 struct Tail {
     end: u64,
     last: Position,
+    /// The disk gave back all of it.
+    is_sound: bool,
 }
 
 fn scan(mut cursor: Cursor, end: u64, recovery: &mut Recovery) -> Result<Tail, JournalError> {
     let mut unproven: Vec<(Position, Position)> = Vec::new();
-    let mut cut: Option<Tail> = None;
+    let mut cut: Option<(u64, Position)> = None;
+    let mut ends_damaged = false;
     loop {
         let offset = cursor.offset;
         match cursor.step(end)? {
             Step::Record { header, .. } => {
-                if cut.as_ref().is_some_and(|cut| header.synced > cut.last) {
+                ends_damaged = false;
+                if cut.is_some_and(|(_, last)| header.synced > last) {
                     for range in unproven.drain(..) {
                         report_damage(recovery, &cursor.path, range);
                     }
@@ -155,13 +161,35 @@ fn scan(mut cursor: Cursor, end: u64, recovery: &mut Recovery) -> Result<Tail, J
                 }
             }
             Step::Damage { first } => {
+                ends_damaged = true;
                 unproven.push((first, cursor.expected.previous()));
-                cut.get_or_insert(Tail { end: offset, last: first.previous() });
+                cut.get_or_insert((offset, first.previous()));
             }
             Step::End => break,
         }
     }
-    Ok(cut.unwrap_or(Tail { end: cursor.offset, last: cursor.expected.previous() }))
+    let is_sound = cursor.unreadable_to == 0;
+    let read_to = Tail { end: cursor.offset, last: cursor.expected.previous(), is_sound };
+    match cut {
+        None => Ok(read_to),
+        Some((cut, last)) if cursor.unreadable_to <= cut => Ok(Tail { end: cut, last, is_sound }),
+        Some((cut, _)) => {
+            let held = if ends_damaged { held_by(end - cut) } else { 0 };
+            let last = read_to.last.plus(held);
+            if let Some((_, to)) = unproven.last_mut().filter(|_| ends_damaged) {
+                *to = last;
+            }
+            for range in unproven {
+                report_damage(recovery, &cursor.path, range);
+            }
+            Ok(Tail { end, last, is_sound })
+        }
+    }
+}
+
+/// More records than so many bytes can hold.
+fn held_by(bytes: u64) -> u64 {
+    bytes / record::HEADER_BYTES as u64 + 1
 }
 
 fn report_damage(recovery: &mut Recovery, path: &Path, (first, last): (Position, Position)) {

@@ -36,7 +36,7 @@ impl SegmentHeader {
     /// `Ok(None)` when the header is torn or damaged; an error when a newer program wrote it.
     pub(crate) fn read(file: &File, path: &Path) -> Result<Option<Self>, JournalError> {
         let mut bytes = [0; 32];
-        if disk::read_up_to(file, path, &mut bytes, 0)? < bytes.len() {
+        if disk::read_up_to(file, path, &mut bytes, 0)?.bytes < bytes.len() {
             return Ok(None);
         }
         let eight = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));

@@ -22,9 +22,12 @@ fn record(sequence: u64) -> Record {
 }
 
 fn journal(directory: &std::path::Path) -> Journal {
-    let config =
-        JournalConfig { free_reserve_bytes: 0, ..JournalConfig::new(directory, || Duration::ZERO) };
-    Journal::open(config).unwrap()
+    segmented(directory, 1 << 20)
+}
+
+fn segmented(directory: &std::path::Path, segment_bytes_max: u64) -> Journal {
+    let config = JournalConfig::new(directory, || Duration::ZERO);
+    Journal::open(JournalConfig { free_reserve_bytes: 0, segment_bytes_max, ..config }).unwrap()
 }
 
 #[tokio::test]
@@ -121,4 +124,26 @@ async fn a_journal_that_cannot_be_read_for_a_while_ends_no_view_and_loses_nothin
     std::fs::rename(&segment, &away).unwrap();
     drop(feed);
     assert!(follower.next_batch().await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_the_disk_went_away_is_given_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = segmented(directory.path(), 1);
+    for at in 1..=3 {
+        journal.append(vec![record(at).encode()]).await.unwrap();
+    }
+    let third = directory.path().join(format!("{:020}.journal", 3));
+    let away = third.with_extension("away");
+    std::fs::rename(&third, &away).unwrap();
+    let mut follower = Feed::default().follow(journal, Schemas::default(), Position(0));
+    let mut given = Vec::new();
+    for _ in 0..3 {
+        let batch = follower.read_journal().await.unwrap();
+        given.push(batch.iter().map(|decoded| decoded.position.0).collect::<Vec<_>>());
+        if given.len() == 2 {
+            std::fs::rename(&away, &third).unwrap();
+        }
+    }
+    assert_eq!(given, [vec![1, 2], vec![], vec![3]]);
 }

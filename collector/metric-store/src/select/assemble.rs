@@ -156,10 +156,19 @@ impl<'a> Reading<'a> {
         Caches { parts: some(&self.parts), rollups: some(&self.rollups) }
     }
 
-    /// The next series, put together; none when all have been taken.
+    /// The next series, put together; none when all have been taken, or one thread has failed.
     fn batch(&self, caches: &mut Caches) -> Result<Option<Vec<RolledSeries>>, MetricStoreError> {
         let Some((places, wanted)) = self.take() else { return Ok(None) };
-        let found = self.find(&places, &wanted, caches)?;
+        self.read(&places, wanted, caches).map(Some).inspect_err(|_| self.stop())
+    }
+
+    fn read(
+        &self,
+        places: &Range<u32>,
+        wanted: Vec<Wanted>,
+        caches: &mut Caches,
+    ) -> Result<Vec<RolledSeries>, MetricStoreError> {
+        let found = self.find(places, &wanted, caches)?;
         let mut batch = Vec::with_capacity(wanted.len());
         let slots = &self.view.slots[places.start as usize..places.end as usize];
         for ((slot, found), wanted) in slots.iter().zip(found).zip(wanted) {
@@ -168,7 +177,13 @@ impl<'a> Reading<'a> {
                 batch.push(series);
             }
         }
-        Ok(Some(batch))
+        Ok(batch)
+    }
+
+    /// What failed once has no answer: the other thread need not read on.
+    fn stop(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.wanted = Vec::new().into_iter();
     }
 
     fn take(&self) -> Option<(Range<u32>, Vec<Wanted>)> {
