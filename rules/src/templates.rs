@@ -105,11 +105,12 @@ impl Template {
                 ("Value", Value::Float(data.value)),
             ],
         );
+        let now = jiff::Timestamp::from_millisecond(data.around.at_ms).unwrap_or_default();
         let mut desk = Desk::new(data);
         // The engine's functions see their arguments only. So `query` leaves its question on the desk and the template is
         // rendered again once the answer lies there.
         for _ in 0..=QUERIES_MAX {
-            let (rendered, question) = desk.lend(|| actions.render(&fields));
+            let (rendered, question) = desk.lend(|| actions.render(&fields, now));
             let Some(question) = question else { return rendered };
             let failed =
                 |error| TemplateError::new(format!("the query {question:?} failed: {error}"));

@@ -11,7 +11,6 @@ use super::TemplateData;
 /// The answers so far, and the question that has none yet.
 #[derive(Default)]
 pub(super) struct Desk {
-    now_seconds: f64,
     external_url: String,
     answers: HashMap<String, Value>,
     question: Option<String>,
@@ -23,11 +22,7 @@ thread_local! {
 
 impl Desk {
     pub(super) fn new(data: &TemplateData) -> Self {
-        Self {
-            now_seconds: data.around.at_ms as f64 / 1_000.0,
-            external_url: data.around.external.url.clone(),
-            ..Self::default()
-        }
+        Self { external_url: data.around.external.url.clone(), ..Self::default() }
     }
 
     /// Renders with this desk in reach; returns the question that was asked in vain, if one was.
@@ -52,10 +47,6 @@ pub(super) fn ask(question: &str) -> Result<Value, EngineError> {
             Err(EngineError::Exec("the query is not answered yet".to_owned()))
         }
     })
-}
-
-pub(super) fn now_seconds() -> f64 {
-    LENT.with_borrow(|desk| desk.now_seconds)
 }
 
 pub(super) fn external_url() -> String {

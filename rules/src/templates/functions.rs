@@ -1,8 +1,10 @@
 //! The functions that Prometheus adds to Go's own (prometheus.io, "Template reference"), without those that notifications have too.
 
-use std::sync::Arc;
-
-use rules_templates::{EngineError, Value, humanize, number_of, shown, text_of, url_encode};
+use jiff::{SignedDuration, Timestamp};
+use rules_templates::{
+    EngineError, Value, duration, humanize, now, number_of, numbered, shown, text_of, time,
+    url_encode, wrong,
+};
 
 use super::{desk, vectors};
 
@@ -13,9 +15,9 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("humanize1024", |given| number_of(given).map(humanize::humanize1024).map(shown)),
     ("humanizePercentage", |given| number_of(given).map(humanize::percentage).map(shown)),
     ("humanizeTimestamp", |given| number_of(given).map(humanize::timestamp).map(shown)),
-    ("toTime", |given| number_of(given).map(humanize::timestamp).map(shown)),
-    ("toDuration", |given| number_of(given).map(humanize::go_duration).map(shown)),
-    ("now", |_| Ok(Value::Float(desk::now_seconds()))),
+    ("toTime", to_time),
+    ("toDuration", to_duration),
+    ("now", |_| Ok(Value::Float(now().as_duration().as_secs_f64()))),
     ("query", |given| desk::ask(text_of(given, 0)?)),
     ("first", vectors::first),
     ("value", vectors::value),
@@ -33,11 +35,19 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("parseDuration", parse_duration),
 ];
 
-/// `arg0`, `arg1`, …: several values for one named template.
-fn numbered(given: &[Value]) -> Result<Value, EngineError> {
-    let named = given.iter().enumerate();
-    let named = named.map(|(at, value)| (format!("arg{at}").into(), value.clone()));
-    Ok(Value::Map(Arc::new(named.collect())))
+/// Seconds since the epoch as a time.
+fn to_time(given: &[Value]) -> Result<Value, EngineError> {
+    let seconds = SignedDuration::try_from_secs_f64(number_of(given)?);
+    let at = seconds
+        .map_err(|error| error.to_string())
+        .and_then(|seconds| Timestamp::from_duration(seconds).map_err(|error| error.to_string()));
+    at.map(time).map_err(wrong)
+}
+
+/// Seconds as a duration.
+fn to_duration(given: &[Value]) -> Result<Value, EngineError> {
+    let seconds = SignedDuration::try_from_secs_f64(number_of(given)?);
+    seconds.map(duration).map_err(|error| wrong(error.to_string()))
 }
 
 /// Prometheus' address of an expression on the page of graphs.

@@ -6,23 +6,8 @@ use std::sync::Arc;
 
 use gotmpl::{TemplateError, Value};
 
+use crate::record::{self, is_hidden};
 use crate::{Methods, times};
-
-/// The key under which a record keeps what it is called; maps for loops never have it.
-const RECORD: &str = "\0record";
-
-/// A record: fields that are there, and no others.
-pub fn record<const N: usize>(name: &str, fields: [(&str, Value); N]) -> Value {
-    let named = std::iter::once((Arc::from(RECORD), Value::String(name.into())));
-    let fields = fields.into_iter().map(|(field, value)| (Arc::from(field), value));
-    Value::Map(Arc::new(named.chain(fields).collect()))
-}
-
-/// A map of texts.
-pub fn map<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
-    let text = |(name, value): (&str, &str)| (Arc::from(name), Value::String(value.into()));
-    Value::Map(Arc::new(pairs.into_iter().map(text).collect()))
-}
 
 /// The receiver, a name, and what the method is given.
 pub(crate) fn field(arguments: &[Value], methods: Methods) -> Result<Value, TemplateError> {
@@ -44,9 +29,10 @@ pub(crate) fn field(arguments: &[Value], methods: Methods) -> Result<Value, Temp
 }
 
 fn of_map(map: &BTreeMap<Arc<str>, Value>, name: &str) -> Result<Value, TemplateError> {
-    match (map.get(name), map.get(RECORD)) {
+    let found = map.get(name).filter(|_| !is_hidden(name));
+    match (found, record::kind_of_map(map)) {
         (Some(value), _) => Ok(value.clone()),
-        (None, Some(record)) => Err(wrong(format!("can't evaluate field {name} in type {record}"))),
+        (None, Some(kind)) => Err(wrong(format!("can't evaluate field {name} in type {kind}"))),
         (None, None) => Ok(Value::String("".into())),
     }
 }
@@ -55,11 +41,42 @@ fn of_map(map: &BTreeMap<Arc<str>, Value>, name: &str) -> Result<Value, Template
 pub(crate) fn index(arguments: &[Value]) -> Result<Value, TemplateError> {
     let (first, rest) = arguments.split_first().ok_or_else(|| wrong("index of nothing"))?;
     rest.iter().try_fold(first.clone(), |value, place| match (&value, place) {
+        _ if record::kind(&value).is_some() => Err(no_container(&value, "index")),
         (Value::Map(map), Value::String(name)) => of_map(map, name),
         _ => value.index(place),
     })
 }
 
-pub(crate) fn wrong(text: impl Into<String>) -> TemplateError {
+pub(crate) fn len(arguments: &[Value]) -> Result<Value, TemplateError> {
+    let [of] = arguments else { return Err(wrong("len takes one value")) };
+    let length = match (of, record::kind(of)) {
+        (_, Some(_)) => return Err(no_container(of, "take the length of")),
+        (Value::Map(map), None) => Some(map.keys().filter(|key| !is_hidden(key)).count()),
+        _ => of.len(),
+    };
+    let length = length.and_then(|length| i64::try_from(length).ok());
+    length.map(Value::Int).ok_or_else(|| no_container(of, "take the length of"))
+}
+
+/// What a loop goes over: never what a record is made of.
+pub(crate) fn ranged(arguments: &[Value]) -> Result<Value, TemplateError> {
+    let [over] = arguments else { return Err(wrong("range takes one value")) };
+    match over {
+        _ if record::kind(over).is_some() => Err(no_container(over, "range over")),
+        Value::Map(map) if map.keys().any(|key| is_hidden(key)) => {
+            let seen = map.iter().filter(|(key, _)| !is_hidden(key));
+            Ok(Value::Map(Arc::new(seen.map(|(key, of)| (Arc::clone(key), of.clone())).collect())))
+        }
+        _ => Ok(over.clone()),
+    }
+}
+
+fn no_container(value: &Value, what: &str) -> TemplateError {
+    let kind = record::kind(value).unwrap_or(value.type_name());
+    wrong(format!("can't {what} a {kind}"))
+}
+
+/// A failure of a function, in words.
+pub fn wrong(text: impl Into<String>) -> TemplateError {
     TemplateError::Exec(text.into())
 }

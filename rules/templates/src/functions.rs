@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use gotmpl::{TemplateError, Value, ValueFunc};
-use regex::Regex;
+use gotmpl::{SafeKind, TemplateError, Value, ValueFunc};
+use regex::{Regex, RegexBuilder};
 
-use crate::fields::{index, wrong};
-use crate::{humanize, numbers, times};
+use crate::fields::{index, len, wrong};
+use crate::{humanize, printing, rendering, times};
+
+/// A compiled pattern in memory: templates look for words, and each pattern is compiled at each call.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// What compiling a pattern counts as, in bytes of text.
+const PATTERN_WORK_BYTES: usize = 16 << 10;
 
 /// Go's own, which the engine has.
 pub(crate) const BUILTIN: [&str; 19] = [
@@ -17,17 +23,23 @@ pub(crate) const BUILTIN: [&str; 19] = [
 type Plain = fn(&[Value]) -> Result<Value, TemplateError>;
 
 pub(crate) fn all() -> Vec<(&'static str, ValueFunc)> {
-    let all: [(&str, Plain); 12] = [
+    let all: [(&str, Plain); 16] = [
         ("index", index),
-        ("print", numbers::print),
-        ("println", numbers::println),
-        ("printf", numbers::printf),
+        ("len", len),
+        ("print", printing::print),
+        ("println", printing::println),
+        ("printf", printing::printf),
+        ("html", |given| printing::escaped(given, gotmpl::html_escape)),
+        ("js", |given| printing::escaped(given, gotmpl::js_escape)),
+        ("urlquery", |given| printing::escaped(given, gotmpl::url_encode)),
         ("toUpper", |given| text_of(given, 0).map(|text| shown(text.to_uppercase()))),
         ("toLower", |given| text_of(given, 0).map(|text| shown(text.to_lowercase()))),
         ("title", |given| text_of(given, 0).map(|text| shown(title(text)))),
         ("trimSpace", |given| text_of(given, 0).map(|text| shown(text.trim()))),
-        // Nothing is escaped here, so nothing has to be marked as safe.
-        ("safeHtml", |given| text_of(given, 0).map(shown)),
+        ("safeHtml", |given| {
+            let s = text_of(given, 0)?.into();
+            Ok(Value::Safe { kind: SafeKind::Html, s })
+        }),
         ("match", |given| Ok(Value::Bool(pattern(given)?.is_match(text_of(given, 1)?)))),
         ("reReplaceAll", |given| {
             let (replacement, subject) = (text_of(given, 1)?, text_of(given, 2)?);
@@ -48,13 +60,13 @@ pub fn shown(text: impl AsRef<str>) -> Value {
 /// The argument at a place, which must be a text.
 pub fn text_of(given: &[Value], at: usize) -> Result<&str, TemplateError> {
     match given.get(at) {
-        Some(Value::String(text)) => Ok(text),
+        Some(Value::String(text) | Value::Safe { s: text, .. }) => Ok(text),
         Some(other) => Err(wrong(format!("{other} is not a text"))),
         None => Err(wrong(format!("argument {} is missing", at + 1))),
     }
 }
 
-/// The only argument as a number: a text that reads as one will do, and a duration is its seconds.
+/// The only argument as a number: a text that reads as one will do, and a duration is its seconds; texts of durations are none.
 pub fn number_of(given: &[Value]) -> Result<f64, TemplateError> {
     let [argument] = given else { return Err(wrong("exactly one argument is wanted")) };
     let number = match argument {
@@ -63,9 +75,9 @@ pub fn number_of(given: &[Value]) -> Result<f64, TemplateError> {
         #[allow(clippy::cast_precision_loss, reason = "as Go converts it")]
         Value::Uint(whole) => Some(*whole as f64),
         Value::Float(number) => Some(*number),
-        Value::String(text) => {
-            let seconds = || times::read_duration(text).map(|duration| duration.as_secs_f64());
-            text.parse().ok().or_else(seconds)
+        Value::String(text) => text.parse().ok(),
+        other if times::is_duration(other) => {
+            times::duration_of(other).map(|duration| duration.as_secs_f64())
         }
         _ => None,
     };
@@ -85,5 +97,8 @@ fn title(text: &str) -> String {
 }
 
 fn pattern(given: &[Value]) -> Result<Regex, TemplateError> {
-    Regex::new(text_of(given, 0)?).map_err(|error| wrong(error.to_string()))
+    let pattern = text_of(given, 0)?;
+    rendering::spend(PATTERN_WORK_BYTES + 16 * pattern.len())?;
+    let pattern = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+    pattern.map_err(|error| wrong(error.to_string()))
 }

@@ -2,29 +2,40 @@
 //! missing key of a map of texts is: a parsed template is rewritten so that every field is asked of [`fields`].
 //!
 //! Promises: what Go refuses when it loads a template is refused when it is loaded here (functions and variables that are not
-//! there); a rendering is bounded in bytes, steps and depth. Leaves to others: which functions and data there are.
+//! there); a rendering is bounded in bytes, steps, work and depth, whatever the template says. Leaves to others: which
+//! functions and data there are.
 
 mod fields;
 mod functions;
 pub mod humanize;
 mod layout;
 mod numbers;
+mod printing;
+mod record;
+mod rendering;
 mod rewrite;
 mod times;
 
 use std::fmt;
 use std::sync::Arc;
 
-use gotmpl::MissingKey;
 use gotmpl::parse::{DefineNode, Expr, ListNode, Node, Parser};
+use gotmpl::{FuncMap, MissingKey, html};
+use jiff::Timestamp;
 
-pub use fields::{map, record};
+pub use fields::wrong;
 pub use functions::{number_of, shown, text_of};
 pub use gotmpl::{TemplateError as EngineError, Value, ValueFunc, url_encode};
-pub use times::time;
+pub use record::{kind, map, numbered, record};
+pub use rendering::now;
+pub use times::{date, duration, since, time, timestamp_of, tz};
 
-/// Steps of all loops of one rendering: the alerts of a large group, each with its labels, many times over.
-const RANGE_STEPS_MAX: u64 = 1_000_000;
+/// Steps of all loops of one rendering: a group of thousands of alerts, each with its labels. What comes to more is longer
+/// than anybody reads.
+const RANGE_STEPS_MAX: u64 = 100_000;
+
+/// Definitions of one library and text: files of templates that people share have dozens.
+const DEFINITIONS_MAX: usize = 256;
 
 /// What a value of a program's own answers to a name, with arguments as a method or without; none: it has no such thing.
 pub type Methods = fn(&Value, &str, &[Value]) -> Option<Result<Value, EngineError>>;
@@ -50,7 +61,17 @@ pub struct Library {
 
 /// A text that was checked, ready to be rendered any number of times.
 #[derive(Clone)]
-pub struct Template(Arc<gotmpl::Template>, usize);
+pub struct Template {
+    engine: Engine,
+    bytes_max: usize,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Text(Arc<gotmpl::Template>),
+    /// Every action is escaped for the place where it stands.
+    Page(Arc<html::Template>),
+}
 
 impl Library {
     /// What both programs know: Go's own functions and those of texts, times and numbers. `bytes_max` bounds one rendering.
@@ -84,32 +105,85 @@ impl Library {
     pub fn template(&self, text: &str) -> Result<Template, TemplateError> {
         let mut engine = gotmpl::Template::new("")
             .missing_key(MissingKey::ZeroValue)
-            .max_range_iters(RANGE_STEPS_MAX);
-        for (name, function) in &self.functions {
-            let function = Arc::clone(function);
-            engine = engine.func(name, move |arguments| function(arguments));
+            .max_range_iters(RANGE_STEPS_MAX)
+            .funcs(self.all_functions());
+        for (name, tree) in self.trees(text)? {
+            engine = engine.add_parse_tree(&name, tree);
         }
+        Ok(Template { engine: Engine::Text(Arc::new(engine)), bytes_max: self.bytes_max })
+    }
+
+    /// Checks a text that becomes a page, or a part of one: Go's `html/template`.
+    pub fn page(&self, text: &str) -> Result<Template, TemplateError> {
+        let mut engine = html::Template::new("")
+            .missing_key(MissingKey::ZeroValue)
+            .max_range_iters(RANGE_STEPS_MAX)
+            .funcs(self.all_functions());
+        engine = engine.parse(PAGE).map_err(told)?;
+        for (name, tree) in self.trees(text)? {
+            engine = engine.add_parse_tree(&name, tree).map_err(told)?;
+        }
+        // The engine looks where each action stands when it first writes, which is too late for a file that is checked.
+        let _rendering = rendering::begin(0, Timestamp::UNIX_EPOCH);
+        match engine.execute_fmt(&mut Bounded::new(0), &Value::Nil) {
+            Err(error @ EngineError::Escape { .. }) => Err(told(error)),
+            _ => Ok(Template { engine: Engine::Page(Arc::new(engine)), bytes_max: self.bytes_max }),
+        }
+    }
+
+    /// All functions, each call counted.
+    fn all_functions(&self) -> FuncMap {
         let methods = self.methods;
-        engine = engine.func(rewrite::FIELD, move |arguments| fields::field(arguments, methods));
-        engine = engine.func(rewrite::WRITTEN, numbers::written);
+        let field: ValueFunc = Arc::new(move |given| fields::field(given, methods));
+        let own = [
+            (rewrite::FIELD, field),
+            (rewrite::WRITTEN, Arc::new(printing::written)),
+            (rewrite::COMPARED, Arc::new(record::compared)),
+            (rewrite::RANGED, Arc::new(fields::ranged)),
+        ];
+        let own = own.into_iter().map(|(name, function)| (name.to_owned(), function));
+        let all = self.functions.iter().cloned().chain(own).map(|(name, function)| {
+            let counted: ValueFunc = Arc::new(move |given: &[Value]| {
+                let answer = function(given)?;
+                rendering::count(given, &answer)?;
+                Ok(answer)
+            });
+            (name, counted)
+        });
+        all.collect()
+    }
+
+    /// The text and everything that it can call, checked and rewritten; of one name the last counts.
+    fn trees(&self, text: &str) -> Result<Vec<(String, ListNode)>, TemplateError> {
         let known = |name: &str| {
             functions::BUILTIN.contains(&name) || self.functions.iter().any(|(own, _)| own == name)
         };
+        let mut trees = Vec::new();
         for text in self.named.iter().map(String::as_str).chain([text]) {
             let (mut tree, defines) = parsed(text)?;
             rewrite::rewrite(&mut tree, &known).map_err(TemplateError)?;
-            engine = engine.add_parse_tree(MAIN, tree);
+            trees.push((MAIN.to_owned(), tree));
             for mut define in defines {
                 rewrite::rewrite(&mut define.body, &known).map_err(TemplateError)?;
-                engine = engine.add_parse_tree(&define.name, define.body);
+                trees.push((define.name.to_string(), define.body));
             }
         }
-        Ok(Template(Arc::new(engine), self.bytes_max))
+        let names: std::collections::BTreeSet<&str> =
+            trees.iter().map(|(name, _)| name.as_str()).collect();
+        if names.len() > DEFINITIONS_MAX + 1 {
+            return Err(TemplateError(format!(
+                "more than {DEFINITIONS_MAX} templates are defined"
+            )));
+        }
+        Ok(trees)
     }
 }
 
 /// The text itself among the named templates; no `{{ define }}` can have this name.
 const MAIN: &str = "\0main";
+
+/// A page is looked through from its beginning, which must have been parsed.
+const PAGE: &str = "{{template \"\\x00main\" .}}";
 
 /// The parser takes a block without its end, and nothing behind an end without its block. So each text gets an end of its
 /// own, which must be the last of it.
@@ -149,13 +223,18 @@ fn told(error: EngineError) -> TemplateError {
 }
 
 impl Template {
-    pub fn render(&self, data: &Value) -> Result<String, TemplateError> {
-        let mut out = Bounded::new(self.1);
-        let done = self.0.execute_template_fmt(&mut out, MAIN, data);
+    /// The text that the data makes of it, as of `now`.
+    pub fn render(&self, data: &Value, now: Timestamp) -> Result<String, TemplateError> {
+        let mut out = Bounded::new(self.bytes_max);
+        let _rendering = rendering::begin(self.bytes_max, now);
+        let done = match &self.engine {
+            Engine::Text(engine) => engine.execute_template_fmt(&mut out, MAIN, data),
+            Engine::Page(engine) => engine.execute_fmt(&mut out, data),
+        };
         match done {
             Ok(()) => Ok(out.text),
             Err(_) if out.full => {
-                Err(TemplateError(format!("it becomes longer than {} bytes", self.1)))
+                Err(TemplateError(format!("it becomes longer than {} bytes", self.bytes_max)))
             }
             Err(error) => Err(told(error)),
         }

@@ -3,22 +3,39 @@
 
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, Pos, SmolStr};
 
+/// Names and parentheses within each other: each is a call within a call, on the stack of whoever renders.
+pub(crate) const NESTED_MAX: usize = 100;
+
 /// The function that fields are asked of; no template can write this name.
 pub(crate) const FIELD: &str = "field of";
 
 /// The function that what an action writes goes through.
 pub(crate) const WRITTEN: &str = "written as";
 
+/// The function that what is compared goes through: a month is a number then.
+pub(crate) const COMPARED: &str = "compared as";
+
+/// The function that what a loop goes over goes through.
+pub(crate) const RANGED: &str = "ranged over";
+
+/// Functions that compare.
+const COMPARISONS: [&str; 6] = ["eq", "ne", "lt", "le", "gt", "ge"];
+
+/// Functions that write already, and behind which the escaping of pages takes no other.
+const ESCAPES: [&str; 3] = ["html", "js", "urlquery"];
+
 /// Checks and rewrites the body of a template. `known` tells which functions there are.
 pub(crate) fn rewrite(tree: &mut ListNode, known: &dyn Fn(&str) -> bool) -> Result<(), String> {
     // `$` is there from the start.
-    Walk { known, variables: vec!["$".into()] }.list(tree)
+    Walk { known, variables: vec!["$".into()], nested: 0 }.list(tree)
 }
 
 struct Walk<'a> {
     known: &'a dyn Fn(&str) -> bool,
     /// Those that are in force; the end of a block takes its own away.
     variables: Vec<SmolStr>,
+    /// How many names and parentheses stand around this place.
+    nested: usize,
 }
 
 impl Walk<'_> {
@@ -31,13 +48,17 @@ impl Walk<'_> {
             Node::List(list) => self.list(list),
             Node::Action(action) => {
                 self.pipe(&mut action.pipe)?;
-                if action.pipe.decl.is_empty() {
-                    let args = vec![Expr::Identifier(action.pos, WRITTEN.into())];
-                    action.pipe.commands.push(CommandNode { pos: action.pos, args });
+                if action.pipe.decl.is_empty() && !ends_escaped(&action.pipe) {
+                    action.pipe.commands.push(call(action.pos, WRITTEN));
                 }
                 Ok(())
             }
-            Node::If(branch) | Node::Range(branch) | Node::With(branch) => self.branch(branch),
+            Node::If(branch) | Node::With(branch) => self.branch(branch),
+            Node::Range(branch) => {
+                self.branch(branch)?;
+                branch.pipe.commands.push(call(branch.pipe.pos, RANGED));
+                Ok(())
+            }
             Node::Template(template) => {
                 template.pipe.as_mut().map_or(Ok(()), |pipe| self.pipe(pipe))
             }
@@ -63,6 +84,12 @@ impl Walk<'_> {
         for (at, command) in pipe.commands.iter_mut().enumerate() {
             self.command(command, at > 0)?;
         }
+        // What is piped into a comparison is compared too.
+        for at in (1..pipe.commands.len()).rev() {
+            if compares(&pipe.commands[at]) {
+                pipe.commands.insert(at, call(pipe.pos, COMPARED));
+            }
+        }
         if pipe.is_assign {
             return pipe.decl.iter().try_for_each(|name| self.is_there(name));
         }
@@ -73,8 +100,13 @@ impl Walk<'_> {
     /// `piped`: what stands before is one more argument.
     fn command(&mut self, command: &mut CommandNode, piped: bool) -> Result<(), String> {
         let takes_arguments = piped || command.args.len() > 1;
+        let compares = compares(command);
         for argument in command.args.iter_mut().skip(1) {
             self.expression(argument)?;
+            if compares {
+                let inner = std::mem::replace(argument, Expr::Nil(command.pos));
+                *argument = called(command.pos, COMPARED, vec![inner]);
+            }
         }
         let Some(first) = command.args.first_mut() else { return Ok(()) };
         self.expression(first)?;
@@ -86,6 +118,22 @@ impl Walk<'_> {
     }
 
     fn expression(&mut self, expression: &mut Expr) -> Result<(), String> {
+        let inside = match expression {
+            Expr::Field(_, names) | Expr::Variable(_, _, names) | Expr::Chain(_, _, names) => {
+                names.len()
+            }
+            _ => 1,
+        };
+        self.nested += inside;
+        if self.nested > NESTED_MAX {
+            return Err(format!("more than {NESTED_MAX} names and parentheses within each other"));
+        }
+        let checked = self.nested_expression(expression);
+        self.nested -= inside;
+        checked
+    }
+
+    fn nested_expression(&mut self, expression: &mut Expr) -> Result<(), String> {
         match expression {
             Expr::Identifier(_, name) if !(self.known)(name) => {
                 Err(format!("function {name:?} not defined"))
@@ -120,14 +168,27 @@ impl Walk<'_> {
 /// One call for each name, the first innermost.
 fn asked(pos: Pos, receiver: Expr, names: Vec<SmolStr>) -> Expr {
     names.into_iter().fold(receiver, |receiver, name| {
-        let args = vec![
-            Expr::Identifier(pos, FIELD.into()),
-            receiver,
-            Expr::String(pos, name.as_str().into()),
-        ];
-        let commands = vec![CommandNode { pos, args }];
-        Expr::Pipe(pos, PipeNode { pos, decl: Vec::new(), commands, is_assign: false })
+        called(pos, FIELD, vec![receiver, Expr::String(pos, name.as_str().into())])
     })
+}
+
+fn called(pos: Pos, function: &str, arguments: Vec<Expr>) -> Expr {
+    let mut command = call(pos, function);
+    command.args.extend(arguments);
+    Expr::Pipe(pos, PipeNode { pos, decl: Vec::new(), commands: vec![command], is_assign: false })
+}
+
+fn call(pos: Pos, function: &str) -> CommandNode {
+    CommandNode { pos, args: vec![Expr::Identifier(pos, function.into())] }
+}
+
+fn compares(command: &CommandNode) -> bool {
+    matches!(command.args.first(), Some(Expr::Identifier(_, name)) if COMPARISONS.contains(&name.as_str()))
+}
+
+fn ends_escaped(pipe: &PipeNode) -> bool {
+    let last = pipe.commands.last().and_then(|command| command.args.first());
+    matches!(last, Some(Expr::Identifier(_, name)) if ESCAPES.contains(&name.as_str()))
 }
 
 /// The words of a call that [`asked`] has made.

@@ -1,0 +1,82 @@
+//! What one rendering may cost and what it knows beside its data: how long a text may become, how much text all functions
+//! together may read and write, and what time it is. The engine takes plain functions, so this lies where the thread
+//! finds it; nothing stays there afterwards.
+
+use std::cell::Cell;
+
+use gotmpl::{TemplateError, Value};
+use jiff::Timestamp;
+
+use crate::fields::wrong;
+
+/// Bytes that all calls of functions of one rendering read and write: a message is some thousands of them, so this is a
+/// template that would keep a processor busy for seconds.
+pub(crate) const WORK_BYTES_MAX: usize = 32 << 20;
+
+/// What a call costs that reads and writes nothing.
+const CALL_BYTES: usize = 32;
+
+#[derive(Clone, Copy)]
+struct Rendering {
+    text_max: usize,
+    work_left: usize,
+    now: Timestamp,
+}
+
+/// Outside of any rendering nothing is bounded, and it is 1970.
+const NONE: Rendering =
+    Rendering { text_max: usize::MAX, work_left: usize::MAX, now: Timestamp::UNIX_EPOCH };
+
+thread_local! {
+    static CURRENT: Cell<Rendering> = const { Cell::new(NONE) };
+}
+
+/// Ends the rendering when dropped.
+pub(crate) struct Begun(Rendering);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
+    }
+}
+
+pub(crate) fn begin(text_max: usize, now: Timestamp) -> Begun {
+    Begun(CURRENT.replace(Rendering { text_max, work_left: WORK_BYTES_MAX, now }))
+}
+
+/// As of when the rendering shows things.
+pub fn now() -> Timestamp {
+    CURRENT.get().now
+}
+
+/// How long a text may become.
+pub(crate) fn text_max() -> usize {
+    CURRENT.get().text_max
+}
+
+/// Counts a call; refuses what is too long and what is too much.
+pub(crate) fn count(given: &[Value], answer: &Value) -> Result<(), TemplateError> {
+    if length(answer) > text_max() {
+        return Err(too_long());
+    }
+    spend(given.iter().chain([answer]).map(length).sum())
+}
+
+/// Counts work that is done by other than text.
+pub(crate) fn spend(bytes: usize) -> Result<(), TemplateError> {
+    let mut current = CURRENT.get();
+    let left = current.work_left.checked_sub(bytes.saturating_add(CALL_BYTES));
+    current.work_left = left.ok_or_else(|| {
+        wrong(format!("its functions read and write more than {WORK_BYTES_MAX} bytes"))
+    })?;
+    CURRENT.set(current);
+    Ok(())
+}
+
+pub(crate) fn too_long() -> TemplateError {
+    wrong(format!("it becomes longer than {} bytes", text_max()))
+}
+
+fn length(value: &Value) -> usize {
+    value.as_str().map_or(0, str::len)
+}
