@@ -13,6 +13,7 @@ mod drills;
 mod error;
 mod events;
 mod gauges;
+mod handling;
 mod hosts;
 mod live;
 mod otlp;
@@ -118,6 +119,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(prometheus::routes())
         .merge(hosts::routes())
         .merge(alerts::routes())
+        .merge(handling::routes())
         .merge(alertmanager::routes(&api))
         .merge(audit::routes())
         .merge(users::routes())

@@ -30,6 +30,10 @@ pub struct Alert {
     pub ends_ms: Option<Millis>,
     pub resolved_ms: Option<Millis>,
     pub acknowledgement: Option<Acknowledgement>,
+    /// Who is to deal with it, by name.
+    pub assignee: Option<String>,
+    /// Comments of this episode; their words are in the history.
+    pub comments: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub struct Acknowledgement {
     pub by: String,
     pub note: String,
     pub at_ms: Millis,
+    /// When it runs out; `None` holds as long as the alert goes on.
+    pub until_ms: Option<Millis>,
 }
 
 /// One change of an alert, as subscribers and the history see it.
@@ -68,7 +74,7 @@ pub struct Change {
     pub fingerprint: u64,
     pub at_ms: Millis,
     pub kind: ChangeKind,
-    /// Who and why, where a person made the change; else empty.
+    /// Who and why (`lan: on my way`), where a person made the change; else why, or empty.
     pub detail: String,
 }
 
@@ -80,6 +86,12 @@ pub enum ChangeKind {
     /// Was pending and is gone: nobody was told.
     Cleared,
     Acknowledged,
+    /// An acknowledgement was taken back.
+    GivenBack,
+    /// An acknowledgement ran out.
+    RanOut,
+    Assigned,
+    Commented,
 }
 
 impl Alert {
@@ -97,6 +109,11 @@ impl Alert {
 
     pub fn is_posted(&self) -> bool {
         matches!(self.source, AlertSource::Posted { .. })
+    }
+
+    /// When its acknowledgement runs out, if it ever does.
+    pub fn acknowledged_until_ms(&self) -> Option<Millis> {
+        self.acknowledgement.as_ref().filter(|_| self.is_firing())?.until_ms
     }
 
     /// Where the sender of a posted alert shows it.
@@ -139,6 +156,10 @@ impl ChangeKind {
             Self::Resolved => "resolved",
             Self::Cleared => "cleared",
             Self::Acknowledged => "acknowledged",
+            Self::GivenBack => "given_back",
+            Self::RanOut => "ran_out",
+            Self::Assigned => "assigned",
+            Self::Commented => "commented",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! between throws the memory away; it is read back from disk at the next call. A caller who stops waiting does not
 //! stop a write that has begun: the lock is held until it is known whether it took place.
 
+mod acting;
 mod ask;
 mod silencing;
 
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex as Locked, PoisonError};
 use agent_model::Millis;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, broadcast};
 
-use crate::alert::{Acknowledgement, Change, ChangeKind, fingerprint_text};
+use crate::alert::Change;
 use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
@@ -26,7 +27,7 @@ use crate::silence::SilenceState;
 use crate::state::{Batch, State};
 use crate::stats::Counters;
 use crate::store::Store;
-use crate::{AlertingError, deliver};
+use crate::{AlertingError, deliver, handling};
 
 #[derive(Clone, Debug)]
 pub struct AlertingConfig {
@@ -198,6 +199,7 @@ impl Alerting {
     pub async fn tick(&self, now_ms: Millis) -> Result<Option<Millis>, AlertingError> {
         self.change(now_ms, |state, in_flight| {
             detection::end_holds(state, now_ms);
+            handling::end_acknowledgements(state, now_ms);
             flush_due(state, in_flight, now_ms);
             state.silences.retain(|_, silence| silence.state(now_ms) != SilenceState::Expired);
             state.checkpoint(now_ms);
@@ -206,34 +208,6 @@ impl Alerting {
                 state.batch.prune_at = Some(now_ms);
             }
             deliver::next_due(state, now_ms)
-        })
-        .await
-    }
-
-    /// Notes that somebody has taken a firing alert. It is not repeated to anybody while it goes on. Its other name, the
-    /// fingerprint that webhooks carry, will do where only one firing alert has it.
-    pub async fn acknowledge(
-        &self,
-        fingerprint: u64,
-        by: &str,
-        note: &str,
-        now_ms: Millis,
-    ) -> Result<(), AlertingError> {
-        let found = self.look(now_ms, |state| state.firing_by_any_name(fingerprint)).await?;
-        let fingerprint =
-            found.ok_or_else(|| AlertingError::AlertUnknown(fingerprint_text(fingerprint)))?;
-        self.change(now_ms, |state, in_flight| {
-            let Some(alert) = state.alerts.get_mut(&fingerprint) else { return };
-            let (by, note) = (by.to_owned(), note.to_owned());
-            let detail = format!("{by}: {note}");
-            alert.acknowledgement = Some(Acknowledgement { by, note, at_ms: now_ms });
-            let kind = ChangeKind::Acknowledged;
-            state.batch.changes.push(Change { fingerprint, at_ms: now_ms, kind, detail });
-            state.batch.alerts.insert(fingerprint);
-            for group in state.groups.values_mut() {
-                group.changed |= group.members.contains(&fingerprint);
-            }
-            flush_due(state, in_flight, now_ms);
         })
         .await
     }

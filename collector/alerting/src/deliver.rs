@@ -14,7 +14,7 @@ use crate::notify::{Notifier, SendError};
 use crate::outbox::{Waiting, back_off_ms, next_attempt, sendable};
 use crate::silence::Silence;
 use crate::state::{Outcome, State};
-use crate::{Alerting, AlertingError, detection};
+use crate::{Alerting, AlertingError, detection, handling};
 
 /// The longest sleep: the wall clock may jump meanwhile.
 const SLEEP_MAX_MS: Millis = 5_000;
@@ -202,8 +202,13 @@ pub(crate) fn next_due(state: &State, now_ms: Millis) -> Option<Millis> {
     // Time intervals begin and end with a minute.
     let minute = (now_ms.div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
     let interval = (!state.routing.intervals.is_empty()).then_some(minute);
-    let others =
-        [detection::next_end(state), silences, interval, next_attempt(&state.outbox, now_ms)];
+    let others = [
+        detection::next_end(state),
+        handling::next_end(state),
+        silences,
+        interval,
+        next_attempt(&state.outbox, now_ms),
+    ];
     groups.into_iter().chain(checkpoint).chain(others.into_iter().flatten()).min()
 }
 

@@ -102,6 +102,8 @@ fn raise(state: &mut State, detection: &DetectionAlert, now_ms: Millis) {
                 ends_ms: Some(ends_ms),
                 resolved_ms: None,
                 acknowledgement: None,
+                assignee: None,
+                comments: 0,
             };
             state.put(next, now_ms, "");
         }

@@ -36,6 +36,8 @@ pub enum AlertingError {
     Interrupted,
     #[error("there is no open alert {0}; list the alerts to see their fingerprints")]
     AlertUnknown(String),
+    #[error("that cannot be done to the alert: {0}")]
+    DeedRefused(String),
     #[error("there is no silence {0}; list the silences to see their ids")]
     SilenceUnknown(String),
     #[error("the silence is refused: {0}")]

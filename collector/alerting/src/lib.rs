@@ -12,6 +12,7 @@ mod deliver;
 mod detection;
 mod error;
 mod group;
+mod handling;
 mod limits;
 mod mute;
 mod notification;
@@ -35,8 +36,9 @@ pub use alerting::{Alerting, AlertingConfig};
 pub use detection::{DetectionAlert, DetectionRecord, DetectionsCommitted, LATE_ANNOTATION};
 pub use error::AlertingError;
 pub use group::GroupStatus;
+pub use handling::Deed;
 pub use limits::{
-    ALERTS_MAX, CHANGES_BUFFERED_MAX, DETECTIONS_PER_RULE_AND_MINUTE_MAX, OUTBOX_MAX,
+    ALERTS_MAX, CHANGES_BUFFERED_MAX, COMMENTS_MAX, DETECTIONS_PER_RULE_AND_MINUTE_MAX, OUTBOX_MAX,
     SENDS_PER_INTEGRATION_MAX, SILENCE_MATCHERS_MAX, SILENCES_MAX,
 };
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};

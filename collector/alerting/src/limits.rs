@@ -20,6 +20,9 @@ pub const OUTBOX_MAX: usize = 20_000;
 /// How long a group waits to try again when the outbox is full.
 pub(crate) const OUTBOX_FULL_RETRY_MS: Millis = 1_000;
 
+/// Comments on one episode of an alert: more is a conversation, which belongs elsewhere.
+pub const COMMENTS_MAX: u32 = 100;
+
 /// Silences that have not ended: each alert is matched against all of them.
 pub const SILENCES_MAX: usize = 1_000;
 

@@ -148,6 +148,8 @@ fn begun(
         ends_ms: None,
         resolved_ms: earlier.and_then(|alert| alert.resolved_ms),
         acknowledgement: None,
+        assignee: None,
+        comments: 0,
     }
 }
 

@@ -124,6 +124,8 @@ impl<'a> Timed<'a> {
             ends_ms: Some(self.ends_ms),
             resolved_ms: None,
             acknowledgement: None,
+            assignee: None,
+            comments: 0,
         }
     }
 }
@@ -159,6 +161,8 @@ fn merge(old: &Alert, next: &mut Alert, now_ms: Millis) {
     let (old_starts_ms, old_ends_ms) = (old.starts_ms(), old.ends_ms.unwrap_or(now_ms));
     let (starts_ms, ends_ms) = (next.starts_ms(), next.ends_ms.unwrap_or(now_ms));
     next.acknowledgement.clone_from(&old.acknowledgement);
+    next.assignee.clone_from(&old.assignee);
+    next.comments = old.comments;
     let overlap = (ends_ms > old_starts_ms && ends_ms < old_ends_ms)
         || (starts_ms > old_starts_ms && starts_ms < old_ends_ms);
     if !overlap {

@@ -1,4 +1,4 @@
-//! `haidang alert list|ack` and `haidang silence add|list|expire`.
+//! `haidang alert list|show|ack|give-back|assign|comment|put-off` and `haidang silence add|list|expire`.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -19,7 +19,38 @@ pub(crate) enum Command {
         fingerprint: String,
         #[arg(long, default_value = "")]
         note: String,
+        /// For how long, for example 4h; without it, as long as the alert goes on.
+        #[arg(long = "for")]
+        duration: Option<String>,
     },
+    /// Take an acknowledgement back: everybody is told again.
+    GiveBack {
+        fingerprint: String,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Name who is to deal with an alert; without a name, nobody.
+    Assign {
+        fingerprint: String,
+        /// A user of the collector.
+        #[arg(default_value = "")]
+        to: String,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Write a comment into an alert's history.
+    Comment { fingerprint: String, text: String },
+    /// Tell nobody about this alert for a while.
+    PutOff {
+        fingerprint: String,
+        /// For how long, for example 8h; at most seven days.
+        #[arg(long = "for")]
+        duration: String,
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Show an alert with its history.
+    Show { fingerprint: String },
 }
 
 #[derive(Subcommand)]
@@ -65,13 +96,71 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
             });
             say(&table(&heading, &rows));
         }
-        Command::Ack { fingerprint, note } => {
-            let path = format!("/api/alerts/{}/acknowledge", segment(&fingerprint));
-            let _: Value = client.post(&path, &json!({ "note": note }))?;
-            say(&format!("{fingerprint} is taken."));
+        Command::Ack { fingerprint, note, duration } => {
+            let until_ms = duration.map(|text| end_of(&client, &text)).transpose()?;
+            let wish = json!({ "note": note, "until_ms": until_ms });
+            act(&client, &fingerprint, "acknowledge", &wish, "is taken")?;
+        }
+        Command::GiveBack { fingerprint, note } => {
+            act(&client, &fingerprint, "give-back", &json!({ "note": note }), "is given back")?;
+        }
+        Command::Assign { fingerprint, to, note } => {
+            let done = if to.is_empty() { "is nobody's".to_owned() } else { format!("is {to}'s") };
+            act(&client, &fingerprint, "assign", &json!({ "to": to, "note": note }), &done)?;
+        }
+        Command::Comment { fingerprint, text } => {
+            act(&client, &fingerprint, "comment", &json!({ "text": text }), "has the comment")?;
+        }
+        Command::PutOff { fingerprint, duration, note } => {
+            let wish = json!({ "until_ms": end_of(&client, &duration)?, "note": note });
+            act(&client, &fingerprint, "put-off", &wish, "is put off")?;
+        }
+        Command::Show { fingerprint } => {
+            let alert: Value = client.get(&format!("/api/alerts/{}", segment(&fingerprint)))?;
+            show(&alert);
         }
     }
     Ok(())
+}
+
+fn act(
+    client: &Client,
+    fingerprint: &str,
+    deed: &str,
+    wish: &Value,
+    done: &str,
+) -> anyhow::Result<()> {
+    let path = format!("/api/alerts/{}/{deed}", segment(fingerprint));
+    let _: Value = client.post(&path, wish)?;
+    say(&format!("{fingerprint} {done}."));
+    Ok(())
+}
+
+fn show(alert: &Value) {
+    let texts = [&alert["annotations"]["summary_en"], &alert["annotations"]["summary"]];
+    let what = texts.into_iter().find(|text| text.is_string()).unwrap_or(&alert["name"]);
+    say(&format!("{} {}: {}", cell(&alert["severity"]), cell(&alert["state"]), cell(what)));
+    let facts = [
+        ("since", time(&alert["starts_at_ms"])),
+        ("taken by", cell(&alert["acknowledged"]["by"])),
+        ("taken until", time(&alert["acknowledged"]["until_ms"])),
+        ("assigned to", cell(&alert["assignee"])),
+    ];
+    for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty() && fact != "-") {
+        say(&format!("{name}: {fact}"));
+    }
+    let rows = rows(&alert["history"], |line| {
+        vec![time(&line["at_ms"]), cell(&line["what"]), cell(&line["detail"])]
+    });
+    say(&table(&["WHEN", "WHAT", "WHO AND WHY"], &rows));
+}
+
+/// That long from now, by the collector's clock: it is the one that decides.
+fn end_of(client: &Client, duration: &str) -> anyhow::Result<i64> {
+    let duration = agent_yaml::Duration::parse(duration).map_err(anyhow::Error::msg)?;
+    let overview: Value = client.get("/api/overview")?;
+    let now_ms = overview["now_ms"].as_i64().context("the collector tells no time")?;
+    Ok(now_ms + duration.as_millis())
 }
 
 pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
@@ -80,11 +169,7 @@ pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
         SilenceCommand::Add { matchers, duration, comment } => {
             let matchers: anyhow::Result<Vec<Value>> =
                 matchers.iter().map(|text| matcher(text)).collect();
-            let duration = agent_yaml::Duration::parse(&duration).map_err(anyhow::Error::msg)?;
-            let overview: Value = client.get("/api/overview")?;
-            // The collector's clock decides when a silence ends.
-            let now_ms = overview["now_ms"].as_i64().context("the collector tells no time")?;
-            let ends_at_ms = now_ms + duration.as_millis();
+            let ends_at_ms = end_of(&client, &duration)?;
             let wish =
                 json!({ "matchers": matchers?, "ends_at_ms": ends_at_ms, "comment": comment });
             let made: Value = client.post("/api/silences", &wish)?;

@@ -1,4 +1,5 @@
-//! `/api/alerts`, `/api/silences`, `/api/notifications`: what is wrong, who has taken it, who was told.
+//! `/api/alerts`, `/api/silences`, `/api/notifications`: what is wrong, what is silenced, who was told. What people do about
+//! one alert is in `handling`.
 //! Promises: what a person changes carries their name and stands in the audit log.
 
 use std::collections::{HashMap, HashSet};
@@ -9,7 +10,7 @@ use axum::extract::{Json, Path, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
     Alert, AlertFilter, AlertSource, AlertState, AlertingError, NewSilence, NotificationRecord,
-    OutboxState, Silence, fingerprint_text, parse_fingerprint,
+    OutboxState, Silence, fingerprint_text,
 };
 use rules::RuleKind;
 use serde::Deserialize;
@@ -31,18 +32,19 @@ const NOTE_CHARS_MAX: usize = 1_000;
 pub(super) fn routes() -> Router<Arc<WebApi>> {
     Router::new()
         .route("/api/alerts", routing::get(list))
-        .route("/api/alerts/{fingerprint}/acknowledge", routing::post(acknowledge))
         .route("/api/silences", routing::get(silences).post(silence))
         .route("/api/silences/{id}", routing::delete(expire))
         .route("/api/notifications", routing::get(notifications))
 }
 
-fn wrong(error: AlertingError) -> ApiError {
+pub(super) fn wrong(error: AlertingError) -> ApiError {
     match error {
         AlertingError::AlertUnknown(_) | AlertingError::SilenceUnknown(_) => {
             ApiError::not_found(error.to_string())
         }
-        AlertingError::SilenceRefused(_) => ApiError::bad_request(error.to_string()),
+        AlertingError::SilenceRefused(_) | AlertingError::DeedRefused(_) => {
+            ApiError::bad_request(error.to_string())
+        }
         other => ApiError::internal("alerting does not answer", &other),
     }
 }
@@ -98,7 +100,7 @@ fn order(state: AlertState) -> u8 {
     }
 }
 
-fn shown_alert(alert: &Alert, (silenced, inhibited): (bool, bool)) -> Value {
+pub(super) fn shown_alert(alert: &Alert, (silenced, inhibited): (bool, bool)) -> Value {
     let labels: serde_json::Map<String, Value> = alert
         .labels
         .iter()
@@ -115,8 +117,11 @@ fn shown_alert(alert: &Alert, (silenced, inhibited): (bool, bool)) -> Value {
         "starts_at_ms": alert.since_ms(),
         "ends_at_ms": alert.resolved_ms,
         "acknowledged": acknowledged.map(|one| {
-            json!({ "by": one.by, "at_ms": one.at_ms, "note": one.note })
+            json!({
+                "by": one.by, "at_ms": one.at_ms, "note": one.note, "until_ms": one.until_ms,
+            })
         }),
+        "assignee": alert.assignee,
         "silenced": silenced,
         "inhibited": inhibited,
         // JSON knows neither NaN nor infinity: they become null.
@@ -135,43 +140,18 @@ pub(super) fn severity(labels: &Labels) -> &'static str {
     }
 }
 
-fn may_act(who: &Who) -> Result<(), ApiError> {
+pub(super) fn may_act(who: &Who) -> Result<(), ApiError> {
     if who.may_act() {
         return Ok(());
     }
     Err(ApiError::forbidden("your role may look and not change anything"))
 }
 
-fn bounded(name: &str, text: &str) -> Result<(), ApiError> {
+pub(super) fn bounded(name: &str, text: &str) -> Result<(), ApiError> {
     if text.chars().count() <= NOTE_CHARS_MAX {
         return Ok(());
     }
     Err(ApiError::bad_request(format!("`{name}` has at most {NOTE_CHARS_MAX} characters")))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Acknowledge {
-    #[serde(default)]
-    note: String,
-}
-
-async fn acknowledge(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-    Path(text): Path<String>,
-    Json(given): Json<Acknowledge>,
-) -> Result<Json<Value>, ApiError> {
-    may_act(&who)?;
-    bounded("note", &given.note)?;
-    let fingerprint = parse_fingerprint(&text)
-        .ok_or_else(|| ApiError::bad_request("a fingerprint has 16 hexadecimal digits"))?;
-    let note = given.note.trim();
-    let done = api.alerting.acknowledge(fingerprint, &who.name, note, clock::now_ms()).await;
-    done.map_err(wrong)?;
-    sign_in::audit(&api, &who.name, "alert.acknowledge", &text, "done").await;
-    api.forget_picture().await;
-    Ok(Json(json!({})))
 }
 
 async fn silences(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {

@@ -99,8 +99,9 @@ async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), s
     sqlx::query(
         "INSERT INTO alerts (fingerprint, labels, annotations, rule, state, value, active_since_ms, \
          firing_since_ms, last_true_ms, absent_since_ms, ends_ms, resolved_ms, acknowledged_ms, \
-         acknowledged_by, acknowledged_note, is_open, generator_url, ends_by_timeout) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+         acknowledged_by, acknowledged_note, is_open, generator_url, ends_by_timeout, \
+         acknowledged_until_ms, assignee, comments) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
          ON CONFLICT (fingerprint) DO UPDATE SET labels = excluded.labels, \
          annotations = excluded.annotations, rule = excluded.rule, state = excluded.state, \
          value = excluded.value, active_since_ms = excluded.active_since_ms, \
@@ -109,7 +110,9 @@ async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), s
          resolved_ms = excluded.resolved_ms, acknowledged_ms = excluded.acknowledged_ms, \
          acknowledged_by = excluded.acknowledged_by, acknowledged_note = excluded.acknowledged_note, \
          is_open = excluded.is_open, generator_url = excluded.generator_url, \
-         ends_by_timeout = excluded.ends_by_timeout",
+         ends_by_timeout = excluded.ends_by_timeout, \
+         acknowledged_until_ms = excluded.acknowledged_until_ms, assignee = excluded.assignee, \
+         comments = excluded.comments",
     )
     .bind(fingerprint_text(alert.fingerprint))
     .bind(labels_json(&alert.labels))
@@ -129,6 +132,9 @@ async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), s
     .bind(i64::from(is_open))
     .bind(alert.generator_url().map(AsRef::as_ref))
     .bind(i64::from(by_timeout))
+    .bind(acknowledgement.and_then(|ack| ack.until_ms))
+    .bind(alert.assignee.as_deref())
+    .bind(i64::from(alert.comments))
     .execute(sql)
     .await?;
     Ok(())

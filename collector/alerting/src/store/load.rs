@@ -73,6 +73,8 @@ pub(super) fn alert_from(row: &SqliteRow) -> Result<Alert, AlertingError> {
     let source = source_from(row)?;
     let acknowledged_ms: Option<Millis> = column(row, "acknowledged_ms")?;
     let by: Option<String> = column(row, "acknowledged_by")?;
+    let until_ms: Option<Millis> = column(row, "acknowledged_until_ms")?;
+    let comments: i64 = column(row, "comments")?;
     let note: Option<String> = column(row, "acknowledged_note")?;
     let labels = labels_from(column(row, "labels")?)?;
     let value: Option<f64> = column(row, "value")?;
@@ -93,7 +95,10 @@ pub(super) fn alert_from(row: &SqliteRow) -> Result<Alert, AlertingError> {
             by: by.unwrap_or_default(),
             note: note.unwrap_or_default(),
             at_ms,
+            until_ms,
         }),
+        assignee: column(row, "assignee")?,
+        comments: u32::try_from(comments).unwrap_or(u32::MAX),
     })
 }
 

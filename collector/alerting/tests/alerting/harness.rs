@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use collector_alerting::{
-    Alerting, AlertingConfig, DetectionAlert, Finding, Routing, RuleObservation,
+    Alerting, AlertingConfig, Deed, DetectionAlert, Finding, Routing, RuleObservation,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -207,6 +207,11 @@ pub(crate) fn observation(
 
 pub(crate) fn labels(name: &str, host: &str) -> Labels {
     Labels::new([("alertname", name), ("host", host), ("severity", "critical")])
+}
+
+/// An acknowledgement for as long as the alert goes on.
+pub(crate) fn taken(note: &str) -> Deed {
+    Deed::Acknowledge { note: note.to_owned(), until_ms: None }
 }
 
 pub(crate) fn detection(id: u8, host: &str, time: Millis) -> DetectionAlert {

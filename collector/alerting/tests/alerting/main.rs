@@ -7,6 +7,8 @@ mod delivery;
 #[cfg(test)]
 mod email;
 #[cfg(test)]
+mod handling;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod kill;

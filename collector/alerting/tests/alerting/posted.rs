@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use agent_model::{Labels, Millis};
 use collector_alerting::{ALERTS_MAX, AlertFilter, AlertState, PostOutcome, PostedAlert, Routing};
 
-use crate::harness::{HOUR, MINUTE, SECOND, SIMPLE, START, World, labels, open};
+use crate::harness::{HOUR, MINUTE, SECOND, SIMPLE, START, World, labels, open, taken};
 
 fn posted(host: &str, starts: Option<Millis>, ends: Option<Millis>) -> PostedAlert {
     PostedAlert {
@@ -201,8 +201,8 @@ async fn an_alert_is_taken_by_the_fingerprint_that_webhooks_carry() {
     let world = World::new(SIMPLE).await;
     world.post(&[posted("a", None, None)], START).await;
     let other_name = labels("DiskFull", "a").fnv_fingerprint();
-    world.alerting.acknowledge(other_name, "lan", "", START).await.unwrap();
-    assert!(world.alerting.acknowledge(other_name + 1, "lan", "", START).await.is_err());
+    world.alerting.act(other_name, "lan", taken(""), START).await.unwrap();
+    assert!(world.alerting.act(other_name + 1, "lan", taken(""), START).await.is_err());
     let alerts = world.alerting.alerts(&AlertFilter::default(), START).await.unwrap();
     assert_eq!(alerts[0].alert.acknowledgement.as_ref().unwrap().by, "lan");
 }

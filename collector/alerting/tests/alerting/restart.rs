@@ -6,7 +6,8 @@ use agent_model::Matcher;
 use collector_alerting::{AlertState, Alerting, NewSilence};
 
 use crate::harness::{
-    Answer, HOUR, MINUTE, SECOND, SIMPLE, START, World, detection, labels, observation, open, told,
+    Answer, HOUR, MINUTE, SECOND, SIMPLE, START, World, detection, labels, observation, open,
+    taken, told,
 };
 
 /// The process ends without a word, and another one opens the same file.
@@ -48,7 +49,7 @@ async fn timers_silences_and_acknowledgements_survive() {
     let told = world.pass_to(START + 10 * SECOND, START + MINUTE).await;
     assert_eq!(told, [(30, "firing[DiskFull a]".to_owned())]);
     let alert = labels("DiskFull", "a").fingerprint();
-    world.alerting.acknowledge(alert, "lan", "", START + MINUTE).await.unwrap();
+    world.alerting.act(alert, "lan", taken(""), START + MINUTE).await.unwrap();
     let world = restarted(world, START + HOUR).await;
     let told = world.pass_to(START + HOUR, START + 9 * HOUR).await;
     // Nothing is told again; the silence ends and what it hid is told; then `b` alone keeps the group repeating.

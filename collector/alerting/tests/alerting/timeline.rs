@@ -6,7 +6,7 @@ use agent_model::Matcher;
 use collector_alerting::{AlertFilter, AlertState, AlertingError, NewSilence, Routing};
 
 use crate::harness::{
-    HOUR, MINUTE, SECOND, SIMPLE, START, World, detection, labels, observation, routing,
+    HOUR, MINUTE, SECOND, SIMPLE, START, World, detection, labels, observation, routing, taken,
 };
 
 fn at(seconds: i64, text: &str) -> (i64, String) {
@@ -205,7 +205,7 @@ async fn an_acknowledged_alert_is_not_repeated_but_its_end_is_told() {
     world.observe(START, &["a"]).await;
     world.pass_to(START, START + MINUTE).await;
     let alert = labels("DiskFull", "a").fingerprint();
-    let acknowledge = world.alerting.acknowledge(alert, "lan", "đang xem", START + MINUTE);
+    let acknowledge = world.alerting.act(alert, "lan", taken("đang xem"), START + MINUTE);
     acknowledge.await.unwrap();
     assert_eq!(world.pass_to(START + MINUTE, START + 20 * HOUR).await, []);
     let shown = world.alerting.alert(alert, START).await.unwrap().unwrap();
@@ -213,7 +213,7 @@ async fn an_acknowledged_alert_is_not_repeated_but_its_end_is_told() {
     world.observe(START + 20 * HOUR, &[]).await;
     let told = world.pass_to(START + 20 * HOUR, START + 21 * HOUR).await;
     assert_eq!(told, [at(72_000, "resolved[DiskFull a]")]);
-    let unknown = world.alerting.acknowledge(alert, "lan", "", START).await;
+    let unknown = world.alerting.act(alert, "lan", taken(""), START).await;
     assert!(matches!(unknown, Err(AlertingError::AlertUnknown(_))));
     let history = world.alerting.history(alert, 10).await.unwrap();
     let states: Vec<_> = history.iter().map(|entry| entry.state.as_str()).collect();

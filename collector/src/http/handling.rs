@@ -1,0 +1,198 @@
+//! `/api/alerts/{fingerprint}` and below: one alert with its history, and what people do about it: take it, give it back,
+//! assign it, comment on it, put it off.
+//! Promises: each deed carries the name of who did it and stands in the alert's history and in the audit log.
+
+use std::sync::Arc;
+
+use agent_model::{Matcher, Millis};
+use axum::extract::{Json, Path, State};
+use axum::{Extension, Router, routing};
+use collector_alerting::{AlertingError, Deed, HistoryEntry, NewSilence, parse_fingerprint};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::alerts::{bounded, may_act, shown_alert, wrong};
+use crate::clock;
+use crate::http::{ApiError, WebApi, Who, sign_in};
+
+/// Lines of an alert's history shown, over all its episodes.
+const HISTORY_MAX: u32 = 200;
+
+/// Putting an alert off for longer is a silence that should be made as one, with eyes open.
+const PUT_OFF_MAX_MS: Millis = 7 * 86_400_000;
+
+pub(super) fn routes() -> Router<Arc<WebApi>> {
+    Router::new()
+        .route("/api/alerts/{fingerprint}", routing::get(one))
+        .route("/api/alerts/{fingerprint}/acknowledge", routing::post(acknowledge))
+        .route("/api/alerts/{fingerprint}/give-back", routing::post(give_back))
+        .route("/api/alerts/{fingerprint}/assign", routing::post(assign))
+        .route("/api/alerts/{fingerprint}/comment", routing::post(comment))
+        .route("/api/alerts/{fingerprint}/put-off", routing::post(put_off))
+}
+
+fn fingerprint(text: &str) -> Result<u64, ApiError> {
+    parse_fingerprint(text)
+        .ok_or_else(|| ApiError::bad_request("a fingerprint has 16 hexadecimal digits"))
+}
+
+async fn one(
+    State(api): State<Arc<WebApi>>,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let wanted = fingerprint(&text)?;
+    let found = api.alerting.alert(wanted, clock::now_ms()).await.map_err(wrong)?;
+    let found = found.ok_or_else(|| wrong(AlertingError::AlertUnknown(text)))?;
+    let history = api.alerting.history(wanted, HISTORY_MAX).await.map_err(wrong)?;
+    let muted = (!found.silenced_by.is_empty(), !found.inhibited_by.is_empty());
+    let mut shown = shown_alert(&found.alert, muted);
+    shown["receivers"] = json!(found.receivers);
+    shown["history"] = history.iter().map(shown_entry).collect();
+    Ok(Json(shown))
+}
+
+fn shown_entry(entry: &HistoryEntry) -> Value {
+    json!({ "at_ms": entry.at_ms, "what": entry.state, "detail": entry.detail })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Acknowledge {
+    #[serde(default)]
+    note: String,
+    #[serde(default)]
+    until_ms: Option<Millis>,
+}
+
+async fn acknowledge(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(text): Path<String>,
+    Json(given): Json<Acknowledge>,
+) -> Result<Json<Value>, ApiError> {
+    let note = words("note", &given.note)?;
+    let deed = Deed::Acknowledge { note, until_ms: given.until_ms };
+    done(&api, &who, &text, deed, "alert.acknowledge", "").await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Note {
+    #[serde(default)]
+    note: String,
+}
+
+async fn give_back(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(text): Path<String>,
+    Json(given): Json<Note>,
+) -> Result<Json<Value>, ApiError> {
+    let deed = Deed::GiveBack { note: words("note", &given.note)? };
+    done(&api, &who, &text, deed, "alert.give_back", "").await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Assign {
+    /// A user's name; empty for nobody.
+    to: String,
+    #[serde(default)]
+    note: String,
+}
+
+async fn assign(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(text): Path<String>,
+    Json(given): Json<Assign>,
+) -> Result<Json<Value>, ApiError> {
+    let to = given.to.trim().to_owned();
+    if !to.is_empty() {
+        let found = api.inventory.user(&to).await;
+        let found = found.map_err(|error| ApiError::internal("users cannot be read", &error))?;
+        if found.is_none_or(|user| user.disabled) {
+            let text =
+                format!("there is no user {to:?} who may sign in; an administrator sees the list");
+            return Err(ApiError::bad_request(text));
+        }
+    }
+    let deed = Deed::Assign { to: to.clone(), note: words("note", &given.note)? };
+    done(&api, &who, &text, deed, "alert.assign", &to).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Comment {
+    text: String,
+}
+
+async fn comment(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(text): Path<String>,
+    Json(given): Json<Comment>,
+) -> Result<Json<Value>, ApiError> {
+    let deed = Deed::Comment { text: words("text", &given.text)? };
+    done(&api, &who, &text, deed, "alert.comment", "").await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutOff {
+    until_ms: Millis,
+    #[serde(default)]
+    note: String,
+}
+
+/// A silence for exactly this alert, so that everybody sees it where silences are, and may end it there.
+async fn put_off(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(text): Path<String>,
+    Json(given): Json<PutOff>,
+) -> Result<Json<Value>, ApiError> {
+    may_act(&who)?;
+    let now_ms = clock::now_ms();
+    if given.until_ms > now_ms.saturating_add(PUT_OFF_MAX_MS) {
+        let text = "an alert is put off for at most seven days; make a silence for more";
+        return Err(ApiError::bad_request(text));
+    }
+    let found = api.alerting.alert(fingerprint(&text)?, now_ms).await.map_err(wrong)?;
+    let found = found.ok_or_else(|| wrong(AlertingError::AlertUnknown(text.clone())))?;
+    let labels = found.alert.labels.iter();
+    let matchers = labels.map(|label| Matcher::equal(label.name.as_ref(), label.value.as_ref()));
+    let wish = NewSilence {
+        matchers: matchers.collect(),
+        starts_ms: now_ms,
+        ends_ms: given.until_ms,
+        created_by: who.name.clone(),
+        comment: words("note", &given.note)?,
+    };
+    let silence = api.alerting.add_silence(wish, now_ms).await.map_err(wrong)?;
+    sign_in::audit(&api, &who.name, "alert.put_off", &text, "done").await;
+    api.forget_picture().await;
+    Ok(Json(json!({ "silence": silence.id })))
+}
+
+fn words(name: &str, text: &str) -> Result<String, ApiError> {
+    bounded(name, text)?;
+    Ok(text.trim().to_owned())
+}
+
+async fn done(
+    api: &WebApi,
+    who: &Who,
+    text: &str,
+    deed: Deed,
+    action: &'static str,
+    object: &str,
+) -> Result<Json<Value>, ApiError> {
+    may_act(who)?;
+    let found = fingerprint(text)?;
+    api.alerting.act(found, &who.name, deed, clock::now_ms()).await.map_err(wrong)?;
+    let object = if object.is_empty() { text.to_owned() } else { format!("{text}: {object}") };
+    sign_in::audit(api, &who.name, action, &object, "done").await;
+    api.forget_picture().await;
+    Ok(Json(json!({})))
+}
