@@ -172,11 +172,7 @@ impl PartFigures {
                 "Attempts to notify a receiver that failed; each is tried again.",
                 &["receiver"],
             )?,
-            alerting: make.gauges(
-                "alerting",
-                "Alerts and notifications: what was sent, failed, retried or replaced, and what waits.",
-                &["what"],
-            )?,
+            alerting: make.gauges("alerting", ALERTING_HELP, &["what"])?,
             journal: make.gauges(
                 "journal",
                 "The journal: what it holds and what it did, refused or could not read since the start.",
@@ -332,27 +328,40 @@ impl SelfMetrics {
 
     /// Takes over the counters that alerting keeps by itself.
     pub fn note_alerting(&self, stats: &collector_alerting::Stats) {
-        let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
-        let figures = [
-            ("notifications_sent", stats.sent),
-            ("notifications_failed", stats.failed),
-            ("notifications_retried", stats.retried),
-            ("notifications_superseded", stats.superseded),
-            ("notifications_undeliverable", stats.undeliverable),
-            ("alerts_refused", stats.alerts_refused),
-            ("detections_grouped", stats.detections_grouped),
-            ("outbox_length", length(stats.outbox_length)),
-            ("outbox_oldest_seconds", stats.oldest_unsent_seconds),
-            ("alerts_firing", length(stats.alerts_firing)),
-            ("alerts_pending", length(stats.alerts_pending)),
-            ("nobody_is_notified", u64::from(stats.nobody_is_notified)),
-        ];
-        set_all(&self.parts.alerting, figures);
+        set_all(&self.parts.alerting, alerting_figures(stats));
     }
 }
 
+pub(crate) const ALERTING_HELP: &str =
+    "Alerts and notifications: what was sent, failed, retried or replaced, and what waits.";
+
+/// What alerting counts of itself, each figure under its name; also for alerting that runs alone.
+pub(crate) fn alerting_figures(
+    stats: &collector_alerting::Stats,
+) -> impl IntoIterator<Item = (&'static str, u64)> + use<> {
+    let length = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+    [
+        ("notifications_sent", stats.sent),
+        ("notifications_failed", stats.failed),
+        ("notifications_retried", stats.retried),
+        ("notifications_superseded", stats.superseded),
+        ("notifications_undeliverable", stats.undeliverable),
+        ("alerts_refused", stats.alerts_refused),
+        ("findings_disputed", stats.findings_disputed),
+        ("posts_invalid", stats.posts_invalid),
+        ("silences_refused", stats.silences_refused),
+        ("detections_grouped", stats.detections_grouped),
+        ("outbox_full", stats.outbox_full),
+        ("outbox_length", length(stats.outbox_length)),
+        ("outbox_oldest_seconds", stats.oldest_unsent_seconds),
+        ("alerts_firing", length(stats.alerts_firing)),
+        ("alerts_pending", length(stats.alerts_pending)),
+        ("nobody_is_notified", u64::from(stats.nobody_is_notified)),
+    ]
+}
+
 /// What a store counts by itself, each figure under its name.
-fn set_all<const N: usize>(gauges: &IntGaugeVec, figures: [(&str, u64); N]) {
+pub(crate) fn set_all<'a>(gauges: &IntGaugeVec, figures: impl IntoIterator<Item = (&'a str, u64)>) {
     for (what, value) in figures {
         gauges.with_label_values(&[what]).set(i64::try_from(value).unwrap_or(i64::MAX));
     }

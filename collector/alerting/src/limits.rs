@@ -23,11 +23,29 @@ pub(crate) const OUTBOX_FULL_RETRY_MS: Millis = 1_000;
 /// Comments on one episode of an alert: more is a conversation, which belongs elsewhere.
 pub const COMMENTS_MAX: u32 = 100;
 
-/// Silences that have not ended: each alert is matched against all of them.
-pub const SILENCES_MAX: usize = 1_000;
+/// Labels, and annotations, of one alert that is posted: Prometheus' and Kubernetes' own have some twenty.
+pub const POSTED_LABELS_MAX: usize = 128;
+
+/// Bytes of all labels, annotations and the address of one alert that is posted: [`ALERTS_MAX`] of them are kept in memory.
+pub const POSTED_BYTES_MAX: usize = 16 << 10;
+
+/// Silences that have not ended. Those that name a label's value are looked up by it, others are tried one by one.
+pub const SILENCES_MAX: usize = 10_000;
 
 /// Matchers of one silence.
 pub const SILENCE_MATCHERS_MAX: usize = 50;
+
+/// Bytes of the names and values of all matchers of one silence: a few hundred host names fit.
+pub const SILENCE_MATCHERS_BYTES_MAX: usize = 8 << 10;
+
+/// Bytes of a silence's comment: a paragraph, not a document.
+pub const SILENCE_COMMENT_BYTES_MAX: usize = 8 << 10;
+
+/// Bytes of the name of who made a silence.
+pub const SILENCE_AUTHOR_BYTES_MAX: usize = 256;
+
+/// Silences in one list; when there are more, those that ended first are left out.
+pub const SILENCES_LISTED_MAX: usize = 2 * SILENCES_MAX;
 
 /// Notifications on their way at one time to one integration: a slow receiver holds this many connections.
 pub const SENDS_PER_INTEGRATION_MAX: usize = 4;

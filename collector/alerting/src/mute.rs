@@ -2,17 +2,26 @@
 //! Inhibition follows Alertmanager (alertmanager, inhibit/inhibit.go): a firing source mutes targets that agree
 //! with it in the `equal` labels; an alert on both sides of a rule is not muted by one that is so too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use agent_model::{Labels, Matcher, Millis};
+use agent_model::{Labels, MatchOp, Matcher, Millis};
 
 use crate::alert::Alert;
 use crate::routing::InhibitRule;
 use crate::silence::{Silence, SilenceState};
 
 pub(crate) struct Mutes<'a> {
-    silences: Vec<&'a Silence>,
+    silences: Silences<'a>,
     rules: Vec<RuleSources<'a>>,
+}
+
+/// The silences that are active.
+#[derive(Default)]
+struct Silences<'a> {
+    /// By the first label of which they name a value.
+    by_value: HashMap<(&'a str, &'a str), Vec<&'a Silence>>,
+    /// Those that name none.
+    others: Vec<&'a Silence>,
 }
 
 struct RuleSources<'a> {
@@ -35,20 +44,21 @@ impl<'a> Mutes<'a> {
     ) -> Self {
         let active = |silence: &&Silence| silence.state(now_ms) == SilenceState::Active;
         Self {
-            silences: silences.values().filter(active).collect(),
+            silences: Silences::new(silences.values().filter(active)),
             rules: rules.iter().map(|rule| RuleSources::new(rule, alerts)).collect(),
         }
     }
 
     pub(crate) fn is_muted(&self, labels: &Labels) -> bool {
-        self.silences.iter().any(|silence| silence.matches(labels))
+        self.silences.matching(labels).next().is_some()
             || self.rules.iter().any(|rule| !rule.inhibitors(labels).is_empty())
     }
 
     /// The ids of the silences that mute these labels.
     pub(crate) fn silenced_by(&self, labels: &Labels) -> Vec<String> {
-        let matching = self.silences.iter().filter(|silence| silence.matches(labels));
-        matching.map(|silence| silence.id.clone()).collect()
+        let ids: BTreeSet<&String> =
+            self.silences.matching(labels).map(|silence| &silence.id).collect();
+        ids.into_iter().cloned().collect()
     }
 
     /// The fingerprints of the alerts that mute these labels.
@@ -56,6 +66,35 @@ impl<'a> Mutes<'a> {
         let all: BTreeSet<u64> =
             self.rules.iter().flat_map(|rule| rule.inhibitors(labels)).collect();
         all.into_iter().collect()
+    }
+}
+
+impl<'a> Silences<'a> {
+    fn new(active: impl Iterator<Item = &'a Silence>) -> Self {
+        let mut silences = Self::default();
+        for silence in active {
+            // An empty value means an absent label, which an alert does not list.
+            let names_value = |one: &&Matcher| one.op == MatchOp::Equal && !one.value.is_empty();
+            match silence.matchers.iter().find(names_value) {
+                Some(one) => {
+                    let key = (one.name.as_str(), one.value.as_str());
+                    silences.by_value.entry(key).or_default().push(silence);
+                }
+                None => silences.others.push(silence),
+            }
+        }
+        silences
+    }
+
+    fn matching<'l>(
+        &'l self,
+        labels: &'l Labels,
+    ) -> impl Iterator<Item = &'a Silence> + use<'l, 'a> {
+        let named = labels
+            .iter()
+            .filter_map(|label| self.by_value.get(&(label.name.as_ref(), label.value.as_ref())));
+        let candidates = named.flatten().chain(&self.others).copied();
+        candidates.filter(|silence| silence.matches(labels))
     }
 }
 

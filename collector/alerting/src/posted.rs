@@ -9,7 +9,7 @@ use std::sync::Arc;
 use agent_model::{Labels, Millis};
 
 use crate::alert::{Alert, AlertSource, AlertState, Annotations};
-use crate::limits::ALERTS_MAX;
+use crate::limits::{ALERTS_MAX, POSTED_BYTES_MAX, POSTED_LABELS_MAX};
 use crate::state::State;
 
 /// One alert as it was posted. Labels with an empty value are none.
@@ -32,6 +32,10 @@ pub struct PostOutcome {
     pub invalid: Vec<String>,
     /// Not taken: there are [`ALERTS_MAX`] already.
     pub refused: usize,
+    /// The names of the alerts that began to fire by it; most posts only prolong.
+    pub begun: Vec<String>,
+    /// The names of those that it ended.
+    pub ended: Vec<String>,
 }
 
 /// An alert with its times filled in.
@@ -52,12 +56,38 @@ pub(crate) fn post(state: &mut State, posts: &[PostedAlert], now_ms: Millis) -> 
             outcome.resolved += 1;
         }
         match timed.check() {
-            Ok(()) if take(state, &timed, now_ms) => {}
-            Ok(()) => outcome.refused += 1,
+            Ok(()) => {
+                let taken = take(state, &timed, now_ms);
+                outcome.note(taken, &posted.labels);
+            }
             Err(reason) => outcome.invalid.push(reason),
         }
     }
+    state.batch.counted.posts_invalid += outcome.invalid.len() as u64;
     outcome
+}
+
+/// What a post made of one alert.
+#[derive(Clone, Copy)]
+enum Taken {
+    Begun,
+    Ended,
+    /// It fires on, or had ended before.
+    Unchanged,
+    /// There was no room for it.
+    Refused,
+}
+
+impl PostOutcome {
+    fn note(&mut self, taken: Taken, labels: &Labels) {
+        let name = || labels.get("alertname").map_or_else(|| labels.to_string(), str::to_owned);
+        match taken {
+            Taken::Begun => self.begun.push(name()),
+            Taken::Ended => self.ended.push(name()),
+            Taken::Unchanged => {}
+            Taken::Refused => self.refused += 1,
+        }
+    }
 }
 
 /// The time within which whoever posts alerts with an end of its own says each again, at least: Prometheus does so every
@@ -103,6 +133,30 @@ impl<'a> Timed<'a> {
         if self.posted.annotations.contains_key("") {
             return Err("invalid annotations: invalid name \"\"".to_owned());
         }
+        self.check_size()
+    }
+
+    fn check_size(&self) -> Result<(), String> {
+        for (what, count) in
+            [("labels", self.posted.labels.len()), ("annotations", self.posted.annotations.len())]
+        {
+            if count > POSTED_LABELS_MAX {
+                return Err(format!(
+                    "an alert has {count} {what}, and {POSTED_LABELS_MAX} are the most that is taken"
+                ));
+            }
+        }
+        let labels = self.posted.labels.iter().map(|label| label.name.len() + label.value.len());
+        let annotations = &self.posted.annotations;
+        let annotations = annotations.iter().map(|(name, text)| name.len() + text.len());
+        let bytes: usize =
+            labels.chain(annotations).sum::<usize>() + self.posted.generator_url.len();
+        if bytes > POSTED_BYTES_MAX {
+            return Err(format!(
+                "an alert has {bytes} bytes of labels and annotations, and {POSTED_BYTES_MAX} are the \
+                 most that is taken; shorten its annotations"
+            ));
+        }
         Ok(())
     }
 
@@ -130,8 +184,7 @@ impl<'a> Timed<'a> {
     }
 }
 
-/// Whether there was room for it.
-fn take(state: &mut State, timed: &Timed<'_>, now_ms: Millis) -> bool {
+fn take(state: &mut State, timed: &Timed<'_>, now_ms: Millis) -> Taken {
     let mut next = timed.alert(now_ms);
     let fingerprint = next.fingerprint;
     let current = state.alerts.get(&fingerprint);
@@ -139,20 +192,23 @@ fn take(state: &mut State, timed: &Timed<'_>, now_ms: Millis) -> bool {
         Some(alert) if !alert.is_posted() => {
             // A rule of ours has the same labels: it knows better when they hold.
             state.batch.counted.findings_disputed += 1;
+            Taken::Unchanged
         }
         Some(alert) => {
             merge(alert, &mut next, now_ms);
-            prolong(state, next, now_ms);
+            prolong(state, next, now_ms)
         }
         // It ended before anybody heard of it: nobody is told.
-        None if timed.ends_ms <= now_ms => {}
+        None if timed.ends_ms <= now_ms => Taken::Unchanged,
         None if current.is_none() && state.alerts.len() >= ALERTS_MAX => {
             state.batch.counted.alerts_refused += 1;
-            return false;
+            Taken::Refused
         }
-        None => state.put(next, now_ms, ""),
+        None => {
+            state.put(next, now_ms, "");
+            Taken::Begun
+        }
     }
-    true
 }
 
 /// Two posts of one alert whose times overlap are one episode: the earlier start counts, and an end that was said
@@ -176,7 +232,7 @@ fn merge(old: &Alert, next: &mut Alert, now_ms: Millis) {
     }
 }
 
-fn prolong(state: &mut State, next: Alert, now_ms: Millis) {
+fn prolong(state: &mut State, next: Alert, now_ms: Millis) -> Taken {
     let fingerprint = next.fingerprint;
     let ends_ms = next.ends_ms.unwrap_or(now_ms);
     let said = |alert: &Alert| (alert.starts_ms(), Arc::clone(&alert.annotations));
@@ -193,7 +249,9 @@ fn prolong(state: &mut State, next: Alert, now_ms: Millis) {
         state.batch.touched.insert(fingerprint);
     }
     state.alerts.insert(fingerprint, next);
-    if ends_ms <= now_ms {
-        state.resolve(fingerprint, ends_ms, "");
+    if ends_ms > now_ms {
+        return Taken::Unchanged;
     }
+    state.resolve(fingerprint, ends_ms, "");
+    Taken::Ended
 }

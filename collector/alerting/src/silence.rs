@@ -3,7 +3,10 @@
 use agent_model::{Labels, MatchOp, Matcher, Millis};
 use sha2::{Digest, Sha256};
 
-use crate::limits::{SILENCE_MATCHERS_MAX, SILENCES_MAX};
+use crate::limits::{
+    SILENCE_AUTHOR_BYTES_MAX, SILENCE_COMMENT_BYTES_MAX, SILENCE_MATCHERS_BYTES_MAX,
+    SILENCE_MATCHERS_MAX, SILENCES_MAX,
+};
 use crate::{AlertingError, matchers_text};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,6 +127,16 @@ impl NewSilence {
         if self.matchers.len() > SILENCE_MATCHERS_MAX {
             return refused(&format!("at most {SILENCE_MATCHERS_MAX} matchers"));
         }
+        let matchers = self.matchers.iter().map(|one| one.name.len() + one.value.len());
+        for (what, bytes, bytes_max) in [
+            ("the matchers have", matchers.sum(), SILENCE_MATCHERS_BYTES_MAX),
+            ("the comment has", self.comment.len(), SILENCE_COMMENT_BYTES_MAX),
+            ("the author's name has", self.created_by.len(), SILENCE_AUTHOR_BYTES_MAX),
+        ] {
+            if bytes > bytes_max {
+                return refused(&format!("{what} {bytes} bytes, and {bytes_max} are the most"));
+            }
+        }
         if let Some(at) = self.matchers.iter().position(|matcher| matcher.name.is_empty()) {
             return refused(&format!("invalid label matcher {at}: invalid label name \"\""));
         }
@@ -178,5 +191,24 @@ mod tests {
         assert!(Silence::new(wish(vec![host(); SILENCE_MATCHERS_MAX + 1], 20), 0, 10).is_err());
         assert!(Silence::new(wish(vec![host()], 20), SILENCES_MAX - 1, 10).is_ok());
         assert!(Silence::new(wish(vec![host()], 20), SILENCES_MAX, 10).is_err());
+    }
+
+    #[test]
+    fn texts_of_a_silence_have_a_bound() {
+        let host = |bytes: usize| vec![Matcher::equal("host", "x".repeat(bytes - 4))];
+        let check = |wish: NewSilence| wish.check(10).map_err(|refused| refused.to_string());
+        let good = || wish(host(SILENCE_MATCHERS_BYTES_MAX), 20);
+        assert_eq!(check(good()), Ok(()));
+        let error = check(wish(host(SILENCE_MATCHERS_BYTES_MAX + 1), 20)).unwrap_err();
+        assert_eq!(
+            error,
+            "the silence is refused: the matchers have 8193 bytes, and 8192 are the most"
+        );
+        let comment = |bytes| NewSilence { comment: "x".repeat(bytes), ..good() };
+        assert_eq!(check(comment(SILENCE_COMMENT_BYTES_MAX)), Ok(()));
+        assert!(check(comment(SILENCE_COMMENT_BYTES_MAX + 1)).is_err());
+        let by = |bytes| NewSilence { created_by: "x".repeat(bytes), ..good() };
+        assert_eq!(check(by(SILENCE_AUTHOR_BYTES_MAX)), Ok(()));
+        assert!(check(by(SILENCE_AUTHOR_BYTES_MAX + 1)).is_err());
     }
 }

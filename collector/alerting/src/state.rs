@@ -78,6 +78,8 @@ pub(crate) struct Counted {
     pub(crate) findings_disputed: u64,
     pub(crate) outbox_full: u64,
     pub(crate) detections_grouped: u64,
+    pub(crate) posts_invalid: u64,
+    pub(crate) silences_refused: u64,
 }
 
 impl State {

@@ -33,6 +33,10 @@ pub struct Stats {
     pub detections_grouped: u64,
     /// Times that a group had to wait because the outbox holds [`crate::OUTBOX_MAX`].
     pub outbox_full: u64,
+    /// Alerts that others posted and that are none, or are too large.
+    pub posts_invalid: u64,
+    /// Silences that were asked for and cannot be.
+    pub silences_refused: u64,
     pub outbox_length: usize,
     pub oldest_unsent_seconds: u64,
     pub alerts_pending: usize,
@@ -52,6 +56,8 @@ pub(crate) struct Counters {
     findings_disputed: AtomicU64,
     outbox_full: AtomicU64,
     detections_grouped: AtomicU64,
+    posts_invalid: AtomicU64,
+    silences_refused: AtomicU64,
     /// Failed attempts by receiver; there are as many as `alerting.yml` names.
     failed_by_receiver: Mutex<BTreeMap<Arc<str>, u64>>,
     /// Attempts, and those of them that failed, by kind of integration.
@@ -91,6 +97,8 @@ impl Counters {
             (&self.findings_disputed, counted.findings_disputed),
             (&self.outbox_full, counted.outbox_full),
             (&self.detections_grouped, counted.detections_grouped),
+            (&self.posts_invalid, counted.posts_invalid),
+            (&self.silences_refused, counted.silences_refused),
         ] {
             counter.fetch_add(more, Ordering::Relaxed);
         }
@@ -128,6 +136,8 @@ impl Counters {
             findings_disputed: of(&self.findings_disputed),
             outbox_full: of(&self.outbox_full),
             detections_grouped: of(&self.detections_grouped),
+            posts_invalid: of(&self.posts_invalid),
+            silences_refused: of(&self.silences_refused),
             outbox_length: state.outbox.len(),
             oldest_unsent_seconds: u64::try_from((now_ms - oldest_ms) / 1_000).unwrap_or(0),
             alerts_pending: in_state(AlertState::Pending),

@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use collector_alerting::{
-    ALERTS_MAX, AlertFilter, AlertState, AlertStatus, Annotations, GroupStatus, PostedAlert,
-    fingerprint_text, label_order,
+    ALERTS_MAX, AlertFilter, AlertState, AlertStatus, Annotations, GroupStatus, PostOutcome,
+    PostedAlert, fingerprint_text, label_order,
 };
 use regex::Regex;
 use serde::Deserialize;
@@ -20,6 +20,10 @@ use super::answer::{Refusal, time, time_from};
 use super::parameters::{Body, Parameters};
 use super::{Done, Manager};
 use crate::clock;
+
+/// Names of alerts in one entry of the audit log, and characters of each: an entry is a line.
+const NAMES_AUDITED_MAX: usize = 20;
+const NAME_CHARS_AUDITED_MAX: usize = 100;
 
 /// Everything that fires, with what is needed to show one of them.
 struct Firing {
@@ -197,23 +201,54 @@ pub(super) async fn take(
         posts.into_iter().enumerate().map(|(at, posted)| posted.ready(at)).collect();
     let outcome = manager.alerting.post_alerts(&ready?, clock::now_ms()).await?;
     manager.figures.note_post(&outcome);
+    // What was taken of a post that is refused in part is a change as well.
+    let mut answer = answer(&outcome);
+    if let Some(object) = changes(&outcome) {
+        answer.extensions_mut().insert(Done { action: "alert.post", object });
+    }
+    Ok(answer)
+}
+
+fn answer(outcome: &PostOutcome) -> Response {
     if outcome.refused > 0 {
         let text = format!(
             "{} alerts were not taken: there are {ALERTS_MAX} already; find the rule that makes so many",
             outcome.refused
         );
-        return Err(Refusal::said(StatusCode::INTERNAL_SERVER_ERROR, text));
+        return Refusal::said(StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
     }
     if !outcome.invalid.is_empty() {
         tracing::warn!(reasons = outcome.invalid.join("; "), "posted alerts are not valid");
-        return Err(Refusal::bad(outcome.invalid.join("; ")));
+        return Refusal::bad(outcome.invalid.join("; ")).into_response();
     }
-    let mut answer = StatusCode::OK.into_response();
-    if outcome.firing + outcome.resolved > 0 {
-        let object = format!("{} firing, {} resolved", outcome.firing, outcome.resolved);
-        answer.extensions_mut().insert(Done { action: "alert.post", object });
+    StatusCode::OK.into_response()
+}
+
+/// What a post changed, for the audit log: names with their counts. Prometheus says every minute that an alert goes on, which
+/// is no change.
+fn changes(outcome: &PostOutcome) -> Option<String> {
+    let parts = [("fires", &outcome.begun), ("ended", &outcome.ended)];
+    let parts = parts.iter().filter(|(_, names)| !names.is_empty());
+    let texts: Vec<String> =
+        parts.map(|(what, names)| format!("{what}: {}", counted(names))).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+/// `DiskFull (3), HostDown`; of very many names the first.
+fn counted(names: &[String]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
     }
-    Ok(answer)
+    let shown = counts.iter().take(NAMES_AUDITED_MAX).map(|(name, count)| {
+        let name: String = name.chars().take(NAME_CHARS_AUDITED_MAX).collect();
+        if *count > 1 { format!("{name} ({count})") } else { name }
+    });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if let Some(more) = counts.len().checked_sub(NAMES_AUDITED_MAX).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more names"));
+    }
+    text
 }
 
 impl Posted {
@@ -248,4 +283,23 @@ fn is_uri(text: &str) -> bool {
         |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
     !text.contains(char::is_control)
         && (text.starts_with('/') || text.split_once(':').is_some_and(|(first, _)| scheme(first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audit_log_is_told_of_changes_by_name_and_of_no_more_than_fit() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let nothing = PostOutcome { firing: 9, invalid: names(&["x"]), ..PostOutcome::default() };
+        assert_eq!(changes(&nothing), None);
+        let begun = names(&["DiskFull", "HostDown", "DiskFull"]);
+        let some = PostOutcome { begun, ended: names(&["Backup"]), ..nothing };
+        assert_eq!(changes(&some).as_deref(), Some("fires: DiskFull (2), HostDown; ended: Backup"));
+        let many: Vec<String> = (10..=30).map(|at| format!("{at}{}", "x".repeat(200))).collect();
+        let text = changes(&PostOutcome { ended: many, ..PostOutcome::default() }).unwrap();
+        assert!(text.ends_with(" and 1 more names") && text.len() < 2_200, "{text}");
+        assert_eq!(answer(&some).status(), StatusCode::BAD_REQUEST);
+    }
 }

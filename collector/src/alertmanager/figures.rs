@@ -7,15 +7,14 @@ use agent_model::Millis;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use collector_alerting::{
-    AlertFilter, AlertState, AlertingError, PostOutcome, Silence, SilenceState,
-};
+use collector_alerting::{AlertFilter, AlertState, AlertingError, PostOutcome, SilenceState};
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::Manager;
 use super::answer::Refusal;
 use crate::clock;
 use crate::registering::Make;
+use crate::self_metrics::{ALERTING_HELP, alerting_figures, set_all};
 
 #[derive(Clone)]
 pub struct Figures {
@@ -29,6 +28,8 @@ pub struct Figures {
     integrations: IntGauge,
     notifications: IntCounterVec,
     notifications_failed: IntCounterVec,
+    /// Ours: what alerting counts of itself, as a collector shows it.
+    own: IntGaugeVec,
     /// Ours: connections that ended before a request was read.
     pub(super) connections_refused: IntCounterVec,
     /// Two who look at once must not both add what is new.
@@ -41,6 +42,7 @@ impl Figures {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let make = Make { registry: &registry, prefix: "alertmanager_" };
+        let ours = Make { registry: &registry, prefix: "haidang_collector_" };
         let figures = Self {
             received: make.counters(
                 "alerts_received_total",
@@ -68,6 +70,7 @@ impl Figures {
                 "The total number of failed notifications.",
                 &["integration"],
             )?,
+            own: ours.gauges("alerting", ALERTING_HELP, &["what"])?,
             connections_refused: make.counters(
                 "connections_refused_total",
                 "Connections that ended before a request was read.",
@@ -135,10 +138,9 @@ impl Figures {
         set(&self.alerts, "active", alerts.len() - muted);
         set(&self.alerts, "suppressed", muted);
         set(&self.alerts, "unprocessed", 0);
-        let silences = manager.alerting.silences().await?;
-        let kept = |silence: &&Silence| silence.ends_ms + manager.silences_kept_ms > now_ms;
+        let silences = manager.alerting.silences(now_ms - manager.silences_kept_ms).await?;
         for state in [SilenceState::Active, SilenceState::Pending, SilenceState::Expired] {
-            let so = silences.iter().filter(kept).filter(|one| one.state(now_ms) == state);
+            let so = silences.iter().filter(|one| one.state(now_ms) == state);
             set(&self.silences, state.name(), so.count());
         }
         self.groups.set(number(manager.alerting.groups(now_ms).await?.len()));
@@ -149,6 +151,7 @@ impl Figures {
         let names = routing.receivers().iter().flat_map(|receiver| &receiver.integrations);
         let kinds = names.filter_map(|integration| integration.name.split('/').next());
         self.note_attempts(kinds, &manager.alerting.attempts_by_kind());
+        set_all(&self.own, alerting_figures(&manager.alerting.stats(now_ms).await?));
         Ok(())
     }
 }

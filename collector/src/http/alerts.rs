@@ -26,6 +26,9 @@ const RESOLVED_MAX: u32 = 500;
 /// Notifications shown.
 const NOTIFICATIONS_MAX: u32 = 200;
 
+/// Silences are shown this long after their end: a shift report and the month's review fit.
+const SILENCES_SHOWN_MS: Millis = 31 * DAY_MS;
+
 /// A note or a comment is a sentence or two.
 const NOTE_CHARS_MAX: usize = 1_000;
 
@@ -156,7 +159,7 @@ pub(super) fn bounded(name: &str, text: &str) -> Result<(), ApiError> {
 
 async fn silences(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
     let now_ms = clock::now_ms();
-    let silences = api.alerting.silences().await.map_err(wrong)?;
+    let silences = api.alerting.silences(now_ms - SILENCES_SHOWN_MS).await.map_err(wrong)?;
     Ok(Json(silences.iter().map(|silence| shown_silence(silence, now_ms)).collect()))
 }
 

@@ -35,6 +35,12 @@ const FAILURE_WAIT_MS: Millis = 60_000;
 /// Names and addresses that are remembered; the oldest is forgotten beyond it.
 const FAILURES_MAX: usize = 10_000;
 
+/// Where other programs post alerts.
+pub(super) const POSTED_ALERTS: &str = "/api/v2/alerts";
+
+/// The role of a token that writes. No person has it.
+const WRITER: &str = "writer";
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
@@ -61,9 +67,14 @@ struct Failures {
 }
 
 impl Who {
-    /// Viewers and auditors look; everybody else may act.
+    /// Viewers and auditors look, tokens that write do only that; everybody else may act.
     pub fn may_act(&self) -> bool {
-        !matches!(self.role.as_str(), "viewer" | "auditor")
+        !matches!(self.role.as_str(), "viewer" | "auditor" | WRITER)
+    }
+
+    /// Whether alerts may be posted: by whoever may act, and by tokens that write.
+    pub fn may_post_alerts(&self) -> bool {
+        self.may_act() || self.role == WRITER
     }
 
     pub fn is_admin(&self) -> bool {
@@ -148,7 +159,11 @@ pub(super) async fn guard(
 ) -> Result<Response, ApiError> {
     let who = match given_token(request.headers()) {
         Some(given) if api.gate.is_admin_token(&given) => Who::admin_token(),
-        Some(given) => api_token(&api, &given).await?,
+        Some(given) => {
+            // What senders of alerts need, and nothing else of all that is behind this guard.
+            let posts = request.method() == Method::POST && request.uri().path() == POSTED_ALERTS;
+            api_token(&api, &given, posts).await?
+        }
         None => {
             let who = session_user(&api, request.headers()).await?;
             let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
@@ -163,18 +178,20 @@ pub(super) async fn guard(
     Ok(next.run(request).await)
 }
 
-/// Whoever holds a lasting token that reads.
-async fn api_token(api: &WebApi, given: &str) -> Result<Who, ApiError> {
+/// Whoever holds a lasting token that reads; one that writes, if alerts are posted.
+async fn api_token(api: &WebApi, given: &str, posts_alerts: bool) -> Result<Who, ApiError> {
     let found = api.api_tokens.find(given, clock::now_ms()).await;
     let held = found.map_err(|invalid| unauthorized(&invalid.to_string()))?;
+    let name = format!("api-token {}", held.token.name);
     match &held.token.access {
-        Access::Read { role } => {
-            let name = format!("api-token {}", held.token.name);
-            Ok(Who { display_name: name.clone(), name, role: role.clone() })
+        Access::Read { role } => Ok(Who { display_name: name.clone(), name, role: role.clone() }),
+        Access::Write { .. } if posts_alerts => {
+            let role = WRITER.to_owned();
+            Ok(Who { display_name: name.clone(), name, role })
         }
         Access::Write { .. } => {
-            let text = "this token writes series and does nothing else; make one that reads with \
-                        `haidang api-token create --role viewer`";
+            let text = "this token writes series, posts alerts and does nothing else; make one that \
+                        reads with `haidang api-token create --role viewer`";
             Err(ApiError::forbidden(text))
         }
     }

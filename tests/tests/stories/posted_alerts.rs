@@ -76,6 +76,7 @@ async fn a_wrong_configuration_leaves_the_one_that_runs() -> anyhow::Result<()> 
     let metrics = metrics.as_str().unwrap_or_default().to_owned();
     assert!(metrics.contains("# TYPE alertmanager_notifications_total counter"), "{metrics}");
     assert!(metrics.contains("alertmanager_config_last_reload_successful 1"), "{metrics}");
+    assert!(metrics.contains("haidang_collector_alerting{what=\"outbox_length\"} 0"), "{metrics}");
     Ok(())
 }
 
@@ -113,18 +114,27 @@ async fn on_the_collector_roles_hold_and_silences_carry_the_name_of_who_made_the
     let nothing = json!(null);
     let unknown = "/api/v2/silence/00000000-0000-0000-0000-000000000000";
     assert_eq!(house.status_without_sign_in("/api/v2/alerts").await?, 401);
-    for (method, path, body) in [
-        ("POST", "/api/v2/alerts", &posts),
-        ("POST", "/api/v2/silences", &silence),
-        ("DELETE", unknown, &nothing),
-    ] {
+    for (method, path, body) in
+        [("POST", "/api/v2/silences", &silence), ("DELETE", unknown, &nothing)]
+    {
         for token in [&viewer, &writer] {
             assert_eq!(ask(&house, token, method, path, body).await?.0, 403, "{method} {path}");
         }
     }
+    assert_eq!(ask(&house, &viewer, "POST", "/api/v2/alerts", &posts).await?.0, 403);
     assert_eq!(ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?, (200, json!([])));
-    assert_eq!(ask(&house, &writer, "GET", "/api/v2/alerts", &nothing).await?.0, 403);
-
+    // A token that writes posts alerts, and neither reads them nor does anything else.
+    for path in ["/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/status", "/api/alerts"] {
+        assert_eq!(ask(&house, &writer, "GET", path, &nothing).await?.0, 403, "{path}");
+    }
+    let other = json!([
+        alert("HostDown", "b", "dc", now - HOUR_MS, now + HOUR_MS)?,
+        {"labels": {}},
+    ]);
+    // Of a post that is wrong in part the rest is taken, and stands in the audit log once.
+    for _ in 0..2 {
+        assert_eq!(ask(&house, &writer, "POST", "/api/v2/alerts", &other).await?.0, 400);
+    }
     assert_eq!(ask(&house, &operator, "POST", "/api/v2/alerts", &posts).await?.0, 200);
     let (status, made) = ask(&house, &operator, "POST", "/api/v2/silences", &silence).await?;
     assert_eq!(status, 200, "{made}");
@@ -133,12 +143,21 @@ async fn on_the_collector_roles_hold_and_silences_carry_the_name_of_who_made_the
     let shown = ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?.1;
     assert_eq!(shown[0]["status"]["silencedBy"], json!([made["silenceID"]]));
     let audit = house.get("/api/audit").await?.to_string();
-    for action in ["alert.post", "silence.create"] {
-        assert!(audit.contains(action), "{audit}");
+    for entry in ["silence.create", "fires: DiskFull"] {
+        assert!(audit.contains(entry), "{audit}");
     }
+    assert_eq!(audit.matches("fires: HostDown").count(), 1, "{audit}");
+    // Alerting's figures are taken over now and then.
+    eventually("the posts that were wrong are counted", || async {
+        let metrics = house.get_text("/metrics").await?;
+        let wanted = "haidang_collector_alerting{what=\"posts_invalid\"} 2";
+        ensure!(metrics.contains(wanted), "{metrics}");
+        Ok(())
+    })
+    .await?;
     // What others post is among the alerts of the pages.
     let pages = house.get("/api/alerts").await?;
-    assert_eq!(pages[0]["name"], "DiskFull");
-    assert_eq!(pages[0]["silenced"], true);
+    let shown = pages.as_array().and_then(|all| all.iter().find(|one| one["name"] == "DiskFull"));
+    assert_eq!(shown.context("the page lacks it")?["silenced"], true);
     Ok(())
 }

@@ -8,6 +8,7 @@ use agent_model::Millis;
 use crate::alert::Alert;
 use crate::detection::DetectionRecord;
 use crate::group::GroupStatus;
+use crate::limits::SILENCES_LISTED_MAX;
 use crate::notification::NotificationRecord;
 use crate::routing::Routing;
 use crate::silence::Silence;
@@ -67,9 +68,10 @@ impl Alerting {
         .await
     }
 
-    /// Every silence that is kept, also those that ended.
-    pub async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
-        self.inner.store.silences().await
+    /// The silences that end after `since_ms`, also those that ended; the one that ends last first, and at most
+    /// [`crate::SILENCES_LISTED_MAX`].
+    pub async fn silences(&self, since_ms: Millis) -> Result<Vec<Silence>, AlertingError> {
+        self.inner.store.silences(since_ms, SILENCES_LISTED_MAX).await
     }
 
     /// One silence, also one that has ended.

@@ -4,7 +4,7 @@ use agent_model::Millis;
 
 use crate::group::flush_due;
 use crate::silence::{NewSilence, Silence, SilenceState};
-use crate::state::State;
+use crate::state::{Counted, State};
 use crate::{Alerting, AlertingError};
 
 impl Alerting {
@@ -14,7 +14,9 @@ impl Alerting {
         now_ms: Millis,
     ) -> Result<Silence, AlertingError> {
         self.change(now_ms, |state, in_flight| {
-            let silence = Silence::new(wish, state.silences.len(), now_ms)?;
+            let made = Silence::new(wish, state.silences.len(), now_ms);
+            state.batch.counted.silences_refused += u64::from(made.is_err());
+            let silence = made?;
             state.keep_silence(silence.clone());
             flush_due(state, in_flight, now_ms);
             Ok(silence)
@@ -30,7 +32,10 @@ impl Alerting {
         wish: NewSilence,
         now_ms: Millis,
     ) -> Result<Silence, AlertingError> {
-        wish.check(now_ms)?;
+        if let Err(refused) = wish.check(now_ms) {
+            self.inner.counters.add(Counted { silences_refused: 1, ..Counted::default() });
+            return Err(refused);
+        }
         if self.inner.store.silence(id).await?.is_none() {
             return Err(AlertingError::SilenceUnknown(id.to_owned()));
         }

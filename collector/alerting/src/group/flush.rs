@@ -68,9 +68,10 @@ fn waiting_of(
 /// When a silence begins or ends, every group is looked at again.
 fn note_silences(state: &mut State, now_ms: Millis) {
     let active = state.silences.values().filter(|s| s.state(now_ms) == SilenceState::Active);
-    let active: BTreeSet<String> = active.map(|silence| silence.id.clone()).collect();
-    if active != state.silences_active {
-        state.silences_active = active;
+    let active = active.map(|silence| &silence.id);
+    // Both are in the order of their ids; there may be thousands, and this is asked often.
+    if !active.clone().eq(&state.silences_active) {
+        state.silences_active = active.cloned().collect();
         state.mark_all_groups();
     }
 }

@@ -162,9 +162,20 @@ impl Store {
         row.as_ref().map(silence_from).transpose()
     }
 
-    /// Every silence that is kept, ended ones too, the one that ends last first.
-    pub(crate) async fn silences(&self) -> Result<Vec<Silence>, AlertingError> {
-        let rows = self.rows("SELECT * FROM silences ORDER BY ends_ms DESC, id").await?;
+    /// The silences that end after `since_ms`, ended ones too, the one that ends last first.
+    pub(crate) async fn silences(
+        &self,
+        since_ms: Millis,
+        limit: usize,
+    ) -> Result<Vec<Silence>, AlertingError> {
+        let rows = sqlx::query(
+            "SELECT * FROM silences WHERE ends_ms > $1 ORDER BY ends_ms DESC, id LIMIT $2",
+        )
+        .bind(since_ms)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading silences"))?;
         rows.iter().map(silence_from).collect()
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use agent_model::{Labels, Millis};
-use collector_alerting::{ALERTS_MAX, AlertFilter, AlertState, PostOutcome, PostedAlert, Routing};
+use collector_alerting::{
+    ALERTS_MAX, AlertFilter, AlertState, POSTED_BYTES_MAX, POSTED_LABELS_MAX, PostOutcome,
+    PostedAlert, Routing,
+};
 
 use crate::harness::{HOUR, MINUTE, SECOND, SIMPLE, START, World, labels, open, taken};
 
@@ -85,6 +88,54 @@ async fn the_valid_alerts_of_a_post_are_taken() {
     let alerts = world.alerting.alerts(&AlertFilter::default(), START).await.unwrap();
     assert_eq!(alerts.len(), 1);
     assert_eq!(alerts[0].alert.labels, labels("DiskFull", "a"));
+}
+
+#[tokio::test]
+async fn a_posted_alert_has_bounds_at_which_it_is_taken_and_beyond_which_it_is_counted() {
+    let world = World::new(SIMPLE).await;
+    let many = |count: usize| (0..count).map(|at| (format!("n{at}"), "x".to_owned()));
+    let labelled =
+        |count| PostedAlert { labels: Labels::new(many(count)), ..posted("", None, None) };
+    let noted =
+        |count| PostedAlert { annotations: many(count).collect(), ..posted("n", None, None) };
+    let bare = posted("b", None, None);
+    let used: usize = bare.labels.iter().map(|label| label.name.len() + label.value.len()).sum();
+    let room = POSTED_BYTES_MAX - used - bare.generator_url.len() - "text".len();
+    let long = |bytes| PostedAlert {
+        annotations: BTreeMap::from([("text".to_owned(), "x".repeat(bytes))]),
+        ..bare.clone()
+    };
+    let good = [labelled(POSTED_LABELS_MAX), noted(POSTED_LABELS_MAX), long(room)];
+    let outcome = world.post(&good, START).await;
+    assert_eq!((outcome.begun.len(), outcome.invalid.len()), (3, 0));
+    let bad = [labelled(POSTED_LABELS_MAX + 1), noted(POSTED_LABELS_MAX + 1), long(room + 1)];
+    let outcome = world.post(&bad, START).await;
+    let reasons = [
+        "an alert has 129 labels, and 128 are the most that is taken",
+        "an alert has 129 annotations, and 128 are the most that is taken",
+        "an alert has 16385 bytes of labels and annotations, and 16384 are the most that is taken; \
+         shorten its annotations",
+    ];
+    assert_eq!(outcome.invalid, reasons);
+    assert_eq!(world.alerting.stats(START).await.unwrap().posts_invalid, 3);
+}
+
+#[tokio::test]
+async fn a_post_says_what_it_began_and_ended_and_nothing_of_what_goes_on() {
+    let world = World::new(SIMPLE).await;
+    let post = async |posts: &[PostedAlert], now| {
+        let outcome = world.post(posts, now).await;
+        (outcome.begun, outcome.ended)
+    };
+    let name = || vec!["DiskFull".to_owned()];
+    let nameless = PostedAlert { labels: Labels::new([("job", "x")]), ..posted("", None, None) };
+    let begun = post(&[posted("a", None, None), nameless], START).await.0;
+    assert_eq!(begun, ["DiskFull", "{job=\"x\"}"]);
+    assert_eq!(post(&[posted("a", None, None)], START + MINUTE).await, (vec![], vec![]));
+    let end = [posted("a", Some(START), Some(START + MINUTE))];
+    assert_eq!(post(&end, START + 2 * MINUTE).await, (vec![], name()));
+    assert_eq!(post(&end, START + 3 * MINUTE).await, (vec![], vec![]));
+    assert_eq!(post(&[posted("a", None, None)], START + 4 * MINUTE).await, (name(), vec![]));
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ async fn a_silence_mutes_and_what_still_fires_is_told_when_it_ends() {
     assert_eq!(told, [at(3 * 3_600, "resolved[DiskFull a]")]);
     let again = world.alerting.expire_silence(&second.id, START + 4 * HOUR).await;
     assert!(matches!(again, Err(AlertingError::SilenceUnknown(_))));
-    assert_eq!(world.alerting.silences().await.unwrap().len(), 2);
+    assert_eq!(world.alerting.silences(0).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
