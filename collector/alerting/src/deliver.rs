@@ -161,11 +161,16 @@ impl Alerting {
 }
 
 async fn in_time(notifier: &dyn Notifier, row: &Waiting) -> Result<(), SendError> {
-    let limit = Duration::from_millis(ATTEMPT_MAX_MS);
+    let limit = attempt_limit(notifier);
     match tokio::time::timeout(limit, notifier.send(&row.notification)).await {
         Ok(sent) => sent,
         Err(_) => Err(SendError::TimedOut { seconds: limit.as_secs() }),
     }
+}
+
+/// Our own limit, or a longer one that `alerting.yml` asks for.
+fn attempt_limit(notifier: &dyn Notifier) -> Duration {
+    notifier.time_limit().max(Duration::from_millis(ATTEMPT_MAX_MS))
 }
 
 fn outcome_of(row: &Waiting, sent: Result<(), SendError>, at_ms: Millis) -> Outcome {
@@ -239,5 +244,36 @@ pub(crate) fn drop_undeliverable(state: &mut State, now_ms: Millis) {
         state.outbox.remove(&id);
         state.batch.undeliverable.insert(id, now_ms);
         state.batch.counted.undeliverable += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::notify::senders;
+    use crate::routing::Routing;
+
+    #[test]
+    fn a_webhook_has_the_time_that_its_file_gives_it() {
+        let limits = |timeout: &str| {
+            let text = format!(
+                "route: {{receiver: x}}\nreceivers: [{{name: x, webhook_configs: [{{url: 'http://a/'{timeout}}}]}}]"
+            );
+            let routing = Routing::parse(Path::new("a.yml"), &text)?;
+            let senders = senders(&routing, &"".into()).unwrap();
+            Ok::<_, agent_model::Problems>(
+                senders
+                    .values()
+                    .map(|one| attempt_limit(one.as_ref()).as_secs())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(limits("").unwrap(), [15]);
+        assert_eq!(limits(", timeout: 3s").unwrap(), [15]);
+        assert_eq!(limits(", timeout: 10m").unwrap(), [601]);
+        let refused = limits(", timeout: 601s").unwrap_err().to_string();
+        assert!(refused.contains("a webhook's `timeout` is at most 600 s"), "{refused}");
     }
 }

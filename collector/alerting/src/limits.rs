@@ -59,6 +59,9 @@ pub const CHANGES_BUFFERED_MAX: usize = 1_024;
 /// One attempt to send may take this long, whatever the receiver does.
 pub(crate) const ATTEMPT_MAX_MS: u64 = 15_000;
 
+/// The longest time that a file may give one attempt: it holds one of [`SENDS_PER_INTEGRATION_MAX`].
+pub(crate) const ATTEMPT_ASKED_MAX_S: u64 = 600;
+
 /// Memory of small things (last seen true, values) is written at least this often while it changes.
 pub(crate) const CHECKPOINT_MS: Millis = 60_000;
 

@@ -21,6 +21,11 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send
 /// Brings one notification to one receiver. `Ok` means that the receiver took it.
 pub trait Notifier: Send + Sync {
     fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a>;
+
+    /// How long an attempt may take, where whoever set up the receiver says more than our own limit.
+    fn time_limit(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Receiver and integration to what sends for it.

@@ -3,16 +3,16 @@
 //! Promises: what other programs posted, silences and what was told survive a restart; a configuration that is wrong
 //! leaves the one that runs. There is no cluster: peers are refused instead of being left without their alerts.
 
+mod flags;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use agent_model::Problems;
-use agent_yaml::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use clap::Args;
 use collector_alerting::{Alerting, AlertingConfig, AlertingError, Routing};
 use prometheus::IntCounterVec;
 use tokio::net::TcpListener;
@@ -23,99 +23,13 @@ use super::{Figures, Manager};
 use crate::clock;
 use crate::serve::Listener;
 
+pub use flags::Flags;
+
 /// Connections at once: senders of alerts keep one each.
 const CONNECTIONS_MAX: usize = 1_000;
 
 /// How often the room for writes on a full disk is seen to.
 const RESERVE_INTERVAL: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// Alertmanager's flags. Those that have no meaning here are taken and do nothing.
-#[derive(Args, Debug)]
-pub struct Flags {
-    /// The routing of alerts, in Alertmanager's format.
-    #[arg(long = "config.file", default_value = "alertmanager.yml")]
-    config_file: PathBuf,
-    /// Where alerts, silences and notifications are kept.
-    #[arg(long = "storage.path", default_value = "data/")]
-    storage_path: PathBuf,
-    /// How long silences are shown after their end.
-    #[arg(long = "data.retention", default_value = "120h", value_parser = duration)]
-    data_retention: Duration,
-    /// Address to listen on; may be given more than once. Without a host it is every address of this machine.
-    #[arg(long = "web.listen-address", default_value = ":9093")]
-    web_listen_address: Vec<String>,
-    /// Where people reach this server, for links in notifications.
-    #[arg(long = "web.external-url", default_value = "")]
-    web_external_url: String,
-    /// What every path begins with; by default the path of the external URL.
-    #[arg(long = "web.route-prefix")]
-    web_route_prefix: Option<String>,
-    /// Least grave log lines that are written.
-    #[arg(long = "log.level", default_value = "info", value_parser = ["debug", "info", "warn", "error"])]
-    log_level: String,
-    #[command(flatten)]
-    cluster: Cluster,
-    #[command(flatten)]
-    without_meaning: WithoutMeaning,
-}
-
-/// A cluster's flags: peers are refused.
-#[derive(Args, Debug)]
-struct Cluster {
-    /// Taken; nothing listens there, because there is no cluster.
-    #[arg(long = "cluster.listen-address", default_value = "", hide = true)]
-    listen_address: String,
-    /// Refused: there is no cluster.
-    #[arg(long = "cluster.peer", hide = true)]
-    peer: Vec<String>,
-}
-
-/// Flags of Alertmanager that change nothing here.
-#[derive(Args, Debug)]
-struct WithoutMeaning {
-    #[arg(long = "log.format", hide = true)]
-    log_format: Option<String>,
-    #[arg(long = "alerts.gc-interval", hide = true)]
-    alerts_gc_interval: Option<String>,
-    #[arg(long = "data.maintenance-interval", hide = true)]
-    data_maintenance_interval: Option<String>,
-    #[arg(long = "web.get-concurrency", hide = true)]
-    web_get_concurrency: Option<String>,
-    #[arg(long = "web.timeout", hide = true)]
-    web_timeout: Option<String>,
-    #[arg(long = "enable-feature", hide = true)]
-    enable_feature: Option<String>,
-    #[arg(long = "cluster.advertise-address", hide = true)]
-    advertise_address: Option<String>,
-    #[arg(long = "cluster.peer-timeout", hide = true)]
-    peer_timeout: Option<String>,
-    #[arg(long = "cluster.peer-name", hide = true)]
-    peer_name: Option<String>,
-    #[arg(long = "cluster.peers-resolve-timeout", hide = true)]
-    peers_resolve_timeout: Option<String>,
-    #[arg(long = "cluster.gossip-interval", hide = true)]
-    gossip_interval: Option<String>,
-    #[arg(long = "cluster.pushpull-interval", hide = true)]
-    pushpull_interval: Option<String>,
-    #[arg(long = "cluster.tcp-timeout", hide = true)]
-    tcp_timeout: Option<String>,
-    #[arg(long = "cluster.probe-timeout", hide = true)]
-    probe_timeout: Option<String>,
-    #[arg(long = "cluster.probe-interval", hide = true)]
-    probe_interval: Option<String>,
-    #[arg(long = "cluster.settle-timeout", hide = true)]
-    settle_timeout: Option<String>,
-    #[arg(long = "cluster.reconnect-interval", hide = true)]
-    reconnect_interval: Option<String>,
-    #[arg(long = "cluster.reconnect-timeout", hide = true)]
-    reconnect_timeout: Option<String>,
-    #[arg(long = "cluster.label", hide = true)]
-    label: Option<String>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    Duration::parse(text)
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum StandaloneError {
@@ -156,69 +70,10 @@ impl StandaloneError {
 #[derive(Clone)]
 pub(super) struct Reload(Arc<Mutex<(PathBuf, Alerting, Figures)>>);
 
-impl Flags {
-    /// What is logged, for whoever starts the log: more than `info` of our own parts only, because the database's
-    /// statements would bury it.
-    pub fn log_filter(&self) -> &str {
-        match self.log_level.as_str() {
-            "debug" => "info,collector=debug,collector_alerting=debug",
-            level => level,
-        }
-    }
-
-    /// What cannot be meant as it was given.
-    fn check(&self) -> Result<(), StandaloneError> {
-        if self.cluster.peer.is_empty() {
-            return Ok(());
-        }
-        Err(StandaloneError::Flags(
-            "--cluster.peer: there is no cluster here, so its peers would not hear of each other's \
-             silences and notifications; leave the flag out and let senders know one server"
-                .to_owned(),
-        ))
-    }
-
-    fn addresses(&self) -> Result<Vec<SocketAddr>, StandaloneError> {
-        self.web_listen_address.iter().map(|text| address(text)).collect()
-    }
-
-    fn external_url(&self, addresses: &[SocketAddr]) -> String {
-        if !self.web_external_url.is_empty() {
-            return self.web_external_url.trim_end_matches('/').to_owned();
-        }
-        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        let port = addresses.first().map_or(9093, SocketAddr::port);
-        format!("http://{}:{port}", host.unwrap_or_else(|| "localhost".to_owned()))
-    }
-
-    /// Without slashes around; empty for none.
-    fn prefix(&self) -> String {
-        let of_url = || {
-            let url = reqwest::Url::parse(&self.web_external_url).ok();
-            url.map(|url| url.path().to_owned()).unwrap_or_default()
-        };
-        let prefix = self.web_route_prefix.clone().unwrap_or_else(of_url);
-        prefix.trim_matches('/').to_owned()
-    }
-}
-
-/// `host:port`, or `:port` for every address.
-fn address(text: &str) -> Result<SocketAddr, StandaloneError> {
-    let wrong =
-        || StandaloneError::Flags(format!("--web.listen-address: {text:?} is not host:port"));
-    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-    let port: u16 = port.parse().map_err(|_| wrong())?;
-    let ip = match host.trim_matches(['[', ']']) {
-        "" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        "localhost" => IpAddr::from([127, 0, 0, 1]),
-        host => host.parse().map_err(|_| wrong())?,
-    };
-    Ok(SocketAddr::new(ip, port))
-}
-
 /// Runs until SIGTERM or Ctrl-C (`stop`).
 pub async fn run(flags: Flags, stop: watch::Receiver<bool>) -> Result<(), StandaloneError> {
     flags.check()?;
+    flags.say_what_has_no_meaning();
     let addresses = flags.addresses()?;
     let routing = Routing::open(&flags.config_file).map_err(StandaloneError::Config)?;
     std::fs::create_dir_all(&flags.storage_path)
@@ -267,8 +122,8 @@ async fn listen(
     refused: IntCounterVec,
 ) -> Result<Listener, StandaloneError> {
     let mut bound = TcpListener::bind(address).await;
-    if bound.is_err() && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        // A machine without IPv6.
+    let any = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    if any && bound.as_ref().is_err_and(lacks_ipv6) {
         bound = TcpListener::bind((IpAddr::from([0, 0, 0, 0]), address.port())).await;
     }
     let socket = bound.map_err(|source| StandaloneError::Listen { address, source })?;
@@ -285,6 +140,12 @@ async fn listen(
         refused,
         name: "alertmanager",
     })
+}
+
+/// Whether the machine has no IPv6; a port that is taken must not be tried by another way.
+fn lacks_ipv6(error: &std::io::Error) -> bool {
+    let code = error.raw_os_error().map(nix::errno::Errno::from_raw);
+    matches!(code, Some(nix::errno::Errno::EAFNOSUPPORT | nix::errno::Errno::EADDRNOTAVAIL))
 }
 
 async fn keep_reserve(alerting: Alerting) {
@@ -335,5 +196,19 @@ pub(super) async fn reload(
             let text = format!("failed to reload config: {reason}\n");
             (StatusCode::INTERNAL_SERVER_ERROR, text)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_machine_without_ipv6_listens_by_the_older_protocol_alone() {
+        let error = std::io::Error::from_raw_os_error;
+        assert!(lacks_ipv6(&error(nix::libc::EAFNOSUPPORT)));
+        assert!(lacks_ipv6(&error(nix::libc::EADDRNOTAVAIL)));
+        assert!(!lacks_ipv6(&error(nix::libc::EADDRINUSE)));
+        assert!(!lacks_ipv6(&error(nix::libc::EACCES)));
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::ensure;
+use serde_json::Value;
 use tests::alertmanager::{Alertmanager, Maker};
 
 const CONFIGURATION: &str = "
@@ -44,6 +45,7 @@ const COMMANDS: &[&[&str]] = &[
     &["silence", "query", "alertname=Disk", "-o", "extended"],
     &["silence", "query", "--created-by=lan", "-q"],
     &["silence", "query", "--within=3h"],
+    &["silence", "query", "-o", "json"],
     &["alert", "query", "--silenced"],
     &["alert", "query", "--active"],
     &["cluster", "show"],
@@ -68,6 +70,10 @@ async fn every_command_says_the_same() -> anyhow::Result<()> {
 /// Exit code and both outputs, without what differs by nature: ids, times, the server's address.
 fn said(server: &Alertmanager, command: &[&str]) -> anyhow::Result<String> {
     let (code, output, complaints) = server.amtool(command)?;
+    if let Ok(mut values) = serde_json::from_str::<Value>(&output) {
+        without_times(&mut values);
+        return Ok(format!("{code} {values} {complaints}"));
+    }
     let plain: Vec<String> = format!("{output}{complaints}")
         .replace(&server.address, "ADDRESS")
         // Later versions say it the other way round.
@@ -79,6 +85,23 @@ fn said(server: &Alertmanager, command: &[&str]) -> anyhow::Result<String> {
     Ok(format!("{code} {}", plain.join(" ")))
 }
 
+/// JSON is compared value by value but for times and ids.
+fn without_times(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        Value::Object(fields) => {
+            // Later versions say it, Debian's does not yet; there are no time intervals here.
+            if fields.get("mutedBy").is_some_and(|muted| *muted == serde_json::json!([])) {
+                fields.remove("mutedBy");
+            }
+            fields.values_mut().for_each(without_times);
+        }
+        Value::String(text) if is_id(text) => "ID".clone_into(text),
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => "TIME".clone_into(text),
+        _ => {}
+    }
+}
+
 fn is_id(word: &str) -> bool {
     word.len() == 36 && word.bytes().filter(|byte| *byte == b'-').count() == 4
 }
@@ -86,7 +109,7 @@ fn is_id(word: &str) -> bool {
 fn is_time(word: &str) -> bool {
     let date = word.len() == 10 && word.starts_with("20") && word.contains('-');
     let clock = word.len() == 8 && word.matches(':').count() == 2;
-    date || clock || word.contains("updatedAt")
+    date || clock
 }
 
 #[tokio::test(flavor = "multi_thread")]

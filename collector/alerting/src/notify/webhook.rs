@@ -78,6 +78,11 @@ impl Notifier for Webhook {
     fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
         Box::pin(self.post(notification))
     }
+
+    fn time_limit(&self) -> Duration {
+        // The client ends at the stated time with an error of its own.
+        self.channel.timeout.unwrap_or_default().saturating_add(Duration::from_secs(1))
+    }
 }
 
 async fn refusal(mut answer: Response) -> SendError {

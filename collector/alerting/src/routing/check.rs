@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agent_model::{MatchOp, Matcher, Millis, Problem, Problems};
 use agent_yaml::{At, Document, Duration, Place, Text};
 
-use super::{GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, Timing};
+use super::{GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretText, Timing};
 use super::{matcher_text, raw};
 
 mod http;
@@ -97,6 +97,27 @@ struct Inherited {
 impl Check<'_> {
     fn problem(&mut self, place: &Place, message: impl Into<String>) {
         self.problems.push(self.document.problem(place, message));
+    }
+
+    /// A secret in place, or the file that has it; `name` is the key of the first.
+    fn secret(
+        &mut self,
+        place: &Place,
+        name: &str,
+        value: &Option<String>,
+        file: &Option<String>,
+    ) -> Option<SecretText> {
+        if value.is_some() && file.is_some() {
+            self.problem(place, format!("give one of `{name}` and `{name}_file`, not both"));
+        }
+        let value = value.clone().map(SecretText::Value);
+        value.or_else(|| file.as_ref().map(|file| self.file(file)))
+    }
+
+    /// A file that the configuration names: beside it, unless it says more, as with Alertmanager.
+    fn file(&self, name: &str) -> SecretText {
+        let directory = self.document.file().parent();
+        SecretText::File(directory.map_or_else(|| name.into(), |directory| directory.join(name)))
     }
 
     fn receivers(&mut self, file: &raw::File) -> Vec<Receiver> {

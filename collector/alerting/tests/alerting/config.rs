@@ -77,6 +77,9 @@ const BAD_FILES: &[&str] = &[
     "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'ftp://a'}]}]",
     "route: {receiver: x}\nreceivers: [{name: x, email_configs: [{to: a@b.vn}]}]",
     "route: {receiver: x}\nreceivers: [{}]",
+    "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', http_config: {authorization: {credentials: c, credentials_file: /c}}}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', http_config: {basic_auth: {username: u, password: p, password_file: /p}}}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', http_config: {bearer_token: t, bearer_token_file: /t}}]}]",
     "route: [x]\nreceivers: [{name: x}]",
 ];
 
@@ -119,6 +122,55 @@ fn channels_that_are_not_built_are_refused_by_name() {
         a.yml:4: `slack_configs` are not supported yet; receiver "x" can have webhook_configs and email_configs
         a.yml:7: templates are not supported yet: leave `html` and `text` out for the built-in text"#]]
     .assert_eq(&problems);
+}
+
+#[test]
+fn a_secret_is_given_once_and_where_else_is_said() {
+    let text = "route: {receiver: x}\nreceivers:\n  - name: x\n    webhook_configs:\n      - url: http://a/\n        \
+                http_config:\n          tls_config: {ca: c, ca_file: /c, cert: c, key: k, key_file: /k}\n          \
+                basic_auth: {username: u, username_file: /u}\n    \
+                email_configs:\n      - {to: a@b.vn, from: a@b.vn, smarthost: 'm:1', auth_username: u, auth_password: p, auth_password_file: /p}\n";
+    let problems = Routing::parse(Path::new("a.yml"), text).unwrap_err().to_string();
+    expect_test::expect![[r#"
+        a.yml:6: give one of `username` and `username_file`, not both
+        a.yml:7: give one of `key` and `key_file`, not both
+        a.yml:7: give one of `ca` and `ca_file`, not both
+        a.yml:10: give one of `auth_password` and `auth_password_file`, not both"#]]
+    .assert_eq(&problems);
+}
+
+#[tokio::test]
+async fn files_of_secrets_lie_beside_the_configuration() {
+    let receiver = crate::harness::Receiver::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |name: &str| directory.path().join(name);
+    let text = "
+global: {http_config: {tls_config: {ca_file: secrets/ca.pem}}}
+route: {receiver: x, group_wait: 0s}
+receivers:
+  - name: x
+    webhook_configs:
+      - url_file: secrets/address
+        http_config:
+          authorization: {credentials_file: secrets/token}
+          http_headers: {X-Door: {files: [secrets/door]}}
+";
+    std::fs::write(beside("alerting.yml"), text).unwrap();
+    std::fs::create_dir(beside("secrets")).unwrap();
+    for (name, content) in [("address", receiver.address.as_str()), ("token", "t"), ("door", "d")] {
+        std::fs::write(beside("secrets").join(name), content).unwrap();
+    }
+    std::fs::write(beside("secrets/ca.pem"), "").unwrap();
+    let routing = Routing::open(&beside("alerting.yml")).unwrap();
+    let settings = collector_alerting::AlertingConfig {
+        database: beside("alerting.db"),
+        external_url: String::new(),
+    };
+    let alerting = collector_alerting::Alerting::open(settings, routing, START).await.unwrap();
+    let found = vec![crate::harness::detection(1, "a", START)];
+    alerting.commit_detections(1, b"", found, START).await.unwrap();
+    alerting.deliver_due(START).await.unwrap();
+    assert_eq!(receiver.take()[0].authorization, "Bearer t");
 }
 
 #[tokio::test]

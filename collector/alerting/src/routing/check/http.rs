@@ -35,7 +35,8 @@ pub(super) fn ready(check: &mut Check<'_>, raw: Option<&At<raw::Http>>) -> HttpO
 fn authorization(check: &mut Check<'_>, raw: &raw::Http, place: &Place) -> Option<Authorization> {
     let mut ways = Vec::new();
     if let Some(given) = &raw.authorization {
-        let credentials = one_of(&given.credentials, &given.credentials_file);
+        let files = (&given.credentials, &given.credentials_file);
+        let credentials = check.secret(place, "credentials", files.0, files.1);
         if given.scheme.trim().eq_ignore_ascii_case("basic") {
             check.problem(place, "`authorization` cannot be of type Basic; use `basic_auth`");
         }
@@ -43,14 +44,15 @@ fn authorization(check: &mut Check<'_>, raw: &raw::Http, place: &Place) -> Optio
         ways.push(credentials.map(|credentials| Authorization::Header { scheme, credentials }));
     }
     if let Some(given) = &raw.basic_auth {
-        let username = one_of(&given.username, &given.username_file);
-        let password = one_of(&given.password, &given.password_file);
+        let username = check.secret(place, "username", &given.username, &given.username_file);
+        let password = check.secret(place, "password", &given.password, &given.password_file);
         ways.push(Some(Authorization::Basic {
             username: username.unwrap_or_else(|| SecretText::Value(String::new())),
             password: password.unwrap_or_else(|| SecretText::Value(String::new())),
         }));
     }
-    if let Some(credentials) = one_of(&raw.bearer_token, &raw.bearer_token_file) {
+    let token = check.secret(place, "bearer_token", &raw.bearer_token, &raw.bearer_token_file);
+    if let Some(credentials) = token {
         ways.push(Some(Authorization::Header { scheme: "Bearer".to_owned(), credentials }));
     }
     if ways.len() > 1 {
@@ -63,12 +65,6 @@ fn authorization(check: &mut Check<'_>, raw: &raw::Http, place: &Place) -> Optio
     ways.into_iter().flatten().next()
 }
 
-/// A secret in place, or the file that has it. In place wins, as it is looked at first.
-pub(super) fn one_of(value: &Option<String>, file: &Option<String>) -> Option<SecretText> {
-    let value = value.clone().map(SecretText::Value);
-    value.or_else(|| file.as_ref().map(|file| SecretText::File(file.into())))
-}
-
 fn headers(check: &mut Check<'_>, raw: &raw::Http) -> Vec<(String, SecretText)> {
     let mut headers = Vec::new();
     for (name, At { value: header, place }) in raw.http_headers.iter() {
@@ -77,7 +73,7 @@ fn headers(check: &mut Check<'_>, raw: &raw::Http) -> Vec<(String, SecretText)> 
         }
         let values = header.values.iter().chain(&header.secrets);
         let values = values.map(|value| SecretText::Value(value.clone()));
-        let files = header.files.iter().map(|file| SecretText::File(file.into()));
+        let files = header.files.iter().map(|file| check.file(file));
         headers.extend(values.chain(files).map(|value| (name.clone(), value)));
     }
     headers
@@ -97,13 +93,13 @@ pub(super) fn tls(check: &mut Check<'_>, raw: Option<&At<raw::Tls>>) -> TlsOptio
             );
         }
     }
-    let certificate = one_of(&raw.cert, &raw.cert_file);
-    let key = one_of(&raw.key, &raw.key_file);
+    let certificate = check.secret(place, "cert", &raw.cert, &raw.cert_file);
+    let key = check.secret(place, "key", &raw.key, &raw.key_file);
     if certificate.is_some() != key.is_some() {
         check.problem(place, "a client's certificate and its key go together");
     }
     TlsOptions {
-        authorities: one_of(&raw.ca, &raw.ca_file),
+        authorities: check.secret(place, "ca", &raw.ca, &raw.ca_file),
         identity: certificate.zip(key),
         skip_verify: raw.insecure_skip_verify,
     }

@@ -8,6 +8,7 @@ use lettre::message::Mailbox;
 use super::super::raw;
 use super::super::{Channel, EmailChannel, Integration, Receiver, SecretText, WebhookChannel};
 use super::{Check, http};
+use crate::limits::ATTEMPT_ASKED_MAX_S;
 
 pub(super) fn ready(
     check: &mut Check<'_>,
@@ -51,12 +52,16 @@ fn webhook(check: &mut Check<'_>, config: &At<raw::Webhook>) -> WebhookChannel {
             }
             SecretText::Value(url.value.clone())
         }
-        (None, Some(file)) => SecretText::File(file.into()),
+        (None, Some(file)) => check.file(file),
         _ => {
             check.problem(&config.place, "a webhook needs one of `url` and `url_file`");
             SecretText::Value(String::new())
         }
     };
+    if raw.timeout.is_some_and(|timeout| timeout.0.as_secs() > ATTEMPT_ASKED_MAX_S) {
+        let message = format!("a webhook's `timeout` is at most {ATTEMPT_ASKED_MAX_S} s");
+        check.problem(&config.place, message);
+    }
     WebhookChannel {
         url,
         alerts_max: usize::try_from(raw.max_alerts).unwrap_or(usize::MAX),
@@ -101,9 +106,10 @@ fn email(
     let of_global =
         |pick: fn(&raw::Global) -> &Option<String>| global.and_then(|g| pick(g).clone());
     let username = raw.auth_username.clone().or_else(|| of_global(|g| &g.smtp_auth_username));
-    let password = http::one_of(&raw.auth_password, &raw.auth_password_file).or_else(|| {
-        let global = global?;
-        http::one_of(&global.smtp_auth_password, &global.smtp_auth_password_file)
+    let own = (&raw.auth_password, &raw.auth_password_file);
+    let password = check.secret(&config.place, "auth_password", own.0, own.1).or_else(|| {
+        let (value, file) = (&global?.smtp_auth_password, &global?.smtp_auth_password_file);
+        check.secret(&config.place, "smtp_auth_password", value, file)
     });
     if username.is_some() != password.is_some() {
         let text = "`auth_username` and `auth_password` or `auth_password_file` go together";
