@@ -106,6 +106,7 @@ impl Deriver {
         let health = self.health.borrow().clone();
         self.metrics.note_alerting(&self.stores.alerting.stats(now_ms).await?);
         self.metrics.note_failures(&self.stores.alerting.failed_by_receiver(now_ms).await?);
+        self.metrics.note_channels(&self.stores.alerting.channels(now_ms).await?, now_ms);
         let province = Arc::clone(&self.province.borrow());
         let services = self.services(&province, &hosts, now_ms).await?;
         let sources = Sources {

@@ -9,6 +9,7 @@ mod alerts;
 mod api_tokens;
 mod audit;
 mod backups;
+mod channels;
 mod drills;
 mod error;
 mod events;
@@ -120,6 +121,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(hosts::routes())
         .merge(alerts::routes())
         .merge(handling::routes())
+        .merge(channels::routes())
         .merge(alertmanager::routes(&api))
         .merge(audit::routes())
         .merge(users::routes())

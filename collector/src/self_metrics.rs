@@ -1,6 +1,7 @@
 //! The collector's own metrics: what it took, refused, stored and sent, served at `/metrics`.
 //! A counter lives in the part that counts; this file only makes and registers them, each name once.
 
+use crate::channel_figures::ChannelFigures;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::registering::Make;
@@ -50,6 +51,7 @@ struct PartFigures {
     journal: IntGaugeVec,
     metric_store: IntGaugeVec,
     notifications_failed: IntCounterVec,
+    channels: ChannelFigures,
 }
 
 /// What came in.
@@ -167,6 +169,7 @@ impl PartFigures {
                 "audit_broken_entry",
                 "Number of the first entry at which the audit log does not hold, 0 while it holds.",
             )?,
+            channels: ChannelFigures::new(make)?,
             notifications_failed: make.counters(
                 "notifications_failed_total",
                 "Attempts to notify a receiver that failed; each is tried again.",
@@ -270,6 +273,11 @@ impl SelfMetrics {
         }
     }
 
+    /// Takes over what alerting knows of each channel.
+    pub fn note_channels(&self, channels: &[collector_alerting::ChannelStatus], now_ms: i64) {
+        self.parts.channels.note(channels, now_ms);
+    }
+
     /// The number of the first entry at which the audit log does not hold; none while it holds.
     pub fn note_audit(&self, broken: Option<u64>) {
         self.parts.audit_broken.set(broken.map_or(0, |at| i64::try_from(at).unwrap_or(i64::MAX)));
@@ -346,6 +354,8 @@ pub(crate) fn alerting_figures(
         ("notifications_retried", stats.retried),
         ("notifications_superseded", stats.superseded),
         ("notifications_undeliverable", stats.undeliverable),
+        ("notifications_given_up", stats.dead),
+        ("notifications_limited", stats.limited),
         ("alerts_refused", stats.alerts_refused),
         ("findings_disputed", stats.findings_disputed),
         ("posts_invalid", stats.posts_invalid),

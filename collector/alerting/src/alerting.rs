@@ -10,7 +10,7 @@ mod silencing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as Locked, PoisonError};
+use std::sync::{Arc, Mutex as Locked, MutexGuard, PoisonError};
 
 use agent_model::Millis;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, broadcast};
@@ -18,6 +18,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard, broadcast};
 use crate::alert::Change;
 use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
+use crate::limiter::Limiter;
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
 use crate::notify::{Senders, senders};
 use crate::observe::{OpenAlert, RuleObservation, observe, retain_rules};
@@ -49,14 +50,17 @@ pub(crate) struct Inner {
     memory: Arc<Mutex<Memory>>,
     /// Notifications that are on their way just now.
     in_flight: Locked<BTreeSet<String>>,
+    limiter: Locked<Limiter>,
     changes: broadcast::Sender<Change>,
     pub(crate) wake: Notify,
     pub(crate) counters: Counters,
     /// How often something changed that a list of alerts shows.
     revision: AtomicU64,
+    /// When this process opened it: what was due before was not its to do.
+    pub(crate) opened_ms: Millis,
 }
 
-struct Memory {
+pub(crate) struct Memory {
     /// `None` while it is being changed, and after a change that failed.
     state: Option<State>,
     routing: Routing,
@@ -81,10 +85,12 @@ impl Alerting {
                 external_url,
                 memory: Arc::new(Mutex::new(memory)),
                 in_flight: Locked::default(),
+                limiter: Locked::default(),
                 changes,
                 wake: Notify::new(),
                 counters: Counters::default(),
                 revision: AtomicU64::new(0),
+                opened_ms: now_ms,
             }),
         };
         let settle = |state: &mut State, _: &BTreeSet<String>| {
@@ -197,7 +203,7 @@ impl Alerting {
     /// Does what is due at `now_ms`: ends holds and silences, tells groups. Returns when there is something to do
     /// next. Sends nothing itself: see [`Alerting::run`] and [`Alerting::deliver_due`].
     pub async fn tick(&self, now_ms: Millis) -> Result<Option<Millis>, AlertingError> {
-        self.change(now_ms, |state, in_flight| {
+        let next = self.change(now_ms, |state, in_flight| {
             detection::end_holds(state, now_ms);
             handling::end_acknowledgements(state, now_ms);
             flush_due(state, in_flight, now_ms);
@@ -208,8 +214,10 @@ impl Alerting {
                 state.batch.prune_at = Some(now_ms);
             }
             deliver::next_due(state, now_ms)
-        })
-        .await
+        });
+        let next = next.await?;
+        let room = self.limiter().next_room_ms().filter(|at_ms| *at_ms > now_ms);
+        Ok(next.into_iter().chain(room).min())
     }
 
     /// Takes a new routing, whole or (when a receiver cannot be set up) not at all.
@@ -244,11 +252,11 @@ impl Alerting {
         self.change_locked(self.lock().await, None, now_ms, change).await
     }
 
-    async fn lock(&self) -> OwnedMutexGuard<Memory> {
+    pub(crate) async fn lock(&self) -> OwnedMutexGuard<Memory> {
         Arc::clone(&self.inner.memory).lock_owned().await
     }
 
-    async fn change_locked<T>(
+    pub(crate) async fn change_locked<T>(
         &self,
         mut memory: OwnedMutexGuard<Memory>,
         senders: Option<Senders>,
@@ -322,6 +330,10 @@ impl Alerting {
 
     pub(crate) async fn senders(&self) -> Senders {
         self.inner.memory.lock().await.senders.clone()
+    }
+
+    pub(crate) fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.inner.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn in_flight(&self) -> BTreeSet<String> {

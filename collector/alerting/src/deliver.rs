@@ -8,10 +8,13 @@ use agent_model::Millis;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::channel::ChannelKey;
+use crate::channel_test::{due_tests, next_test, test_id};
 use crate::group::Group;
 use crate::limits::{ATTEMPT_MAX_MS, CHECKPOINT_MS, OUTBOX_FULL_RETRY_MS, OUTBOX_MAX};
+use crate::notification::Notification;
 use crate::notify::{Notifier, SendError};
-use crate::outbox::{Waiting, back_off_ms, next_attempt, sendable};
+use crate::outbox::{Waiting, asked_ms, back_off_ms, next_attempt, sendable};
 use crate::silence::Silence;
 use crate::state::{Outcome, State};
 use crate::{Alerting, AlertingError, detection, handling};
@@ -24,15 +27,21 @@ const MINUTE_MS: Millis = 60_000;
 /// The wait after the database failed.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 
-/// A row on its way: leaves the list of those when dropped, however the attempt ends.
+/// What is on its way: leaves the list of such when dropped, however the attempt ends.
 struct InFlight {
     alerting: Alerting,
-    row: Waiting,
+    id: String,
+    job: Job,
+}
+
+enum Job {
+    Notification(Waiting),
+    Test(ChannelKey),
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.alerting.set_in_flight(&self.row.id, false);
+        self.alerting.set_in_flight(&self.id, false);
         self.alerting.inner.wake.notify_one();
     }
 }
@@ -116,53 +125,104 @@ impl Alerting {
 
     async fn claim(&self, now_ms: Millis) -> Result<Vec<InFlight>, AlertingError> {
         self.look(now_ms, |state| {
-            let rows = sendable(&state.outbox, &self.in_flight(), now_ms).into_iter();
-            rows.map(|row| {
-                self.set_in_flight(&row.id, true);
-                InFlight { alerting: self.clone(), row }
-            })
-            .collect()
+            let mut limiter = self.limiter();
+            let waits = |id: &str| state.outbox.contains_key(id) || id.starts_with("test/");
+            let limits = &state.routing.delivery.rate_limits;
+            let mut limits = limiter.begin(limits, waits, now_ms);
+            let in_flight = self.in_flight();
+            let rows = sendable(&state.outbox, &in_flight, &state.channels, &mut limits, now_ms);
+            let since_ms = self.inner.opened_ms;
+            let tests = due_tests(state, &in_flight, &mut limits, since_ms, now_ms);
+            let rows = rows.into_iter().map(|row| (row.id.clone(), Job::Notification(row)));
+            let tests = tests.into_iter().map(|key| (test_id(&key), Job::Test(key)));
+            let begun = rows.chain(tests).map(|(id, job)| {
+                self.set_in_flight(&id, true);
+                InFlight { alerting: self.clone(), id, job }
+            });
+            begun.collect()
         })
         .await
     }
 
     async fn attempt(self, sending: InFlight, clock: impl Fn() -> Millis) {
-        let row = &sending.row;
+        match &sending.job {
+            Job::Notification(row) => self.notify(row, clock).await,
+            Job::Test(key) => {
+                let by = "kiểm tra hằng ngày / the daily test".to_owned();
+                if let Err(failed) = self.test_channel(key.clone(), by, clock()).await {
+                    log_failure(&failed, "what came of a daily test is not recorded");
+                }
+            }
+        }
+    }
+
+    async fn notify(&self, row: &Waiting, clock: impl Fn() -> Millis) {
         let senders = self.senders().await;
         let key = (Arc::clone(&row.notification.receiver), Arc::clone(&row.integration));
         let sent = match senders.get(&key) {
-            Some(notifier) => in_time(notifier.as_ref(), row).await,
+            Some(notifier) => in_time(notifier.as_ref(), &row.notification).await,
             None => Err(SendError::Setup("the receiver was just taken out".to_owned())),
         };
-        let outcome = outcome_of(row, sent, clock());
+        let mut outcome = outcome_of(row, sent, clock());
         // Until the outcome is on disk the row stays in flight: a success must not be sent again because the disk
         // was full for a while.
-        while let Err(failed) = self.record(&outcome).await {
-            log_failure(&failed, "the outcome of a notification is not recorded yet");
-            tokio::time::sleep(DATABASE_RETRY).await;
+        loop {
+            match self.record(&outcome, &key).await {
+                Ok(dead) => break outcome.dead = dead,
+                Err(failed) => {
+                    log_failure(&failed, "the outcome of a notification is not recorded yet");
+                    tokio::time::sleep(DATABASE_RETRY).await;
+                }
+            }
+        }
+        if let Some(why) = outcome.failure.as_deref().filter(|_| outcome.dead) {
+            let (receiver, integration) = (row.notification.receiver.as_ref(), &*row.integration);
+            error!(
+                receiver,
+                integration,
+                id = row.id,
+                why,
+                "a notification is given up; mend the channel, then send it again: haidang notification list --dead"
+            );
         }
         let (number, delivered) = (outcome.number, outcome.failure.is_none());
         let counters = &self.inner.counters;
         counters.attempted(&row.notification.receiver, &row.integration, number, delivered);
     }
 
-    async fn record(&self, outcome: &Outcome) -> Result<(), AlertingError> {
+    /// Returns whether the notification is given up.
+    async fn record(&self, outcome: &Outcome, key: &ChannelKey) -> Result<bool, AlertingError> {
         self.change(outcome.at_ms, |state, _| {
-            if outcome.failure.is_none() {
+            let give_up_after_ms = state.routing.delivery.give_up_after_ms;
+            let dead = outcome.failure.is_some() && outcome.tried_ms >= give_up_after_ms;
+            if outcome.failure.is_none() || dead {
                 state.outbox.remove(&outcome.id);
             } else if let Some(row) = state.outbox.get_mut(&outcome.id) {
                 row.attempts = outcome.number;
                 row.next_attempt_ms = outcome.next_attempt_ms;
+                row.tried_ms = outcome.tried_ms;
+                row.tried_at_ms = Some(outcome.at_ms);
             }
-            state.batch.outcomes.push(outcome.clone());
+            let channel = state.channels.entry(key.clone()).or_default();
+            match &outcome.failure {
+                None => channel.succeeded(outcome.at_ms),
+                Some(why) => channel.failed(outcome.at_ms, why, outcome.asked_ms),
+            }
+            state.batch.channels.insert(key.clone());
+            state.batch.counted.dead += u64::from(dead);
+            state.batch.outcomes.push(Outcome { dead, ..outcome.clone() });
+            dead
         })
         .await
     }
 }
 
-async fn in_time(notifier: &dyn Notifier, row: &Waiting) -> Result<(), SendError> {
+pub(crate) async fn in_time(
+    notifier: &dyn Notifier,
+    notification: &Notification,
+) -> Result<(), SendError> {
     let limit = attempt_limit(notifier);
-    match tokio::time::timeout(limit, notifier.send(&row.notification)).await {
+    match tokio::time::timeout(limit, notifier.send(notification)).await {
         Ok(sent) => sent,
         Err(_) => Err(SendError::TimedOut { seconds: limit.as_secs() }),
     }
@@ -177,7 +237,7 @@ fn outcome_of(row: &Waiting, sent: Result<(), SendError>, at_ms: Millis) -> Outc
     let number = row.attempts.saturating_add(1);
     let receiver = row.notification.receiver.as_ref();
     let integration = row.integration.as_ref();
-    let mut next_attempt_ms = at_ms;
+    let (mut next_attempt_ms, mut asked) = (at_ms, None);
     let failure = match sent {
         Ok(()) => {
             info!(receiver, integration, id = row.id, number, "notification delivered");
@@ -186,12 +246,22 @@ fn outcome_of(row: &Waiting, sent: Result<(), SendError>, at_ms: Millis) -> Outc
         Err(failed) => {
             let wait_ms = back_off_ms(&row.id, number, failed.retry_after());
             next_attempt_ms = at_ms.saturating_add(wait_ms);
+            asked = asked_ms(failed.retry_after());
             let why = failed.chain();
             warn!(receiver, integration, id = row.id, number, wait_ms, why, "notification failed");
             Some(why)
         }
     };
-    Outcome { id: row.id.clone(), number, at_ms, failure, next_attempt_ms }
+    Outcome {
+        id: row.id.clone(),
+        number,
+        at_ms,
+        failure,
+        next_attempt_ms,
+        asked_ms: asked,
+        tried_ms: row.tried_until_ms(at_ms),
+        dead: false,
+    }
 }
 
 /// When something has to be done that no call announces.
@@ -213,6 +283,7 @@ pub(crate) fn next_due(state: &State, now_ms: Millis) -> Option<Millis> {
         silences,
         interval,
         next_attempt(&state.outbox, now_ms),
+        next_test(state, now_ms),
     ];
     groups.into_iter().chain(checkpoint).chain(others.into_iter().flatten()).min()
 }

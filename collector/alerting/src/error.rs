@@ -42,6 +42,14 @@ pub enum AlertingError {
     SilenceUnknown(String),
     #[error("the silence is refused: {0}")]
     SilenceRefused(String),
+    #[error("alerting.yml has no receiver {0:?}")]
+    ReceiverUnknown(String),
+    #[error("receiver {receiver:?} of alerting.yml does not have {integration}")]
+    ChannelUnknown { receiver: String, integration: String },
+    #[error("there is no dead letter {0}; list them to see their ids")]
+    DeadLetterUnknown(String),
+    #[error("it cannot be sent again: {0}")]
+    ResendRefused(String),
     #[error("receiver {receiver} cannot be set up for sending")]
     Receiver {
         receiver: String,

@@ -8,11 +8,15 @@
 
 mod alert;
 mod alerting;
+mod channel;
+mod channel_test;
+mod dead_letters;
 mod deliver;
 mod detection;
 mod error;
 mod group;
 mod handling;
+mod limiter;
 mod limits;
 mod mute;
 mod notification;
@@ -33,6 +37,8 @@ pub use alert::{
     fingerprint_text, label_order, parse_fingerprint,
 };
 pub use alerting::{Alerting, AlertingConfig};
+pub use channel::ChannelStatus;
+pub use channel_test::{ChannelTest, TEST_ALERT};
 pub use detection::{DetectionAlert, DetectionRecord, DetectionsCommitted, LATE_ANNOTATION};
 pub use error::AlertingError;
 pub use group::GroupStatus;

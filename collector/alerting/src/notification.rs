@@ -61,6 +61,10 @@ pub enum OutboxState {
     Superseded,
     /// Its receiver is no longer configured.
     Undeliverable,
+    /// It was tried in vain for `delivery.give_up_after`: a person has to see to it.
+    Dead,
+    /// Dead, and a person has seen it.
+    Dismissed,
 }
 
 impl Notification {
@@ -105,7 +109,14 @@ impl NotifiedAlert {
 }
 
 impl OutboxState {
-    pub const ALL: [Self; 4] = [Self::Waiting, Self::Sent, Self::Superseded, Self::Undeliverable];
+    pub const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Sent,
+        Self::Superseded,
+        Self::Undeliverable,
+        Self::Dead,
+        Self::Dismissed,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -113,6 +124,8 @@ impl OutboxState {
             Self::Sent => "sent",
             Self::Superseded => "superseded",
             Self::Undeliverable => "undeliverable",
+            Self::Dead => "dead",
+            Self::Dismissed => "dismissed",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod email;
+mod retry_after;
 mod secret;
 mod webhook;
 mod wording;

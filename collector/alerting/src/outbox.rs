@@ -7,6 +7,8 @@ use std::time::Duration;
 use agent_model::Millis;
 use sha2::{Digest, Sha256};
 
+use crate::channel::{ChannelKey, ChannelState, lies_ahead};
+use crate::limiter::Look;
 use crate::limits::SENDS_PER_INTEGRATION_MAX;
 use crate::notification::Notification;
 
@@ -20,6 +22,10 @@ pub(crate) struct Waiting {
     pub(crate) sequence: u64,
     pub(crate) next_attempt_ms: Millis,
     pub(crate) attempts: u32,
+    /// How long it, or one that it took the place of, has been tried in vain.
+    pub(crate) tried_ms: Millis,
+    /// When one of them was tried last.
+    pub(crate) tried_at_ms: Option<Millis>,
     pub(crate) notification: Arc<Notification>,
 }
 
@@ -32,6 +38,10 @@ const BACK_OFF_MAX_MS: i64 = 300_000;
 /// The longest wait that a receiver may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
+/// Of the time between two attempts so much counts towards giving up: longer is a collector that was off, or a clock that
+/// was set, and says nothing about the receiver.
+const TRIED_STEP_MAX_MS: i64 = 2 * 3_600_000;
+
 /// How long to wait after the given number of failed attempts. The spread (up to a quarter less) comes from the
 /// row's name, so that receivers which come back are not hit by all rows at once.
 pub(crate) fn back_off_ms(id: &str, attempts: u32, retry_after: Option<Duration>) -> Millis {
@@ -42,16 +52,28 @@ pub(crate) fn back_off_ms(id: &str, attempts: u32, retry_after: Option<Duration>
     hash.update(attempts.to_be_bytes());
     let spread = i64::from(hash.finalize()[0]);
     let own = wait - wait / 4 * spread / 255;
-    let asked = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
-    own.max(i64::try_from(asked.as_millis()).unwrap_or(own))
+    own.max(asked_ms(retry_after).unwrap_or(0))
 }
 
-/// The rows to send now: due, the oldest of its group, and within the limit of each integration.
+/// How long the receiver wants us to wait, as far as we do.
+pub(crate) fn asked_ms(retry_after: Option<Duration>) -> Option<Millis> {
+    let asked = retry_after?.min(RETRY_AFTER_MAX);
+    i64::try_from(asked.as_millis()).ok().filter(|wait_ms| *wait_ms > 0)
+}
+
+/// The rows to send now: due, the oldest of its group, by a channel that wants to be sent to, and within the limits of each.
 pub(crate) fn sendable(
     outbox: &BTreeMap<String, Waiting>,
     in_flight: &BTreeSet<String>,
+    channels: &BTreeMap<ChannelKey, ChannelState>,
+    limits: &mut Look<'_>,
     now_ms: Millis,
 ) -> Vec<Waiting> {
+    let held: BTreeSet<(&str, &str)> = channels
+        .iter()
+        .filter(|(_, channel)| channel.is_held(now_ms))
+        .map(|((receiver, integration), _)| (&**receiver, &**integration))
+        .collect();
     let mut first: BTreeMap<(&str, &str), &Waiting> = BTreeMap::new();
     let mut busy: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for row in outbox.values() {
@@ -65,13 +87,14 @@ pub(crate) fn sendable(
     }
     let mut due: Vec<&Waiting> = first
         .into_values()
-        .filter(|row| row.next_attempt_ms <= now_ms && !in_flight.contains(&row.id))
+        .filter(|row| row.is_due(now_ms) && !in_flight.contains(&row.id))
+        .filter(|row| !held.contains(&row.channel()))
         .collect();
     due.sort_by_key(|row| (row.next_attempt_ms, row.notification.created_ms));
     let mut chosen = Vec::new();
     for row in due {
         let sending = busy.entry(row.channel()).or_default();
-        if *sending < SENDS_PER_INTEGRATION_MAX {
+        if *sending < SENDS_PER_INTEGRATION_MAX && limits.admits(&row.id, row.channel()) {
             *sending += 1;
             chosen.push(row.clone());
         }
@@ -85,6 +108,19 @@ pub(crate) fn next_attempt(outbox: &BTreeMap<String, Waiting>, now_ms: Millis) -
 }
 
 impl Waiting {
+    /// Its time has come, or the clock was set back since that time was chosen.
+    fn is_due(&self, now_ms: Millis) -> bool {
+        let chosen_ms = self.tried_at_ms.unwrap_or(self.notification.created_ms);
+        self.next_attempt_ms <= now_ms || lies_ahead(chosen_ms, now_ms)
+    }
+
+    /// How long it has been tried in vain if an attempt fails at this time.
+    pub(crate) fn tried_until_ms(&self, at_ms: Millis) -> Millis {
+        let last_ms = self.tried_at_ms.unwrap_or(self.notification.created_ms);
+        let step_ms = at_ms.saturating_sub(last_ms).clamp(0, TRIED_STEP_MAX_MS);
+        self.tried_ms.saturating_add(step_ms)
+    }
+
     /// The receiver's integration that sends it.
     fn channel(&self) -> (&str, &str) {
         (&self.notification.receiver, &self.integration)

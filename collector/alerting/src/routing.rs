@@ -6,6 +6,7 @@
 
 mod check;
 mod classic;
+pub(crate) mod delivery;
 mod intervals;
 mod matcher_text;
 mod raw;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use agent_model::{Labels, Matcher, Millis, Problems};
 use agent_yaml::Document;
 
+pub(crate) use delivery::{DailyTest, Delivery, RateLimit};
 pub(crate) use intervals::TimeInterval;
 pub(crate) use matcher_text::quote;
 pub use matcher_text::{matchers_from_text, matchers_text};
@@ -31,6 +33,7 @@ pub struct Routing {
     pub(crate) inhibit_rules: Arc<[InhibitRule]>,
     pub(crate) intervals: Arc<[TimeInterval]>,
     pub(crate) resolve_timeout_ms: Millis,
+    pub(crate) delivery: Arc<Delivery>,
     /// The file as it may be shown.
     written: Arc<str>,
 }
@@ -187,6 +190,7 @@ impl Routing {
             inhibit_rules: Arc::new([]),
             intervals: Arc::new([]),
             resolve_timeout_ms: check::RESOLVE_TIMEOUT_MS,
+            delivery: Arc::default(),
             written: Arc::from("route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n"),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use agent_model::Millis;
 
 use crate::alert::{Alert, AlertSource, AlertState, Change, ChangeKind};
+use crate::channel::{ChannelKey, ChannelState};
 use crate::detection::DetectionAlert;
 use crate::group::Group;
 use crate::outbox::Waiting;
@@ -27,6 +28,8 @@ pub(crate) struct State {
     /// The time intervals that held then.
     pub(crate) intervals_holding: BTreeSet<Arc<str>>,
     pub(crate) outbox: BTreeMap<String, Waiting>,
+    /// What is known of each channel that was ever used.
+    pub(crate) channels: BTreeMap<ChannelKey, ChannelState>,
     pub(crate) checkpoint_ms: Millis,
     pub(crate) pruned_ms: Option<Millis>,
     /// New detection alerts of the running minute; forgotten by a restart, which lets a few more through.
@@ -49,6 +52,9 @@ pub(crate) struct Batch {
     pub(crate) outbox: BTreeSet<String>,
     pub(crate) superseded: BTreeMap<String, Millis>,
     pub(crate) undeliverable: BTreeMap<String, Millis>,
+    /// Dead letters that a person has seen.
+    pub(crate) dismissed: BTreeMap<String, Millis>,
+    pub(crate) channels: BTreeSet<ChannelKey>,
     /// Attempts to send, with what came of them.
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) changes: Vec<Change>,
@@ -67,6 +73,11 @@ pub(crate) struct Outcome {
     /// `None` when it was delivered, else why not.
     pub(crate) failure: Option<String>,
     pub(crate) next_attempt_ms: Millis,
+    /// How long the receiver asked us to wait.
+    pub(crate) asked_ms: Option<Millis>,
+    pub(crate) tried_ms: Millis,
+    /// It is given up.
+    pub(crate) dead: bool,
 }
 
 /// What happened in memory and is to be added to the counters once it is written.
@@ -74,6 +85,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Counted {
     pub(crate) superseded: u64,
     pub(crate) undeliverable: u64,
+    pub(crate) dead: u64,
     pub(crate) alerts_refused: u64,
     pub(crate) findings_disputed: u64,
     pub(crate) outbox_full: u64,
@@ -93,6 +105,7 @@ impl State {
             silences_active: BTreeSet::new(),
             intervals_holding: BTreeSet::new(),
             outbox: BTreeMap::new(),
+            channels: BTreeMap::new(),
             checkpoint_ms: 0,
             pruned_ms: None,
             rate: DetectionRate::default(),
@@ -239,6 +252,8 @@ impl Batch {
             && self.outbox.is_empty()
             && self.superseded.is_empty()
             && self.undeliverable.is_empty()
+            && self.dismissed.is_empty()
+            && self.channels.is_empty()
             && self.outcomes.is_empty()
             && self.changes.is_empty()
             && self.detections.is_empty()

@@ -23,6 +23,10 @@ pub struct Stats {
     pub superseded: u64,
     /// Notifications whose receiver is no longer configured.
     pub undeliverable: u64,
+    /// Notifications that were given up: dead letters, which wait for a person.
+    pub dead: u64,
+    /// Notifications that had to wait for a rate limit.
+    pub limited: u64,
     /// Notifications that were dropped: none ever is.
     pub dropped: u64,
     /// New alerts refused because there are [`crate::ALERTS_MAX`].
@@ -52,6 +56,7 @@ pub(crate) struct Counters {
     retried: AtomicU64,
     superseded: AtomicU64,
     undeliverable: AtomicU64,
+    dead: AtomicU64,
     alerts_refused: AtomicU64,
     findings_disputed: AtomicU64,
     outbox_full: AtomicU64,
@@ -93,6 +98,7 @@ impl Counters {
         for (counter, more) in [
             (&self.superseded, counted.superseded),
             (&self.undeliverable, counted.undeliverable),
+            (&self.dead, counted.dead),
             (&self.alerts_refused, counted.alerts_refused),
             (&self.findings_disputed, counted.findings_disputed),
             (&self.outbox_full, counted.outbox_full),
@@ -118,7 +124,8 @@ impl Counters {
         all
     }
 
-    pub(crate) fn stats(&self, state: &State, now_ms: Millis) -> Stats {
+    /// `limited` is counted by the limiter.
+    pub(crate) fn stats(&self, state: &State, limited: u64, now_ms: Millis) -> Stats {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let created = |row: &Waiting| row.notification.created_ms;
         let oldest_ms = state.outbox.values().map(created).min().unwrap_or(now_ms);
@@ -131,6 +138,8 @@ impl Counters {
             retried: of(&self.retried),
             superseded: of(&self.superseded),
             undeliverable: of(&self.undeliverable),
+            dead: of(&self.dead),
+            limited,
             dropped: 0,
             alerts_refused: of(&self.alerts_refused),
             findings_disputed: of(&self.findings_disputed),

@@ -1,6 +1,7 @@
 //! The alerting database: one SQLite file, written in whole transactions that are on disk when they return.
 //! It knows the tables and nothing of what they mean; `state` is the same thing in memory.
 
+mod channels;
 mod commit;
 mod encode;
 mod load;

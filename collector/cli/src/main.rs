@@ -7,6 +7,7 @@ mod audit;
 mod client;
 mod drill;
 mod host;
+mod notification;
 mod query;
 mod reload;
 mod rules;
@@ -41,6 +42,8 @@ enum Command {
     Alert(Asked<alert::Command>),
     /// Silence alerts for a while.
     Silence(Asked<alert::SilenceCommand>),
+    /// List what was sent, send dead letters again, test channels.
+    Notification(Asked<notification::Command>),
     /// List backups.
     Backup(Asked<host::BackupCommand>),
     /// List, start, confirm, abort drills; print their minutes.
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Status(flags) => return ended(status::run(&flags)),
         Command::Rules(flags) => return rules::run(&flags),
         Command::Reload(flags) => return ended(reload::run(&flags)),
+        Command::Notification(flags) => return ended(notification::run(flags)),
         Command::Audit(flags) => return ended(audit::run(flags)),
         Command::Host(flags) => host::run(flags),
         Command::Alert(flags) => alert::run(flags),

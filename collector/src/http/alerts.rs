@@ -42,12 +42,14 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
 
 pub(super) fn wrong(error: AlertingError) -> ApiError {
     match error {
-        AlertingError::AlertUnknown(_) | AlertingError::SilenceUnknown(_) => {
-            ApiError::not_found(error.to_string())
-        }
-        AlertingError::SilenceRefused(_) | AlertingError::DeedRefused(_) => {
-            ApiError::bad_request(error.to_string())
-        }
+        AlertingError::AlertUnknown(_)
+        | AlertingError::SilenceUnknown(_)
+        | AlertingError::ReceiverUnknown(_)
+        | AlertingError::ChannelUnknown { .. }
+        | AlertingError::DeadLetterUnknown(_) => ApiError::not_found(error.to_string()),
+        AlertingError::SilenceRefused(_)
+        | AlertingError::DeedRefused(_)
+        | AlertingError::ResendRefused(_) => ApiError::bad_request(error.to_string()),
         other => ApiError::internal("alerting does not answer", &other),
     }
 }
@@ -253,13 +255,15 @@ async fn notifications(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, Ap
     Ok(Json(records.iter().filter_map(shown_notification).collect()))
 }
 
-fn shown_notification(record: &NotificationRecord) -> Option<Value> {
+pub(super) fn shown_notification(record: &NotificationRecord) -> Option<Value> {
     let failing = !record.last_error.is_empty();
     let state = match record.state {
         OutboxState::Waiting if failing => "failed",
         OutboxState::Waiting => "queued",
         OutboxState::Sent => "sent",
-        OutboxState::Undeliverable => "failed",
+        OutboxState::Undeliverable => "undeliverable",
+        OutboxState::Dead => "dead",
+        OutboxState::Dismissed => "dismissed",
         OutboxState::Superseded => return None,
     };
     Some(json!({

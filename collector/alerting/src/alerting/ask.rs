@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agent_model::Millis;
 
 use crate::alert::Alert;
+use crate::channel::{self, ChannelStatus};
 use crate::detection::DetectionRecord;
 use crate::group::GroupStatus;
 use crate::limits::SILENCES_LISTED_MAX;
@@ -115,7 +116,14 @@ impl Alerting {
         self.inner.counters.attempts_by_kind()
     }
 
+    /// Every channel of the routing: whether it works, and what waits for it.
+    pub async fn channels(&self, now_ms: Millis) -> Result<Vec<ChannelStatus>, AlertingError> {
+        let dead = self.dead_letter_counts().await?;
+        self.look(now_ms, |state| channel::statuses(state, &self.limiter(), &dead)).await
+    }
+
     pub async fn stats(&self, now_ms: Millis) -> Result<Stats, AlertingError> {
-        self.look(now_ms, |state| self.inner.counters.stats(state, now_ms)).await
+        let limited = self.limiter().held_total();
+        self.look(now_ms, |state| self.inner.counters.stats(state, limited, now_ms)).await
     }
 }

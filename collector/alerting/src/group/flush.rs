@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agent_model::Millis;
 
 use crate::alert::{Alert, AlertState};
+use crate::channel::lies_ahead;
 use crate::limits::OUTBOX_MAX;
 use crate::mute::Mutes;
 use crate::notification::{Notification, NotifiedAlert};
@@ -18,6 +19,7 @@ use super::{Group, Told};
 
 /// Looks at every group whose time has come. Rows in `in_flight` are on their way and stay as they are.
 pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms: Millis) {
+    settle_clock(state, now_ms);
     note_silences(state, now_ms);
     note_intervals(state, now_ms);
     let is_due = |group: &Group| group.due_ms().is_some_and(|due| due <= now_ms);
@@ -44,6 +46,23 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
         }
     }
     close_told(state);
+}
+
+/// The clock was set back: a group that was told something in what is the future now would be silent until then.
+fn settle_clock(state: &mut State, now_ms: Millis) {
+    for group in state.groups.values_mut() {
+        let last_ms = group.last_flush_ms.unwrap_or(group.created_ms).max(group.created_ms);
+        if !lies_ahead(last_ms, now_ms) {
+            continue;
+        }
+        group.created_ms = group.created_ms.min(now_ms);
+        group.last_flush_ms = group.last_flush_ms.map(|at_ms| at_ms.min(now_ms));
+        for told in group.told.values_mut() {
+            told.last_ms = told.last_ms.min(now_ms);
+        }
+        group.changed = true;
+        state.batch.groups.insert(group.id.clone());
+    }
 }
 
 /// The rows of the given groups that wait and are not on their way, oldest first.
@@ -207,8 +226,12 @@ impl Flush<'_> {
         replaced: &[String],
     ) {
         let mut alerts: BTreeMap<u64, NotifiedAlert> = BTreeMap::new();
+        // What it takes the place of was tried in vain: without that a channel that is dead would never be given up.
+        let (mut tried_ms, mut tried_at_ms) = (0, None);
         for id in replaced {
             let Some(row) = self.outbox.remove(id) else { continue };
+            tried_ms = tried_ms.max(row.tried_ms);
+            tried_at_ms = tried_at_ms.max(row.tried_at_ms);
             let carried = row.notification.alerts.iter();
             alerts.extend(carried.map(|alert| (alert.fingerprint, alert.clone())));
             self.batch.outbox.remove(id);
@@ -251,6 +274,8 @@ impl Flush<'_> {
                 sequence: told.sequence,
                 next_attempt_ms: self.now_ms,
                 attempts: 0,
+                tried_ms,
+                tried_at_ms,
                 notification: Arc::new(notification),
             },
         );

@@ -121,7 +121,13 @@ impl World {
     }
 
     fn deliver(&mut self, which: u8) {
-        let rows = sendable(&self.state.outbox, &self.in_flight, Millis::MAX);
+        let rows = sendable(
+            &self.state.outbox,
+            &self.in_flight,
+            &self.state.channels,
+            &mut crate::limiter::Limiter::default().begin(&[], |_| true, Millis::MAX),
+            Millis::MAX,
+        );
         self.arrive(rows, which);
     }
 
@@ -178,7 +184,13 @@ impl World {
             Step::Pass(seconds) => self.now += seconds * 1_000,
             Step::Deliver(which) => self.deliver(which),
             Step::Hang => {
-                let rows = sendable(&self.state.outbox, &self.in_flight, Millis::MAX);
+                let rows = sendable(
+                    &self.state.outbox,
+                    &self.in_flight,
+                    &self.state.channels,
+                    &mut crate::limiter::Limiter::default().begin(&[], |_| true, Millis::MAX),
+                    Millis::MAX,
+                );
                 self.in_flight.extend(rows.iter().map(|row| row.id.clone()));
                 self.held.extend(rows);
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::{Labels, Millis};
-use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Serialize;
 
@@ -16,6 +16,7 @@ use crate::alert::{Annotations, fingerprint_text, label_order};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::routing::{Authorization, WebhookChannel};
 
+use super::retry_after::retry_after;
 use super::wording::alert_address;
 use super::{Notifier, SendError, Sending, client, secret};
 
@@ -87,10 +88,7 @@ impl Notifier for Webhook {
 
 async fn refusal(mut answer: Response) -> SendError {
     let status = answer.status().as_u16();
-    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| {
-        // The other form, a date, would need a clock; our own waits serve then.
-        value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
-    });
+    let retry_after = retry_after(answer.headers());
     let mut body = Vec::new();
     while body.len() < REFUSAL_BYTES_MAX {
         let Ok(Some(chunk)) = answer.chunk().await else { break };

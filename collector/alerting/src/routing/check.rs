@@ -9,6 +9,7 @@ use agent_yaml::{At, Document, Duration, Place, Text};
 use super::{GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretText, Timing};
 use super::{matcher_text, raw};
 
+mod delivery;
 mod http;
 mod intervals;
 mod receivers;
@@ -54,6 +55,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         receivers: receivers.iter().map(|receiver| receiver.name.as_ref()).collect(),
         intervals: intervals.iter().map(|interval| Arc::clone(&interval.name)).collect(),
     };
+    let delivery = delivery::ready(&mut check, file.delivery.as_ref(), &receivers);
     let mut routes = Vec::new();
     check.root(&file.route, &names, &mut routes);
     let inhibit_rules = file.inhibit_rules.iter().map(|rule| check.inhibit_rule(rule)).collect();
@@ -68,6 +70,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         inhibit_rules,
         intervals: intervals.into(),
         resolve_timeout_ms: resolve_timeout.map_or(RESOLVE_TIMEOUT_MS, Duration::as_millis),
+        delivery: Arc::new(delivery),
         written: super::written::written(document),
     })
 }

@@ -4,9 +4,11 @@ use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
 mod channels;
+mod delivery;
 mod http;
 
 pub(super) use channels::{Email, Global, Receiver, Webhook};
+pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use http::{Http, Tls};
 
 #[derive(Debug, Deserr)]
@@ -27,6 +29,9 @@ pub(super) struct File {
     /// What `time_intervals` were called before.
     #[deserr(default)]
     pub(super) mute_time_intervals: Vec<NamedIntervals>,
+    // Ours.
+    #[deserr(default)]
+    pub(super) delivery: Option<Delivery>,
 }
 
 #[derive(Debug, Deserr)]

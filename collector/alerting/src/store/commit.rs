@@ -13,10 +13,11 @@ use crate::outbox::Waiting;
 use crate::silence::Silence;
 use crate::state::{Batch, Outcome, State};
 
+use super::channels::write_channel;
 use super::encode::{annotations_json, content_json, id_text, labels_json, told_json};
 use super::{Store, failed};
 
-type Sql<'a> = &'a mut SqliteConnection;
+pub(super) type Sql<'a> = &'a mut SqliteConnection;
 
 impl Store {
     /// Writes the batch; when this returns it is on disk.
@@ -83,8 +84,16 @@ async fn write_outbox(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), 
     for (id, at_ms) in &batch.undeliverable {
         finish(sql, id, "undeliverable", *at_ms).await?;
     }
+    for (id, at_ms) in &batch.dismissed {
+        finish(sql, id, "dismissed", *at_ms).await?;
+    }
     for outcome in &batch.outcomes {
         write_outcome(sql, outcome).await?;
+    }
+    for key in &batch.channels {
+        if let Some(channel) = state.channels.get(key) {
+            write_channel(sql, key, channel).await?;
+        }
     }
     Ok(())
 }
@@ -234,8 +243,8 @@ async fn write_silence(sql: Sql<'_>, silence: &Silence) -> Result<(), sqlx::Erro
 async fn insert_notification(sql: Sql<'_>, row: &Waiting) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO outbox (id, group_id, group_key, receiver, integration, sequence, content, \
-         state, created_ms, next_attempt_ms, attempts, last_error) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, 0, '')",
+         state, created_ms, next_attempt_ms, attempts, last_error, tried_ms, tried_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, 0, '', $10, $11)",
     )
     .bind(&row.id)
     .bind(&row.group_id)
@@ -246,6 +255,8 @@ async fn insert_notification(sql: Sql<'_>, row: &Waiting) -> Result<(), sqlx::Er
     .bind(content_json(&row.notification))
     .bind(row.notification.created_ms)
     .bind(row.next_attempt_ms)
+    .bind(row.tried_ms)
+    .bind(row.tried_at_ms)
     .execute(sql)
     .await?;
     Ok(())
@@ -285,16 +296,21 @@ async fn write_outcome(sql: Sql<'_>, outcome: &Outcome) -> Result<(), sqlx::Erro
         .execute(&mut *sql)
         .await?;
     sqlx::query(
-        "UPDATE outbox SET attempts = $2, last_error = $3, next_attempt_ms = $4 WHERE id = $1",
+        "UPDATE outbox SET attempts = $2, last_error = $3, next_attempt_ms = $4, tried_ms = $5, \
+         tried_at_ms = $6 WHERE id = $1",
     )
     .bind(&outcome.id)
     .bind(i64::from(outcome.number))
     .bind(detail)
     .bind(outcome.next_attempt_ms)
+    .bind(outcome.tried_ms)
+    .bind(outcome.at_ms)
     .execute(&mut *sql)
     .await?;
     if outcome.failure.is_none() {
         finish(sql, &outcome.id, "sent", outcome.at_ms).await?;
+    } else if outcome.dead {
+        finish(sql, &outcome.id, "dead", outcome.at_ms).await?;
     }
     Ok(())
 }

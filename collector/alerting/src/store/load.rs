@@ -47,6 +47,7 @@ impl Store {
             let waiting = waiting_from(&row)?;
             state.outbox.insert(waiting.id.clone(), waiting);
         }
+        state.channels = self.channels().await?;
         state.checkpoint_ms = now_ms;
         state.regroup(now_ms);
         Ok(state)
@@ -151,7 +152,7 @@ pub(super) fn silence_from(row: &SqliteRow) -> Result<Silence, AlertingError> {
     })
 }
 
-fn waiting_from(row: &SqliteRow) -> Result<Waiting, AlertingError> {
+pub(super) fn waiting_from(row: &SqliteRow) -> Result<Waiting, AlertingError> {
     let (group_labels, alerts) = content_from(column(row, "content")?)?;
     let id: String = column(row, "id")?;
     let attempts: i64 = column(row, "attempts")?;
@@ -172,6 +173,8 @@ fn waiting_from(row: &SqliteRow) -> Result<Waiting, AlertingError> {
         sequence: column::<i64>(row, "sequence")?.cast_unsigned(),
         next_attempt_ms: column(row, "next_attempt_ms")?,
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+        tried_ms: column(row, "tried_ms")?,
+        tried_at_ms: column(row, "tried_at_ms")?,
     })
 }
 

@@ -180,7 +180,7 @@ impl Store {
     }
 }
 
-fn notification_from(row: &SqliteRow) -> Result<NotificationRecord, AlertingError> {
+pub(super) fn notification_from(row: &SqliteRow) -> Result<NotificationRecord, AlertingError> {
     let (_, alerts) = content_from(column(row, "content")?)?;
     let state: &str = column(row, "state")?;
     let state = OutboxState::ALL.into_iter().find(|known| known.name() == state);

@@ -66,6 +66,11 @@ impl Receiver {
         self.script.lock().unwrap().extend(answers);
     }
 
+    /// From now on it answers with 200 again.
+    pub(crate) fn forget_script(&self) {
+        self.script.lock().unwrap().clear();
+    }
+
     /// Everything since the last call.
     pub(crate) fn take(&self) -> Vec<Received> {
         std::mem::take(&mut self.received.lock().unwrap())

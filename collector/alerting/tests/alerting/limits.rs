@@ -22,7 +22,8 @@ async fn a_slow_subscriber_is_told_how_much_it_missed() {
 
 #[tokio::test]
 async fn of_very_many_attempts_the_last_hundred_are_kept() {
-    let world = World::new(SIMPLE).await;
+    let patient = format!("{SIMPLE}delivery: {{give_up_after: 30d}}\n");
+    let world = World::new(&patient).await;
     world.receiver.answer(vec![Answer::Status(500); 103]);
     let found = vec![detection(1, "a", START)];
     world.alerting.commit_detections(1, b"", found, START).await.unwrap();

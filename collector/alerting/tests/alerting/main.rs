@@ -1,7 +1,13 @@
 //! Alerting as the collector uses it: a real database, real webhooks over HTTP, a fake clock.
 
 #[cfg(test)]
+mod channel_tests;
+#[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod config;
+#[cfg(test)]
+mod dead_letters;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
@@ -17,6 +23,7 @@ mod limits;
 #[cfg(test)]
 mod posted;
 #[cfg(test)]
+mod rate_limits;
 mod restart;
 #[cfg(test)]
 mod timeline;

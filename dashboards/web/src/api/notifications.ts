@@ -2,11 +2,12 @@
 import { call } from "./client";
 
 export type Notification = {
+  id: string;
   receiver: string;
   integration: string;
   alerts: number;
   status: "firing" | "resolved";
-  state: "queued" | "sent" | "failed";
+  state: "queued" | "sent" | "failed" | "undeliverable" | "dead" | "dismissed";
   attempts: number;
   created_at_ms: number;
   sent_at_ms: number | null;

@@ -48,6 +48,12 @@ const TONES: Record<string, Tone> = {
   resolved: "good",
   sent: "good",
   queued: "info",
+  undeliverable: "caution",
+  dead: "bad",
+  dismissed: "info",
+  // Channels to people.
+  working: "good",
+  failing: "bad",
 };
 
 export const stateTone = (state: string): Tone => TONES[state] ?? "none";

@@ -5,6 +5,8 @@ import { useState } from "react";
 import { getAlerts, type Alert, type AlertState } from "../api/alerts";
 import { AlertCard } from "../components/AlertCard";
 import { Answer } from "../components/Answer";
+import { Channels } from "../components/Channels";
+import { DeadLetters } from "../components/DeadLetters";
 import { useStaleClass } from "../components/Freshness";
 import { Notifications } from "../components/Notifications";
 import { Page, Section } from "../components/Page";
@@ -45,6 +47,8 @@ export default function Alerts() {
         )}
       </Answer>
       <Silences />
+      <Channels />
+      <DeadLetters />
       <Notifications />
     </Page>
   );
