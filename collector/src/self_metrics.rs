@@ -361,6 +361,7 @@ pub(crate) fn alerting_figures(
         ("posts_invalid", stats.posts_invalid),
         ("silences_refused", stats.silences_refused),
         ("detections_grouped", stats.detections_grouped),
+        ("template_failures", stats.template_failures),
         ("outbox_full", stats.outbox_full),
         ("outbox_length", length(stats.outbox_length)),
         ("outbox_oldest_seconds", stats.oldest_unsent_seconds),

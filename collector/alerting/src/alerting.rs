@@ -75,7 +75,8 @@ impl Alerting {
         now_ms: Millis,
     ) -> Result<Self, AlertingError> {
         let external_url: Arc<str> = config.external_url.trim_end_matches('/').into();
-        let senders = senders(&routing, &external_url)?;
+        let counters = Counters::default();
+        let senders = senders(&routing, &external_url, &counters.template_failures)?;
         let store = Store::open(&config.database).await?;
         let memory = Memory { state: None, routing, senders };
         let (changes, _) = broadcast::channel(CHANGES_BUFFERED_MAX);
@@ -88,7 +89,7 @@ impl Alerting {
                 limiter: Locked::default(),
                 changes,
                 wake: Notify::new(),
-                counters: Counters::default(),
+                counters,
                 revision: AtomicU64::new(0),
                 opened_ms: now_ms,
             }),
@@ -222,7 +223,8 @@ impl Alerting {
 
     /// Takes a new routing, whole or (when a receiver cannot be set up) not at all.
     pub async fn reload(&self, routing: Routing, now_ms: Millis) -> Result<(), AlertingError> {
-        let senders = senders(&routing, &self.inner.external_url)?;
+        let failures = &self.inner.counters.template_failures;
+        let senders = senders(&routing, &self.inner.external_url, failures)?;
         let memory = self.lock().await;
         self.change_locked(memory, Some(senders), now_ms, |state, in_flight| {
             state.routing = routing;

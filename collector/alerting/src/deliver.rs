@@ -333,7 +333,7 @@ mod tests {
                 "route: {{receiver: x}}\nreceivers: [{{name: x, webhook_configs: [{{url: 'http://a/'{timeout}}}]}}]"
             );
             let routing = Routing::parse(Path::new("a.yml"), &text)?;
-            let senders = senders(&routing, &"".into()).unwrap();
+            let senders = senders(&routing, &"".into(), &Arc::default()).unwrap();
             Ok::<_, agent_model::Problems>(
                 senders
                     .values()

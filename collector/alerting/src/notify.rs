@@ -1,20 +1,28 @@
 //! Ways to reach people: the trait that delivery sends through, and its implementations.
 
 mod client;
+mod composing;
 mod email;
+mod facts;
 mod retry_after;
 mod secret;
+mod templates;
 mod webhook;
 mod wording;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::AlertingError;
 use crate::notification::Notification;
 use crate::routing::{Channel, Routing};
+
+pub(crate) use templates::Templates;
+
+use composing::Composer;
 
 /// What [`Notifier::send`] returns.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>>;
@@ -81,9 +89,14 @@ impl SendError {
 pub(crate) fn senders(
     routing: &Routing,
     external_url: &Arc<str>,
+    template_failures: &Arc<AtomicU64>,
 ) -> Result<Senders, AlertingError> {
     // The process may have chosen the same provider already, which is as good.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let composer = Composer {
+        external_url: Arc::clone(external_url),
+        failures: Arc::clone(template_failures),
+    };
     let mut senders: BTreeMap<(Arc<str>, Arc<str>), Arc<dyn Notifier>> = BTreeMap::new();
     for receiver in routing.receivers() {
         for integration in &receiver.integrations {
@@ -92,11 +105,11 @@ pub(crate) fn senders(
             let url = Arc::clone(external_url);
             let sender: Arc<dyn Notifier> = match &integration.channel {
                 Channel::Webhook(channel) => {
-                    Arc::new(webhook::Webhook::new(channel.clone(), url).map_err(refused)?)
+                    Arc::new(webhook::Webhook::new(Arc::clone(channel), url).map_err(refused)?)
                 }
-                Channel::Email(channel) => {
-                    Arc::new(email::Email::new(channel.clone(), url).map_err(refused)?)
-                }
+                Channel::Email(channel) => Arc::new(
+                    email::Email::new(Arc::clone(channel), composer.clone()).map_err(refused)?,
+                ),
             };
             senders.insert((Arc::clone(&receiver.name), Arc::clone(&integration.name)), sender);
         }

@@ -4,6 +4,7 @@
 //! first matching child ends the search unless it says `continue`. One thing differs: security detections do not
 //! take the *root's* timing but go out at once, each alert alone, unless a route below the root says otherwise.
 
+mod channels;
 mod check;
 mod classic;
 pub(crate) mod delivery;
@@ -13,12 +14,15 @@ mod raw;
 mod written;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use agent_model::{Labels, Matcher, Millis, Problems};
 use agent_yaml::Document;
 
+pub use channels::{
+    Authorization, Channel, EmailChannel, HttpOptions, SecretText, TlsOptions, WebhookChannel,
+};
 pub(crate) use delivery::{DailyTest, Delivery, RateLimit};
 pub(crate) use intervals::TimeInterval;
 pub(crate) use matcher_text::quote;
@@ -82,75 +86,6 @@ pub struct Integration {
     pub name: Arc<str>,
     pub send_resolved: bool,
     pub channel: Channel,
-}
-
-#[derive(Clone, Debug)]
-pub enum Channel {
-    Webhook(WebhookChannel),
-    Email(EmailChannel),
-}
-
-#[derive(Clone, Debug)]
-pub struct WebhookChannel {
-    pub url: SecretText,
-    /// Alerts in one message; 0 is no limit. What is left out is counted in `truncatedAlerts`.
-    pub alerts_max: usize,
-    /// One request takes at most this long; `None` for our own limit.
-    pub timeout: Option<std::time::Duration>,
-    pub http: HttpOptions,
-}
-
-/// How requests are made.
-#[derive(Clone, Debug)]
-pub struct HttpOptions {
-    pub follow_redirects: bool,
-    pub http2: bool,
-    pub authorization: Option<Authorization>,
-    pub proxy: Option<String>,
-    /// Hosts that are reached without it, with commas between.
-    pub no_proxy: String,
-    pub proxy_from_environment: bool,
-    pub headers: Vec<(String, SecretText)>,
-    pub tls: TlsOptions,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct TlsOptions {
-    /// PEM certificates of the authorities that a server's may come from; `None` for the system's.
-    pub authorities: Option<SecretText>,
-    /// Our own certificate and its key, in PEM.
-    pub identity: Option<(SecretText, SecretText)>,
-    /// Take any certificate: nobody then knows who the server is.
-    pub skip_verify: bool,
-}
-
-#[derive(Clone, Debug)]
-pub enum Authorization {
-    Header { scheme: String, credentials: SecretText },
-    Basic { username: SecretText, password: SecretText },
-}
-
-/// A text given in place, or in a file that is read at each use.
-#[derive(Clone, Debug)]
-pub enum SecretText {
-    Value(String),
-    File(PathBuf),
-}
-
-#[derive(Clone, Debug)]
-pub struct EmailChannel {
-    pub to: Vec<String>,
-    pub from: String,
-    pub host: String,
-    pub port: u16,
-    pub hello: Option<String>,
-    pub username: Option<String>,
-    pub password: Option<SecretText>,
-    pub require_tls: bool,
-    /// TLS from the first byte on; `None` where the port says it.
-    pub implicit_tls: Option<bool>,
-    pub tls: TlsOptions,
-    pub headers: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -272,21 +207,6 @@ impl Timing {
     /// A group is looked at once in an interval, so it is not repeated more often.
     pub(crate) fn repeat_ms(&self) -> Millis {
         self.repeat_interval_ms.max(self.group_interval_ms)
-    }
-}
-
-impl Default for HttpOptions {
-    fn default() -> Self {
-        Self {
-            follow_redirects: true,
-            http2: true,
-            authorization: None,
-            proxy: None,
-            no_proxy: String::new(),
-            proxy_from_environment: false,
-            headers: Vec::new(),
-            tls: TlsOptions::default(),
-        }
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Stats {
     pub findings_disputed: u64,
     /// Detections that went into an alert about a storm instead of having one each.
     pub detections_grouped: u64,
+    /// Templates that failed when they were rendered; the built-in text went out instead.
+    pub template_failures: u64,
     /// Times that a group had to wait because the outbox holds [`crate::OUTBOX_MAX`].
     pub outbox_full: u64,
     /// Alerts that others posted and that are none, or are too large.
@@ -63,6 +65,8 @@ pub(crate) struct Counters {
     detections_grouped: AtomicU64,
     posts_invalid: AtomicU64,
     silences_refused: AtomicU64,
+    /// Counted where messages are composed.
+    pub(crate) template_failures: Arc<AtomicU64>,
     /// Failed attempts by receiver; there are as many as `alerting.yml` names.
     failed_by_receiver: Mutex<BTreeMap<Arc<str>, u64>>,
     /// Attempts, and those of them that failed, by kind of integration.
@@ -147,6 +151,7 @@ impl Counters {
             detections_grouped: of(&self.detections_grouped),
             posts_invalid: of(&self.posts_invalid),
             silences_refused: of(&self.silences_refused),
+            template_failures: of(&self.template_failures),
             outbox_length: state.outbox.len(),
             oldest_unsent_seconds: u64::try_from((now_ms - oldest_ms) / 1_000).unwrap_or(0),
             alerts_pending: in_state(AlertState::Pending),

@@ -16,8 +16,9 @@ mod rendering;
 mod rewrite;
 mod times;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gotmpl::parse::{DefineNode, Expr, ListNode, Node, Parser};
 use gotmpl::{FuncMap, MissingKey, html};
@@ -25,8 +26,8 @@ use jiff::Timestamp;
 
 pub use fields::wrong;
 pub use functions::{number_of, shown, text_of};
-pub use gotmpl::{TemplateError as EngineError, Value, ValueFunc, url_encode};
-pub use record::{kind, map, numbered, record};
+pub use gotmpl::{SafeKind, TemplateError as EngineError, Value, ValueFunc, url_encode};
+pub use record::{fields as record_fields, kind, map, numbered, record, with_more};
 pub use rendering::now;
 pub use times::{date, duration, since, time, timestamp_of, tz};
 
@@ -40,13 +41,44 @@ const DEFINITIONS_MAX: usize = 256;
 /// What a value of a program's own answers to a name, with arguments as a method or without; none: it has no such thing.
 pub type Methods = fn(&Value, &str, &[Value]) -> Option<Result<Value, EngineError>>;
 
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct TemplateError(String);
+/// What is wrong with a template, when it is loaded or when it is rendered.
+#[derive(Debug)]
+pub struct TemplateError {
+    line: usize,
+    message: String,
+}
+
+impl std::error::Error for TemplateError {}
+
+/// With the line, unless it is the first: most texts have one only.
+impl fmt::Display for TemplateError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 1 {
+            write!(formatter, "line {}: ", self.line)?;
+        }
+        formatter.write_str(&self.message)
+    }
+}
 
 impl TemplateError {
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { line: 1, message: text.into() }
+    }
+
+    /// Where in the text it is, counted from 1; 1 also where nobody knows.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// What is wrong there.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl From<(usize, String)> for TemplateError {
+    fn from((line, message): (usize, String)) -> Self {
+        Self { line: line.max(1), message }
     }
 }
 
@@ -54,9 +86,12 @@ impl TemplateError {
 pub struct Library {
     functions: Vec<(String, ValueFunc)>,
     methods: Methods,
-    /// Texts with `{{ define }}`.
-    named: Vec<String>,
+    /// What `{{ define }}` defines.
+    named: BTreeMap<String, ListNode>,
     bytes_max: usize,
+    /// The engines with all that is named, made once.
+    texts: OnceLock<gotmpl::Template>,
+    pages: OnceLock<html::Template>,
 }
 
 /// A text that was checked, ready to be rendered any number of times.
@@ -64,6 +99,7 @@ pub struct Library {
 pub struct Template {
     engine: Engine,
     bytes_max: usize,
+    methods: Methods,
 }
 
 #[derive(Clone)]
@@ -78,7 +114,14 @@ impl Library {
     pub fn new(bytes_max: usize) -> Self {
         let functions = functions::all().into_iter();
         let functions = functions.map(|(name, function)| (name.to_owned(), function)).collect();
-        Self { functions, methods: |_, _, _| None, named: Vec::new(), bytes_max }
+        Self {
+            functions,
+            methods: |_, _, _| None,
+            named: BTreeMap::new(),
+            bytes_max,
+            texts: OnceLock::new(),
+            pages: OnceLock::new(),
+        }
     }
 
     pub fn with_function(
@@ -94,41 +137,79 @@ impl Library {
         Self { methods, ..self }
     }
 
-    /// Adds the templates that a text defines; a later one of the same name counts.
+    /// Adds the templates that a text defines; of one name the last counts, unless it is blank. Functions come first.
     pub fn with_named(mut self, text: &str) -> Result<Self, TemplateError> {
-        self.template(text)?;
-        self.named.push(text.to_owned());
+        self.add_named(text)?;
         Ok(self)
+    }
+
+    /// The same for a text that may be wrong: the library then stays as it was.
+    pub fn add_named(&mut self, text: &str) -> Result<(), TemplateError> {
+        let (_, defines) = self.trees(text)?;
+        for (name, tree) in defines {
+            if !tree.is_empty_tree() || !self.named.contains_key(&name) {
+                self.named.insert(name, tree);
+            }
+        }
+        (self.texts, self.pages) = (OnceLock::new(), OnceLock::new());
+        Ok(())
     }
 
     /// Checks a text.
     pub fn template(&self, text: &str) -> Result<Template, TemplateError> {
-        let mut engine = gotmpl::Template::new("")
-            .missing_key(MissingKey::ZeroValue)
-            .max_range_iters(RANGE_STEPS_MAX)
-            .funcs(self.all_functions());
-        for (name, tree) in self.trees(text)? {
-            engine = engine.add_parse_tree(&name, tree);
-        }
-        Ok(Template { engine: Engine::Text(Arc::new(engine)), bytes_max: self.bytes_max })
+        let (main, defines) = self.trees(text)?;
+        let named = || {
+            let engine = gotmpl::Template::new("")
+                .missing_key(MissingKey::ZeroValue)
+                .max_range_iters(RANGE_STEPS_MAX)
+                .funcs(self.all_functions());
+            let named = self.named.iter();
+            named.fold(engine, |engine, (name, tree)| engine.add_parse_tree(name, tree.clone()))
+        };
+        let engine = self.texts.get_or_init(named).clone().add_parse_tree(MAIN, main);
+        let add = |engine: gotmpl::Template, (name, tree): (String, ListNode)| {
+            engine.add_parse_tree(&name, tree)
+        };
+        let engine = defines.into_iter().fold(engine, add);
+        Ok(Template {
+            engine: Engine::Text(Arc::new(engine)),
+            bytes_max: self.bytes_max,
+            methods: self.methods,
+        })
     }
 
     /// Checks a text that becomes a page, or a part of one: Go's `html/template`.
     pub fn page(&self, text: &str) -> Result<Template, TemplateError> {
-        let mut engine = html::Template::new("")
-            .missing_key(MissingKey::ZeroValue)
-            .max_range_iters(RANGE_STEPS_MAX)
-            .funcs(self.all_functions());
-        engine = engine.parse(PAGE).map_err(told)?;
-        for (name, tree) in self.trees(text)? {
+        let (main, defines) = self.trees(text)?;
+        let engine = match self.pages.get() {
+            Some(engine) => engine.clone(),
+            None => self.pages.get_or_init(|| self.named_pages()).clone(),
+        };
+        let mut engine = engine.parse(PAGE).map_err(told)?;
+        for (name, tree) in std::iter::once((MAIN.to_owned(), main)).chain(defines) {
             engine = engine.add_parse_tree(&name, tree).map_err(told)?;
         }
         // The engine looks where each action stands when it first writes, which is too late for a file that is checked.
-        let _rendering = rendering::begin(0, Timestamp::UNIX_EPOCH);
+        let _rendering = rendering::begin(0, Timestamp::UNIX_EPOCH, self.methods);
         match engine.execute_fmt(&mut Bounded::new(0), &Value::Nil) {
             Err(error @ EngineError::Escape { .. }) => Err(told(error)),
-            _ => Ok(Template { engine: Engine::Page(Arc::new(engine)), bytes_max: self.bytes_max }),
+            _ => Ok(Template {
+                engine: Engine::Page(Arc::new(engine)),
+                bytes_max: self.bytes_max,
+                methods: self.methods,
+            }),
         }
+    }
+
+    fn named_pages(&self) -> html::Template {
+        let engine = html::Template::new("")
+            .missing_key(MissingKey::ZeroValue)
+            .max_range_iters(RANGE_STEPS_MAX)
+            .funcs(self.all_functions());
+        // Nothing was run yet, so nothing is refused.
+        self.named.iter().fold(engine, |engine, (name, tree)| {
+            engine.clone().add_parse_tree(name, tree.clone()).unwrap_or(engine)
+        })
     }
 
     /// All functions, each call counted.
@@ -153,29 +234,26 @@ impl Library {
         all.collect()
     }
 
-    /// The text and everything that it can call, checked and rewritten; of one name the last counts.
-    fn trees(&self, text: &str) -> Result<Vec<(String, ListNode)>, TemplateError> {
+    /// The text and what it defines, checked and rewritten.
+    fn trees(&self, text: &str) -> Result<(ListNode, Vec<(String, ListNode)>), TemplateError> {
         let known = |name: &str| {
             functions::BUILTIN.contains(&name) || self.functions.iter().any(|(own, _)| own == name)
         };
+        let (mut main, defines) = parsed(text)?;
+        rewrite::rewrite(&mut main, &known)?;
         let mut trees = Vec::new();
-        for text in self.named.iter().map(String::as_str).chain([text]) {
-            let (mut tree, defines) = parsed(text)?;
-            rewrite::rewrite(&mut tree, &known).map_err(TemplateError)?;
-            trees.push((MAIN.to_owned(), tree));
-            for mut define in defines {
-                rewrite::rewrite(&mut define.body, &known).map_err(TemplateError)?;
-                trees.push((define.name.to_string(), define.body));
-            }
+        for mut define in defines {
+            rewrite::rewrite(&mut define.body, &known)?;
+            trees.push((define.name.to_string(), define.body));
         }
-        let names: std::collections::BTreeSet<&str> =
-            trees.iter().map(|(name, _)| name.as_str()).collect();
-        if names.len() > DEFINITIONS_MAX + 1 {
-            return Err(TemplateError(format!(
+        let own: BTreeSet<&str> = trees.iter().map(|(name, _)| name.as_str()).collect();
+        let more = own.iter().filter(|name| !self.named.contains_key(**name)).count();
+        if self.named.len() + more > DEFINITIONS_MAX {
+            return Err(TemplateError::new(format!(
                 "more than {DEFINITIONS_MAX} templates are defined"
             )));
         }
-        Ok(trees)
+        Ok((main, trees))
     }
 }
 
@@ -203,7 +281,7 @@ fn parsed(text: &str) -> Result<(ListNode, Vec<DefineNode>), TemplateError> {
         return Ok((tree, defines));
     }
     let message = "a block has no {{end}}, or an {{end}} or {{else}} has no block";
-    Err(TemplateError(message.to_owned()))
+    Err(TemplateError::new(message))
 }
 
 /// What stands behind a dot, for functions that look into what they are given.
@@ -215,18 +293,25 @@ pub fn field(of: &Value, name: &str) -> Result<Value, EngineError> {
 fn told(error: EngineError) -> TemplateError {
     match error {
         EngineError::Parse { line, message, .. } | EngineError::Lex { line, message, .. } => {
-            TemplateError(if line > 1 { format!("line {line}: {message}") } else { message })
+            (line, message).into()
         }
-        EngineError::Exec(message) => TemplateError(message),
-        other => TemplateError(other.to_string()),
+        EngineError::Escape { line, description, .. } => (line, description).into(),
+        EngineError::Exec(message) => TemplateError::new(message),
+        other => TemplateError::new(other.to_string()),
     }
 }
 
 impl Template {
+    /// Stands where there is none; rendering it fails.
+    pub fn nothing() -> Self {
+        let engine = Engine::Text(Arc::new(gotmpl::Template::new("")));
+        Self { engine, bytes_max: 0, methods: |_, _, _| None }
+    }
+
     /// The text that the data makes of it, as of `now`.
     pub fn render(&self, data: &Value, now: Timestamp) -> Result<String, TemplateError> {
         let mut out = Bounded::new(self.bytes_max);
-        let _rendering = rendering::begin(self.bytes_max, now);
+        let _rendering = rendering::begin(self.bytes_max, now, self.methods);
         let done = match &self.engine {
             Engine::Text(engine) => engine.execute_template_fmt(&mut out, MAIN, data),
             Engine::Page(engine) => engine.execute_fmt(&mut out, data),
@@ -234,7 +319,7 @@ impl Template {
         match done {
             Ok(()) => Ok(out.text),
             Err(_) if out.full => {
-                Err(TemplateError(format!("it becomes longer than {} bytes", self.bytes_max)))
+                Err(TemplateError::new(format!("it becomes longer than {} bytes", self.bytes_max)))
             }
             Err(error) => Err(told(error)),
         }

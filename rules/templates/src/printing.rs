@@ -145,6 +145,11 @@ fn show(value: &Value, out: &mut Text) -> fmt::Result {
     if let Some(text) = record::text(value) {
         return out.take(text);
     }
+    if matches!(value, Value::List(_) | Value::Map(_))
+        && let Some(Value::String(text)) = rendering::printed(value)
+    {
+        return out.take(&text);
+    }
     match value {
         Value::Float(number) => out.take(&float(*number)),
         Value::List(values) => {

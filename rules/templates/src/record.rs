@@ -41,6 +41,14 @@ pub fn record<const N: usize>(name: &str, fields: [(&str, Value); N]) -> Value {
     Value::Map(Arc::new(std::iter::once(kind).chain(fields).collect()))
 }
 
+/// The record with fields that are there and are not shown with it: our own beside those that others know.
+pub fn with_more<const N: usize>(record: &Value, fields: [(&str, Value); N]) -> Value {
+    let Value::Map(map) = record else { return record.clone() };
+    let more = fields.into_iter().map(|(field, value)| (Arc::from(field), value));
+    let pairs = map.iter().map(|(key, value)| (Arc::clone(key), value.clone()));
+    Value::Map(Arc::new(pairs.chain(more).collect()))
+}
+
 /// A map of texts.
 pub fn map<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
     let text = |(name, value): (&str, &str)| (Arc::from(name), Value::String(value.into()));
@@ -85,7 +93,7 @@ pub(crate) fn kind_of_map(map: &Map) -> Option<&str> {
 }
 
 /// The fields of a record in their order.
-pub(crate) fn fields(map: &Map) -> impl Iterator<Item = (&str, &Value)> {
+pub fn fields(map: &BTreeMap<Arc<str>, Value>) -> impl Iterator<Item = (&str, &Value)> {
     let names = names(map).unwrap_or_default().iter().skip(1);
     names.filter_map(|name| Some((name.as_str()?, map.get(name.as_str()?)?)))
 }

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use gotmpl::{TemplateError, Value};
 use jiff::Timestamp;
 
+use crate::Methods;
 use crate::fields::wrong;
 
 /// Bytes that all calls of functions of one rendering read and write: a message is some thousands of them, so this is a
@@ -21,11 +22,16 @@ struct Rendering {
     text_max: usize,
     work_left: usize,
     now: Timestamp,
+    methods: Methods,
 }
 
 /// Outside of any rendering nothing is bounded, and it is 1970.
-const NONE: Rendering =
-    Rendering { text_max: usize::MAX, work_left: usize::MAX, now: Timestamp::UNIX_EPOCH };
+const NONE: Rendering = Rendering {
+    text_max: usize::MAX,
+    work_left: usize::MAX,
+    now: Timestamp::UNIX_EPOCH,
+    methods: |_, _, _| None,
+};
 
 thread_local! {
     static CURRENT: Cell<Rendering> = const { Cell::new(NONE) };
@@ -40,8 +46,13 @@ impl Drop for Begun {
     }
 }
 
-pub(crate) fn begin(text_max: usize, now: Timestamp) -> Begun {
-    Begun(CURRENT.replace(Rendering { text_max, work_left: WORK_BYTES_MAX, now }))
+pub(crate) fn begin(text_max: usize, now: Timestamp, methods: Methods) -> Begun {
+    Begun(CURRENT.replace(Rendering { text_max, work_left: WORK_BYTES_MAX, now, methods }))
+}
+
+/// As what a program's own value is printed: what its method `String` answers.
+pub(crate) fn printed(value: &Value) -> Option<Value> {
+    (CURRENT.get().methods)(value, "String", &[]).and_then(Result::ok)
 }
 
 /// As of when the rendering shows things.

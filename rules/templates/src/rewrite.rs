@@ -24,10 +24,14 @@ const COMPARISONS: [&str; 6] = ["eq", "ne", "lt", "le", "gt", "ge"];
 /// Functions that write already, and behind which the escaping of pages takes no other.
 const ESCAPES: [&str; 3] = ["html", "js", "urlquery"];
 
-/// Checks and rewrites the body of a template. `known` tells which functions there are.
-pub(crate) fn rewrite(tree: &mut ListNode, known: &dyn Fn(&str) -> bool) -> Result<(), String> {
+/// Checks and rewrites the body of a template. `known` tells which functions there are. An error comes with its line.
+pub(crate) fn rewrite(
+    tree: &mut ListNode,
+    known: &dyn Fn(&str) -> bool,
+) -> Result<(), (usize, String)> {
     // `$` is there from the start.
-    Walk { known, variables: vec!["$".into()], nested: 0 }.list(tree)
+    let mut walk = Walk { known, variables: vec!["$".into()], nested: 0, line: 1 };
+    walk.list(tree).map_err(|message| (walk.line, message))
 }
 
 struct Walk<'a> {
@@ -36,6 +40,8 @@ struct Walk<'a> {
     variables: Vec<SmolStr>,
     /// How many names and parentheses stand around this place.
     nested: usize,
+    /// Where it has come to.
+    line: usize,
 }
 
 impl Walk<'_> {
@@ -118,6 +124,7 @@ impl Walk<'_> {
     }
 
     fn expression(&mut self, expression: &mut Expr) -> Result<(), String> {
+        self.line = expression.pos().line;
         let inside = match expression {
             Expr::Field(_, names) | Expr::Variable(_, _, names) | Expr::Chain(_, _, names) => {
                 names.len()

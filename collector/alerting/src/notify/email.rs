@@ -1,19 +1,22 @@
-//! E-mail over SMTP, text and simple HTML in Vietnamese; STARTTLS is required unless the configuration says not.
+//! E-mail over SMTP, text and page from templates, ours in Vietnamese; STARTTLS is required unless the configuration says not.
 //! The `Message-ID` is made from the idempotency key, so a mail that had to be sent twice is seen as one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Identity, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 
+use rules_templates::Template;
+
 use crate::notification::Notification;
 use crate::routing::EmailChannel;
 
+use super::composing::{Composer, Words};
 use super::{Notifier, SendError, Sending, secret, wording};
 
 /// One command of SMTP and its answer.
@@ -23,13 +26,23 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 const SUBMISSIONS_PORT: u16 = 465;
 
 pub(super) struct Email {
-    channel: EmailChannel,
+    channel: Arc<EmailChannel>,
     tls: TlsParameters,
-    external_url: Arc<str>,
+    composer: Composer,
+}
+
+/// A mail as text.
+struct Composed {
+    from: String,
+    to: String,
+    subject: String,
+    html: Option<String>,
+    text: Option<String>,
+    headers: Vec<(String, String)>,
 }
 
 impl Email {
-    pub(super) fn new(channel: EmailChannel, external_url: Arc<str>) -> Result<Self, SendError> {
+    pub(super) fn new(channel: Arc<EmailChannel>, composer: Composer) -> Result<Self, SendError> {
         let mut parameters = TlsParameters::builder(channel.host.clone());
         if let Some(authorities) = &channel.tls.authorities {
             let pem = secret::pem("the CA certificates", authorities)?;
@@ -44,11 +57,13 @@ impl Email {
         }
         parameters = parameters.dangerous_accept_invalid_certs(channel.tls.skip_verify);
         let tls = parameters.build().map_err(SendError::Smtp)?;
-        Ok(Self { channel, tls, external_url })
+        Ok(Self { channel, tls, composer })
     }
 
     async fn mail(&self, notification: &Notification) -> Result<(), SendError> {
-        let message = self.message(notification)?;
+        let channel = Arc::clone(&self.channel);
+        let composed = self.composer.compose(notification, move |words| compose(&channel, words));
+        let message = message(notification, composed.await??)?;
         let at_once = self.channel.implicit_tls.unwrap_or(self.channel.port == SUBMISSIONS_PORT);
         let tls = match (at_once, self.channel.require_tls) {
             (true, _) => Tls::Wrapper(self.tls.clone()),
@@ -72,30 +87,66 @@ impl Email {
         builder.build().send(message).await.map_err(SendError::Smtp)?;
         Ok(())
     }
+}
 
-    fn message(&self, notification: &Notification) -> Result<Message, SendError> {
-        let wrong = |error: &dyn std::fmt::Display| SendError::Mail(error.to_string());
-        let from: Mailbox = self.channel.from.parse().map_err(|error| wrong(&error))?;
-        let domain = from.email.domain().to_owned();
-        let mut builder = Message::builder()
-            .from(from)
-            .subject(wording::subject(notification))
-            .message_id(Some(format!("<{}@{domain}>", notification.idempotency_key)));
-        for to in &self.channel.to {
-            builder = builder.to(to.parse().map_err(|error| wrong(&error))?);
-        }
-        let mut message = builder
-            .multipart(MultiPart::alternative_plain_html(
-                wording::plain_text(notification, &self.external_url),
-                wording::html(notification, &self.external_url),
-            ))
-            .map_err(|error| wrong(&error))?;
-        for (name, value) in &self.channel.headers {
-            let name = HeaderName::new_from_ascii(name.clone()).map_err(|error| wrong(&error))?;
-            message.headers_mut().insert_raw(HeaderValue::new(name, value.clone()));
-        }
-        Ok(message)
+/// Where it goes must be right; of the rest what is built in will do.
+fn compose(channel: &EmailChannel, words: &mut Words) -> Result<Composed, SendError> {
+    let mut address = |key: &str, template: &Template| {
+        let text = words.text(key, template);
+        text.ok_or_else(|| SendError::Mail(words.complaint().unwrap_or_default()))
+    };
+    let (from, to) = (address("from", &channel.from)?, address("to", &channel.to)?);
+    let subject = words.text("subject", &channel.subject).unwrap_or_else(|| words.subject());
+    let headers = channel.headers.iter();
+    let headers = headers.map(|(name, value)| (name.clone(), words.extra(name, value))).collect();
+    let html = channel.html.as_ref().map(|html| words.text("html", html));
+    let text = channel.text.as_ref().map(|text| words.text("text", text));
+    let complaint = words.complaint();
+    let built_in = || wording::html(&words.notification, &words.external_url);
+    let html = html.map(|html| {
+        let complaint = complaint.as_deref().map(wording::html_paragraph).unwrap_or_default();
+        format!("{}{complaint}", html.unwrap_or_else(built_in))
+    });
+    let text = text.map(|text| {
+        let complaint = complaint.as_deref().unwrap_or_default();
+        format!("{}{complaint}", text.unwrap_or_else(|| words.built_in()))
+    });
+    Ok(Composed { from, to, subject, html, text, headers })
+}
+
+fn message(notification: &Notification, composed: Composed) -> Result<Message, SendError> {
+    let wrong = |error: &dyn std::fmt::Display| SendError::Mail(error.to_string());
+    let from: Mailbox = one_line(&composed.from).parse().map_err(|error| wrong(&error))?;
+    let domain = from.email.domain().to_owned();
+    let mut builder = Message::builder()
+        .from(from)
+        .subject(one_line(&composed.subject))
+        .message_id(Some(format!("<{}@{domain}>", notification.idempotency_key)));
+    for to in composed.to.split(',') {
+        builder = builder.to(one_line(to).parse().map_err(|error| wrong(&error))?);
     }
+    let message = match (composed.text, composed.html) {
+        (Some(text), Some(html)) => {
+            builder.multipart(MultiPart::alternative_plain_html(text, html))
+        }
+        (None, Some(html)) => builder.singlepart(SinglePart::html(html)),
+        (text, None) => builder.singlepart(SinglePart::plain(text.unwrap_or_default())),
+    };
+    let mut message = message.map_err(|error| wrong(&error))?;
+    for (name, value) in composed.headers {
+        let name = HeaderName::new_from_ascii(name).map_err(|error| wrong(&error))?;
+        message.headers_mut().insert_raw(HeaderValue::new(name, one_line(&value)));
+    }
+    Ok(message)
+}
+
+/// Headers have no lines: what stands behind the end of one would be a header of its own.
+fn one_line(text: &str) -> String {
+    text.split(['\r', '\n'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl Notifier for Email {

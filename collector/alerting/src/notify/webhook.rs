@@ -2,23 +2,21 @@
 //! the zero time of Go as there), so that whatever takes Alertmanager's takes ours.
 //! Each carries `Idempotency-Key`, the same in every attempt.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_model::{Labels, Millis};
+use agent_model::Millis;
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Serialize;
 
-use crate::alert::{Annotations, fingerprint_text, label_order};
+use crate::alert::{Annotations, fingerprint_text};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::routing::{Authorization, WebhookChannel};
 
 use super::retry_after::retry_after;
-use super::wording::alert_address;
-use super::{Notifier, SendError, Sending, client, secret};
+use super::{Notifier, SendError, Sending, client, facts, secret};
 
 /// One request, from the connection to the end of the answer's head.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,13 +28,16 @@ const REFUSAL_BYTES_MAX: usize = 512;
 const NO_END: &str = "0001-01-01T00:00:00Z";
 
 pub(super) struct Webhook {
-    channel: WebhookChannel,
+    channel: Arc<WebhookChannel>,
     client: Client,
     external_url: Arc<str>,
 }
 
 impl Webhook {
-    pub(super) fn new(channel: WebhookChannel, external_url: Arc<str>) -> Result<Self, SendError> {
+    pub(super) fn new(
+        channel: Arc<WebhookChannel>,
+        external_url: Arc<str>,
+    ) -> Result<Self, SendError> {
         let builder =
             client::builder(&channel.http)?.timeout(channel.timeout.unwrap_or(REQUEST_TIMEOUT));
         let client = builder.build().map_err(SendError::Http)?;
@@ -132,19 +133,15 @@ fn payload<'a>(
     alerts_max: usize,
     external_url: &'a str,
 ) -> Payload<'a> {
-    let mut all: Vec<&NotifiedAlert> = notification.alerts.iter().collect();
-    all.sort_by(|one, other| alertmanagers_order(&one.labels, &other.labels));
+    let all = facts::in_order(notification);
     let kept = if alerts_max == 0 { all.len() } else { alerts_max.min(all.len()) };
-    let annotations = |alert: &&'a NotifiedAlert| {
-        alert.annotations.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
-    };
     Payload {
         receiver: &notification.receiver,
-        status: status(notification.is_firing()),
+        status: facts::status(notification.is_firing()),
         alerts: all[..kept].iter().map(|alert| payload_alert(alert, external_url)).collect(),
-        group_labels: map_of(&notification.group_labels),
-        common_labels: common(all.iter().map(|alert| map_of(&alert.labels))),
-        common_annotations: common(all.iter().map(annotations)),
+        group_labels: facts::map_of(&notification.group_labels),
+        common_labels: facts::common_labels(&all),
+        common_annotations: facts::common_annotations(&all),
         external_url,
         version: "4",
         group_key: &notification.group_key,
@@ -153,46 +150,15 @@ fn payload<'a>(
 }
 
 fn payload_alert<'a>(alert: &'a NotifiedAlert, external_url: &str) -> PayloadAlert<'a> {
-    let ours = || alert_address(external_url, alert.fingerprint);
     PayloadAlert {
-        status: status(alert.resolved_ms.is_none()),
-        labels: map_of(&alert.labels),
+        status: facts::status(alert.resolved_ms.is_none()),
+        labels: facts::map_of(&alert.labels),
         annotations: &alert.annotations,
         starts_at: rfc3339(alert.starts_ms),
         ends_at: alert.resolved_ms.map_or_else(|| NO_END.to_owned(), rfc3339),
-        generator_url: alert.generator_url.as_deref().map_or_else(ours, str::to_owned),
+        generator_url: facts::generator_url(alert, external_url),
         fingerprint: fingerprint_text(alert.labels.fnv_fingerprint()),
     }
-}
-
-/// By job, then by instance, those without last; then by labels (alertmanager, types/types.go).
-fn alertmanagers_order(one: &Labels, other: &Labels) -> Ordering {
-    let by = |name: &str| match (one.get(name), other.get(name)) {
-        (Some(one), Some(other)) => one.cmp(other),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => Ordering::Equal,
-    };
-    by("job").then_with(|| by("instance")).then_with(|| label_order(one, other))
-}
-
-fn status(is_firing: bool) -> &'static str {
-    if is_firing { "firing" } else { "resolved" }
-}
-
-fn map_of(labels: &Labels) -> BTreeMap<&str, &str> {
-    labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref())).collect()
-}
-
-/// The pairs that every map has.
-fn common<'a>(
-    mut maps: impl Iterator<Item = BTreeMap<&'a str, &'a str>>,
-) -> BTreeMap<&'a str, &'a str> {
-    let mut shared = maps.next().unwrap_or_default();
-    for map in maps {
-        shared.retain(|name, value| map.get(name) == Some(value));
-    }
-    shared
 }
 
 fn rfc3339(time_ms: Millis) -> String {

@@ -12,7 +12,7 @@ use crate::notification::{Notification, NotifiedAlert};
 const VIETNAM: Offset = Offset::constant(7);
 
 /// Alerts that are written out; a mail of thousands helps nobody. The rest is counted in the text.
-const ALERTS_WRITTEN_MAX: usize = 50;
+pub(super) const ALERTS_WRITTEN_MAX: usize = 50;
 
 /// What is written of one alert, line by line.
 pub(super) struct Paragraph {
@@ -38,14 +38,19 @@ pub(super) fn alert_address(external_url: &str, fingerprint: u64) -> String {
     format!("{external_url}/#/alerts?wanted={}", fingerprint_text(fingerprint))
 }
 
+pub(super) fn paragraph(alert: &NotifiedAlert, now_ms: Millis, external_url: &str) -> Paragraph {
+    Paragraph {
+        headline: headline(alert),
+        lines: lines(alert, now_ms),
+        link: alert_address(external_url, alert.fingerprint),
+    }
+}
+
 pub(super) fn paragraphs(notification: &Notification, external_url: &str) -> Vec<Paragraph> {
     let shown = notification.alerts.iter().take(ALERTS_WRITTEN_MAX);
-    let paragraph = |alert: &NotifiedAlert| Paragraph {
-        headline: headline(alert),
-        lines: lines(alert, notification.created_ms),
-        link: alert_address(external_url, alert.fingerprint),
-    };
-    let mut paragraphs: Vec<Paragraph> = shown.map(paragraph).collect();
+    let now_ms = notification.created_ms;
+    let mut paragraphs: Vec<Paragraph> =
+        shown.map(|alert| paragraph(alert, now_ms, external_url)).collect();
     let left_out = notification.alerts.len().saturating_sub(ALERTS_WRITTEN_MAX);
     if left_out > 0 {
         paragraphs.push(Paragraph {
@@ -82,6 +87,11 @@ pub(super) fn html(notification: &Notification, external_url: &str) -> String {
     }
     html.push_str("</body></html>\n");
     html
+}
+
+/// One more paragraph behind a page.
+pub(super) fn html_paragraph(text: &str) -> String {
+    format!("<p>{}</p>\n", escaped(text))
 }
 
 fn headline(alert: &NotifiedAlert) -> String {

@@ -10,9 +10,13 @@ use super::{GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretT
 use super::{matcher_text, raw};
 
 mod delivery;
+mod email;
 mod http;
 mod intervals;
 mod receivers;
+mod templates;
+
+use templates::Texts;
 
 /// Alertmanager's default of `resolve_timeout`.
 pub(super) const RESOLVE_TIMEOUT_MS: Millis = 5 * 60_000;
@@ -43,12 +47,11 @@ pub(super) fn default_detection_timing(of_rules: &Timing) -> Timing {
 
 pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     let file: raw::File = document.read()?;
-    let mut check = Check { document, problems: Vec::new(), http: HttpOptions::default() };
+    let mut check =
+        Check { document, problems: Vec::new(), http: HttpOptions::default(), texts: Texts::new() };
     let http = file.global.as_ref().and_then(|global| global.http_config.as_ref());
     check.http = http::ready(&mut check, http);
-    if !file.templates.is_empty() {
-        tracing::warn!("`templates` are not read yet: mails keep the text that is built in");
-    }
+    templates::read(&mut check, &file.templates);
     let receivers = check.receivers(&file);
     let intervals = intervals::ready(&mut check, &file);
     let names = Names {
@@ -61,7 +64,13 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     let inhibit_rules = file.inhibit_rules.iter().map(|rule| check.inhibit_rule(rule)).collect();
     let resolve_timeout = file.global.and_then(|global| global.resolve_timeout);
     if !check.problems.is_empty() {
-        check.problems.sort_by_key(|problem| problem.line);
+        // Those of other files stand behind those of this one.
+        check.problems.sort_by(|one, other| {
+            let key = |problem: &Problem| {
+                (problem.file != document.file(), problem.file.clone(), problem.line)
+            };
+            key(one).cmp(&key(other))
+        });
         return Err(Problems(check.problems));
     }
     Ok(Routing {
@@ -80,6 +89,7 @@ struct Check<'a> {
     problems: Vec<Problem>,
     /// What holds for receivers that do not say how they are reached.
     http: HttpOptions,
+    texts: Texts,
 }
 
 /// What routes may name.

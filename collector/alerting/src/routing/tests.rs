@@ -53,8 +53,7 @@ receivers:
             alerting.yml:14: "not an address" is not an e-mail address
             alerting.yml:14: an e-mail receiver needs `from` (or `smtp_from` in `global`)
             alerting.yml:14: `auth_username` and `auth_password` or `auth_password_file` go together
-            alerting.yml:16: "mail" is not host:port
-            alerting.yml:17: templates are not supported in headers; write plain text"#]],
+            alerting.yml:16: "mail" is not host:port"#]],
     );
 }
 

@@ -116,11 +116,11 @@ fn amtool_takes(text: &str) -> bool {
 #[test]
 fn channels_that_are_not_built_are_refused_by_name() {
     let text = "route: {receiver: x}\nreceivers:\n  - name: x\n    slack_configs: [{channel: '#a'}]\n    sns_configs: []\n  \
-                - name: y\n    email_configs: [{to: a@b.vn, from: a@b.vn, smarthost: 'm:1', html: '{{ .x }}'}]\n";
+                - name: y\n    email_configs: [{to: a@b.vn, from: a@b.vn, smarthost: 'm:1', html: '{{ $x }}'}]\n";
     let problems = Routing::parse(Path::new("a.yml"), text).unwrap_err().to_string();
     expect_test::expect![[r#"
         a.yml:4: `slack_configs` are not supported yet; receiver "x" can have webhook_configs and email_configs
-        a.yml:7: templates are not supported yet: leave `html` and `text` out for the built-in text"#]]
+        a.yml:7: the template cannot be used: undefined variable "$x""#]]
     .assert_eq(&problems);
 }
 
@@ -171,6 +171,51 @@ receivers:
     alerting.commit_detections(1, b"", found, START).await.unwrap();
     alerting.deliver_due(START).await.unwrap();
     assert_eq!(receiver.take()[0].authorization, "Bearer t");
+}
+
+#[test]
+fn files_of_templates_are_read_beside_the_file_with_all_problems_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    std::fs::create_dir(directory.path().join("mau")).unwrap();
+    file("mau/a.tmpl", "{{ define \"a\" }}\n{{ nothing 1 }}\n{{ end }}");
+    file("mau/b.tmpl", "{{ define \"b\" }}\n\n{{ if }}{{ end }}");
+    file("mau/c.tmpl", "{{ define \"c\" }}{{ .Status }}{{ end }}");
+    file("mau/d.tmpl", "{{ define \"d\" }}");
+    file("mau/e.txt", "{{");
+    file(
+        "a.yml",
+        "templates: ['mau/*.tmpl', 'none/*.tmpl', '[']\nroute: {receiver: x}\nreceivers: [{name: y}]\n",
+    );
+    let open = || Routing::open(&directory.path().join("a.yml"));
+    let problems = open().unwrap_err().to_string();
+    let problems = problems.replace(&format!("{}/", directory.path().display()), "");
+    expect_test::expect![[r#"
+        a.yml:1: "[" is no pattern for names of files
+        a.yml:2: there is no receiver "x"
+        mau/a.tmpl:2: the template cannot be used: function "nothing" not defined
+        mau/b.tmpl:3: the template cannot be used: empty command
+        mau/d.tmpl:1: the template cannot be used: a block has no {{end}}, or an {{end}} or {{else}} has no block"#]].assert_eq(&problems);
+    for name in ["a", "b", "d"] {
+        file(&format!("mau/{name}.tmpl"), "");
+    }
+    let mail = "{to: a@b.vn, from: a@b.vn, smarthost: 'm:1', text: '{{ template \"c\" . }}'}";
+    file(
+        "a.yml",
+        &format!(
+            "templates: ['mau/*.tmpl']\nroute: {{receiver: x}}\nreceivers: [{{name: x, email_configs: [{mail}]}}]\n"
+        ),
+    );
+    assert!(open().is_ok());
+    file("mau/d.tmpl", &"x".repeat(1 << 20));
+    assert!(open().is_ok());
+    file("mau/d.tmpl", &"x".repeat((1 << 20) + 1));
+    assert!(open().unwrap_err().to_string().contains("at most 1048576 are read"));
+    file("mau/d.tmpl", "");
+    for at in 0..100 {
+        file(&format!("mau/{at}.tmpl"), "");
+    }
+    assert!(open().unwrap_err().to_string().contains("more than 100 files"));
 }
 
 #[tokio::test]

@@ -57,15 +57,25 @@ async fn aiosmtpd() -> PathBuf {
 }
 
 async fn world(email: &str, port: u16) -> World {
+    world_with(email, port, "").await
+}
+
+/// The same with more at the end of the file.
+async fn world_with(email: &str, port: u16, more: &str) -> World {
+    let to = if email.contains(" to: ") {
+        "send_resolved: true"
+    } else {
+        "to: 'truc@tinh.example, Lan <lan@tinh.example>'"
+    };
     let config = format!(
         "
+{more}
 global: {{smtp_smarthost: 'localhost:{port}', smtp_from: 'Hải Đăng <haidang@tinh.example>'}}
 route: {{receiver: mail}}
 receivers:
   - name: mail
     email_configs:
-      - to: 'truc@tinh.example, Lan <lan@tinh.example>'
-        headers: {{X-Province: Quảng Nam}}
+      - {to}
         {email}
 "
     );
@@ -78,7 +88,8 @@ receivers:
 #[tokio::test]
 async fn a_mail_that_was_put_off_arrives_as_the_same_mail() {
     let mut server = MailServer::start(&json!({"refusals": 1})).await;
-    let world = world("require_tls: false", server.port).await;
+    let email = "require_tls: false\n        headers: {X-Province: Quảng Nam}";
+    let world = world(email, server.port).await;
     world.alerting.deliver_due(START + MINUTE).await.unwrap();
     let first = server.mail().await;
     assert_eq!(world.alerting.stats(START).await.unwrap().outbox_length, 1);
@@ -139,4 +150,62 @@ async fn without_starttls_nothing_is_sent_in_the_clear_unless_it_may() {
     world.alerting.deliver_due(START + MINUTE).await.unwrap();
     let stats = world.alerting.stats(START).await.unwrap();
     assert_eq!((stats.sent, stats.failed, stats.outbox_length), (0, 1, 1));
+}
+
+#[tokio::test]
+async fn files_of_templates_make_the_mail() {
+    let mut server = MailServer::start(&json!({})).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tinh.tmpl");
+    let defined = r#"{{ define "email.default.subject" }}Tỉnh: {{ .GroupLabels.SortedPairs.Values | join " " }}{{ end }}
+{{ define "than" }}<p>{{ range .Alerts }}{{ .Labels.host }} &gt; {{ .Annotations.summary_vi }}{{ end }}</p>{{ end }}"#;
+    std::fs::write(&file, defined).unwrap();
+    let email = r#"require_tls: false
+        to: '{{ range .Alerts }}{{ .Labels.host }}@tinh.example{{ end }}, lan@tinh.example'
+        from: 'a@{{ .Receiver }}.example'
+        headers: {X-Province: '{{ .Status }} {{ len .Alerts }}'}
+        html: '{{ template "than" . }}'"#;
+    let templates = format!("templates: ['{}/*.tmpl']", directory.path().display());
+    let email = email.replace("{{ .Labels.host }}@", "{{ .Labels.alertname | toLower }}@");
+    let world = world_with(&email, server.port, &templates).await;
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    let mail = server.mail().await;
+    let group = mail["subject"].as_str().unwrap();
+    assert!(group.starts_with("Tỉnh: "), "{group}");
+    assert_eq!(mail["to"], json!(["bruteforce@tinh.example", "lan@tinh.example"]));
+    assert_eq!(mail["from"], "a@mail.example");
+    assert_eq!(mail["header"], "firing 1");
+    assert_eq!(mail["text"], Value::Null);
+    let html = mail["html"].as_str().unwrap();
+    assert_eq!(html.trim(), "<p>máy-1 &gt; dò mật khẩu</p>");
+    assert_eq!(world.alerting.stats(START).await.unwrap().template_failures, 0);
+}
+
+#[tokio::test]
+async fn templates_that_fail_loop_or_grow_cost_no_mail() {
+    for (template, why) in [
+        ("{{ template \"nobody\" . }}", "undefined template"),
+        ("{{ .Nothing }}", "can't evaluate field Nothing"),
+        ("{{ range 100001 }}{{ end }}", "range"),
+        ("{{ range 90000 }}0123456789{{ end }}", "longer than"),
+        ("{{ $x := \"ab\" }}{{ range 60 }}{{ $x = print $x $x }}{{ end }}", "longer than"),
+        ("{{ reReplaceAll \"(\" \"\" .Status }}", "regex"),
+    ] {
+        let mut server = MailServer::start(&json!({})).await;
+        let email = format!(
+            "require_tls: false\n        text: '{template}'\n        headers: {{Subject: '{template}'}}"
+        );
+        let world = world(&email, server.port).await;
+        world.alerting.deliver_due(START + MINUTE).await.unwrap();
+        let mail = server.mail().await;
+        assert_eq!(mail["subject"], "[KHẨN CẤP] máy-1 – dò mật khẩu");
+        for part in ["text", "html"] {
+            let text = mail[part].as_str().unwrap();
+            assert!(text.contains("[KHẨN CẤP] máy-1"), "{template}: {text}");
+            assert!(text.contains("A template failed"), "{template}: {text}");
+            assert!(text.contains(why), "{template}: {text}");
+        }
+        let stats = world.alerting.stats(START).await.unwrap();
+        assert_eq!((stats.sent, stats.template_failures), (1, 2), "{template}");
+    }
 }

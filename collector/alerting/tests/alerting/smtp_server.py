@@ -23,6 +23,7 @@ class Handler:
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         put_off = self.refusals > 0
         self.refusals -= 1
+        part = lambda kind: body.get_content() if (body := mail.get_body((kind,))) else None
         said = {
             "taken": not put_off,
             "from": envelope.mail_from,
@@ -30,8 +31,8 @@ class Handler:
             "subject": str(mail["subject"]),
             "message_id": str(mail["message-id"]),
             "header": str(mail["x-province"]),
-            "text": mail.get_body(("plain",)).get_content(),
-            "html": mail.get_body(("html",)).get_content(),
+            "text": part("plain"),
+            "html": part("html"),
             "encrypted": session.ssl is not None,
         }
         print(json.dumps(said), flush=True)

@@ -53,7 +53,7 @@ const ARROWS: &[Arrow] = &[
     // It sends to webhooks, but serves nothing.
     arrow(
         "collector-alerting",
-        &["agent-model", "agent-yaml", "collector-sqlite"],
+        &["agent-model", "agent-yaml", "collector-sqlite", "rules-templates"],
         &["axum", "promql-parser"],
     ),
     arrow("dashboards", &[], &["sqlx", "tantivy"]),

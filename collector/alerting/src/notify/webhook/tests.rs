@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use agent_model::Labels;
 use expect_test::expect;
 
 use super::*;

@@ -16,7 +16,7 @@ pub(in crate::routing) struct Global {
     #[deserr(default)]
     pub(in crate::routing) smtp_smarthost: Option<At<String>>,
     #[deserr(default)]
-    pub(in crate::routing) smtp_from: Option<At<String>>,
+    pub(in crate::routing) smtp_from: Option<At<Text>>,
     #[deserr(default)]
     pub(in crate::routing) smtp_hello: Option<String>,
     #[deserr(default)]
@@ -186,9 +186,9 @@ pub(in crate::routing) struct Webhook {
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]
 pub(in crate::routing) struct Email {
-    pub(in crate::routing) to: At<String>,
+    pub(in crate::routing) to: At<Text>,
     #[deserr(default)]
-    pub(in crate::routing) from: Option<At<String>>,
+    pub(in crate::routing) from: Option<At<Text>>,
     #[deserr(default)]
     pub(in crate::routing) smarthost: Option<At<String>>,
     #[deserr(default)]
@@ -215,11 +215,11 @@ pub(in crate::routing) struct Email {
     pub(in crate::routing) send_resolved: bool,
     #[deserr(default)]
     pub(in crate::routing) headers: Entries<At<Text>>,
-    // Refused: the text of a mail is ours.
     #[deserr(default)]
     pub(in crate::routing) html: Option<At<Text>>,
     #[deserr(default)]
     pub(in crate::routing) text: Option<At<Text>>,
+    // Refused.
     #[deserr(default)]
     pub(in crate::routing) threading: Option<At<Anything>>,
 }

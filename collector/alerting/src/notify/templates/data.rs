@@ -1,0 +1,88 @@
+//! What templates see: Alertmanager's `Data` (alertmanager, template/template.go), and beside it the sentences of our own
+//! texts, which are there by name and are not shown with the whole: `.Headline`, `.Shown` and `.LeftOut` of the group,
+//! `.Headline`, `.Lines` and `.Link` of an alert.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rules_templates::{Value, map, record, shown, time, with_more};
+
+use crate::alert::fingerprint_text;
+use crate::notification::{Notification, NotifiedAlert};
+use crate::notify::{facts, wording};
+
+/// Go's zero time, which an alert that fires ends at.
+const NO_END_SECONDS: i64 = -62_135_596_800;
+
+pub(in crate::notify) fn data(notification: &Notification, external_url: &str) -> Value {
+    let all = facts::in_order(notification);
+    let alerts = all.iter().map(|alert| of_alert(alert, notification, external_url));
+    let alerts: Vec<Value> = alerts.collect();
+    // Ours shows what fires first, and not thousands.
+    let written = notification.alerts.iter().take(wording::ALERTS_WRITTEN_MAX);
+    let written = written.map(|alert| of_alert(alert, notification, external_url));
+    let written: Vec<Value> = written.collect();
+    let left_out = notification.alerts.len() - written.len();
+    let data = record(
+        "template.Data",
+        [
+            ("Receiver", shown(quoted(&notification.receiver))),
+            ("Status", shown(facts::status(notification.is_firing()))),
+            ("Alerts", Value::List(alerts.into())),
+            ("GroupLabels", pairs(facts::map_of(&notification.group_labels))),
+            ("CommonLabels", pairs(facts::common_labels(&all))),
+            ("CommonAnnotations", pairs(facts::common_annotations(&all))),
+            ("ExternalURL", shown(external_url)),
+        ],
+    );
+    with_more(
+        &data,
+        [
+            ("Headline", shown(wording::subject(notification))),
+            ("Shown", Value::List(written.into())),
+            ("LeftOut", Value::Int(i64::try_from(left_out).unwrap_or(i64::MAX))),
+        ],
+    )
+}
+
+fn of_alert(alert: &NotifiedAlert, notification: &Notification, external_url: &str) -> Value {
+    let zero = || Timestamp::from_second(NO_END_SECONDS).unwrap_or_default();
+    let at = |time_ms| Timestamp::from_millisecond(time_ms).unwrap_or_else(|_| zero());
+    let annotations = alert.annotations.iter();
+    let annotations = annotations.map(|(name, text)| (name.as_str(), text.as_str()));
+    let paragraph = wording::paragraph(alert, notification.created_ms, external_url);
+    let value = record(
+        "template.Alert",
+        [
+            ("Status", shown(facts::status(alert.resolved_ms.is_none()))),
+            ("Labels", pairs(facts::map_of(&alert.labels))),
+            ("Annotations", map(annotations)),
+            ("StartsAt", time(at(alert.starts_ms))),
+            ("EndsAt", time(alert.resolved_ms.map_or_else(zero, at))),
+            ("GeneratorURL", shown(facts::generator_url(alert, external_url))),
+            ("Fingerprint", shown(fingerprint_text(alert.labels.fnv_fingerprint()))),
+        ],
+    );
+    let lines = paragraph.lines.iter().flat_map(|line| line.split('\n')).map(shown);
+    with_more(
+        &value,
+        [
+            ("Headline", shown(&paragraph.headline)),
+            ("Lines", Value::List(lines.collect())),
+            ("Link", shown(&paragraph.link)),
+        ],
+    )
+}
+
+fn pairs(pairs: BTreeMap<&str, &str>) -> Value {
+    map(pairs)
+}
+
+/// As Alertmanager gives the receiver's name: what means something in a regular expression is escaped.
+fn quoted(name: &str) -> String {
+    let quote = |letter: char| {
+        let special = r"\.+*?()|[]{}^$".contains(letter);
+        special.then_some('\\').into_iter().chain([letter])
+    };
+    name.chars().flat_map(quote).collect()
+}
