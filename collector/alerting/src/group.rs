@@ -5,6 +5,7 @@
 //! Promises: an alert that fires and is not muted is told to every integration of its receivers; whoever was
 //! told that it fires is told that it resolved, if he wants that (also when it resolved while muted: afterwards).
 
+mod escalating;
 mod flush;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +15,10 @@ use agent_model::{Labels, Millis};
 use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, AlertState};
-use crate::routing::{Route, Timing, quote};
+use crate::routing::{Escalation, Level, Route, Timing, quote};
 use crate::state::State;
 
+pub(crate) use escalating::Escalating;
 pub(crate) use flush::{close_told, flush_due};
 
 #[derive(Clone, Debug)]
@@ -37,6 +39,47 @@ pub(crate) struct Group {
     pub(crate) repeat_due_ms: Option<Millis>,
     /// Integration to what it has been told.
     pub(crate) told: BTreeMap<Arc<str>, Told>,
+    /// Of a group that a level of an escalation makes.
+    pub(crate) escalating: Option<Escalating>,
+}
+
+/// What makes groups of a route's alerts: the route itself, and each receiver of each level of its escalation.
+struct Way<'a> {
+    route: &'a Route,
+    receiver: &'a Arc<str>,
+    level: Option<(&'a Escalation, &'a Level)>,
+}
+
+impl Route {
+    fn ways(&self) -> impl Iterator<Item = Way<'_>> {
+        let own = Way { route: self, receiver: &self.receiver, level: None };
+        let levels = self.escalation.iter().flat_map(move |escalation| {
+            escalation.levels.iter().flat_map(move |level| {
+                let way =
+                    move |receiver| Way { route: self, receiver, level: Some((escalation, level)) };
+                level.receivers.iter().map(way)
+            })
+        });
+        std::iter::once(own).chain(levels)
+    }
+}
+
+impl Way<'_> {
+    fn key(&self) -> String {
+        let level = self
+            .level
+            .map(|(escalation, level)| format!("/{}~{}", quote(&escalation.name), level.number));
+        format!("{}{}", self.route.key, level.unwrap_or_default())
+    }
+
+    /// A level has waited already.
+    fn timing(&self, is_detection: bool) -> Timing {
+        let timing = self.route.timing_of(is_detection).clone();
+        match self.level {
+            None => timing,
+            Some(_) => Timing { group_wait_ms: 0, group_interval_ms: 0, ..timing },
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +90,9 @@ pub(crate) struct Told {
     /// Alerts told as firing and not yet as resolved, with the start that was told.
     pub(crate) alerts: BTreeMap<u64, Millis>,
 }
+
+/// In place of the start that was told: the alert is to be told again, and its end is still owed.
+pub(crate) const TELL_AGAIN: Millis = Millis::MIN;
 
 /// A group as a page shows it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,16 +109,21 @@ pub struct GroupStatus {
 }
 
 impl Group {
-    pub(crate) fn new(route: &Route, alert: &Alert, now_ms: Millis) -> Self {
-        let timing = route.timing_of(alert.is_detection());
+    fn new(way: &Way<'_>, alert: &Alert, now_ms: Millis) -> Self {
+        let timing = way.timing(alert.is_detection());
         let labels = timing.group_by.labels_of(&alert.labels);
         Self {
-            id: group_id(route, &labels, alert.is_detection()),
-            key: format!("{}:{}", route.key, key_text(&labels)),
-            receiver: Arc::clone(&route.receiver),
+            id: group_id(way, &labels, alert.is_detection()),
+            key: format!("{}:{}", way.key(), key_text(&labels)),
+            receiver: Arc::clone(way.receiver),
             labels,
             is_detection: alert.is_detection(),
-            timing: timing.clone(),
+            timing,
+            escalating: way.level.map(|(_, level)| Escalating {
+                level: level.number,
+                after_ms: level.after_ms,
+                waits: BTreeMap::new(),
+            }),
             created_ms: now_ms,
             last_flush_ms: None,
             members: BTreeSet::new(),
@@ -88,7 +139,9 @@ impl Group {
             Some(last) => last.saturating_add(self.timing.group_interval_ms),
         };
         let change = self.changed.then_some(wait);
-        change.into_iter().chain(self.repeat_due_ms).min()
+        let escalates = self.escalating.as_ref();
+        let escalates = escalates.and_then(|one| one.due_ms(|alert| self.has_told_lately(alert)));
+        change.into_iter().chain(self.repeat_due_ms).chain(escalates).min()
     }
 
     pub(crate) fn status(&self, holding: &BTreeSet<Arc<str>>) -> GroupStatus {
@@ -111,32 +164,32 @@ fn key_text(labels: &Labels) -> String {
 }
 
 /// Stable over restarts and over reloads that leave the route as it is.
-fn group_id(route: &Route, labels: &Labels, is_detection: bool) -> String {
+fn group_id(way: &Way<'_>, labels: &Labels, is_detection: bool) -> String {
     let mut hash = Sha256::new();
     let kind = if is_detection { "detection" } else { "rule" };
-    for text in [&route.receiver, kind, &route.key, labels.to_string().as_str()] {
+    for text in [way.receiver, kind, &way.key(), labels.to_string().as_str()] {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }
     hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn route_group_id(route: &Route, alert: &Alert) -> String {
+fn group_id_of(way: &Way<'_>, alert: &Alert) -> String {
     let is_detection = alert.is_detection();
-    let labels = route.timing_of(is_detection).group_by.labels_of(&alert.labels);
-    group_id(route, &labels, is_detection)
+    let labels = way.route.timing_of(is_detection).group_by.labels_of(&alert.labels);
+    group_id(way, &labels, is_detection)
 }
 
 impl State {
     /// Puts a firing alert into the group of every route that takes it.
     pub(crate) fn join_groups(&mut self, alert: &Alert, now_ms: Millis) {
         let routing = self.routing.clone();
-        for route in routing.matching(&alert.labels) {
-            let id = route_group_id(route, alert);
+        for way in routing.matching(&alert.labels).into_iter().flat_map(Route::ways) {
+            let id = group_id_of(&way, alert);
             let group = self.groups.entry(id.clone()).or_insert_with(|| {
                 self.batch.groups.insert(id.clone());
                 self.batch.groups_removed.remove(&id);
-                Group::new(route, alert, now_ms)
+                Group::new(&way, alert, now_ms)
             });
             group.members.insert(alert.fingerprint);
             group.changed = true;
@@ -149,8 +202,8 @@ impl State {
 
     /// Has the groups of an alert looked at again.
     pub(crate) fn mark_groups_of(&mut self, alert: &Alert) {
-        for route in self.routing.matching(&alert.labels) {
-            if let Some(group) = self.groups.get_mut(&route_group_id(route, alert)) {
+        for way in self.routing.matching(&alert.labels).into_iter().flat_map(Route::ways) {
+            if let Some(group) = self.groups.get_mut(&group_id_of(&way, alert)) {
                 group.changed |= group.members.contains(&alert.fingerprint);
             }
         }
@@ -163,8 +216,8 @@ impl State {
         let alerts: Vec<Alert> = self.alerts.values().cloned().collect();
         let routing = self.routing.clone();
         for alert in &alerts {
-            for route in routing.matching(&alert.labels) {
-                let fresh = Group::new(route, alert, now_ms);
+            for way in routing.matching(&alert.labels).into_iter().flat_map(Route::ways) {
+                let fresh = Group::new(&way, alert, now_ms);
                 let known = self.groups.get(&fresh.id).or_else(|| before.get(&fresh.id));
                 let told = known.is_some_and(|group| group.has_told(alert.fingerprint));
                 if !(alert.state == AlertState::Firing || told) {
@@ -176,6 +229,7 @@ impl State {
                     group.receiver = fresh.receiver;
                     group.key = fresh.key;
                     group.timing = fresh.timing;
+                    group.escalates_as(fresh.escalating);
                     group.changed = true;
                     self.batch.groups.insert(fresh.id.clone());
                 }
@@ -193,6 +247,12 @@ impl State {
 impl Group {
     pub(crate) fn has_told(&self, fingerprint: u64) -> bool {
         self.told.values().any(|told| told.alerts.contains_key(&fingerprint))
+    }
+
+    /// Somebody was told, and is not to be told as of something new.
+    fn has_told_lately(&self, fingerprint: u64) -> bool {
+        let mut starts = self.told.values().filter_map(|told| told.alerts.get(&fingerprint));
+        starts.any(|start| *start != TELL_AGAIN)
     }
 }
 

@@ -7,6 +7,7 @@ use agent_model::Millis;
 
 use crate::AlertingError;
 use crate::alert::{Acknowledgement, Alert, Change, ChangeKind, fingerprint_text};
+use crate::group::TELL_AGAIN;
 use crate::limits::COMMENTS_MAX;
 use crate::state::State;
 
@@ -123,8 +124,7 @@ fn tell_again(state: &mut State, fingerprint: u64) {
     for group in state.groups.values_mut() {
         for told in group.told.values_mut() {
             if let Some(start) = told.alerts.get_mut(&fingerprint) {
-                // No alert starts then, and its end is still owed to them.
-                *start = Millis::MIN;
+                *start = TELL_AGAIN;
                 state.batch.groups.insert(group.id.clone());
             }
         }

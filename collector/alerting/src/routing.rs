@@ -8,6 +8,7 @@ mod channels;
 mod check;
 mod classic;
 pub(crate) mod delivery;
+mod escalation;
 mod intervals;
 mod matcher_text;
 mod raw;
@@ -24,6 +25,7 @@ pub use channels::{
     Authorization, Channel, EmailChannel, HttpOptions, SecretText, TlsOptions, WebhookChannel,
 };
 pub(crate) use delivery::{DailyTest, Delivery, RateLimit};
+pub(crate) use escalation::{Escalation, Level};
 pub(crate) use intervals::TimeInterval;
 pub(crate) use matcher_text::quote;
 pub use matcher_text::{matchers_from_text, matchers_text};
@@ -52,6 +54,7 @@ pub(crate) struct Route {
     pub(crate) key: String,
     pub(crate) timing: Timing,
     pub(crate) detection_timing: Timing,
+    pub(crate) escalation: Option<Arc<Escalation>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +121,7 @@ impl Routing {
             key: "{}".to_owned(),
             timing,
             detection_timing,
+            escalation: None,
         };
         Self {
             receivers: Arc::new([Receiver { name: Arc::from("nobody"), integrations: Vec::new() }]),

@@ -36,7 +36,9 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
         let waiting = waiting.get(&id).map_or(&[][..], Vec::as_slice);
         let mut flush = Flush { routing, outbox, batch, waiting, now_ms };
         let told_now = group.timing.muted_by(intervals_holding).is_empty();
-        flush.group(group, &Members::of(group, alerts, told_now.then_some(&mutes)));
+        let mut members = Members::of(group, alerts, told_now.then_some(&mutes));
+        members.firing = group.let_through(members.firing, now_ms);
+        flush.group(group, &members);
         if group.members.is_empty() {
             groups.remove(&id);
             batch.groups.remove(&id);

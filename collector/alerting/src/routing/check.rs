@@ -6,11 +6,12 @@ use std::sync::Arc;
 use agent_model::{MatchOp, Matcher, Millis, Problem, Problems};
 use agent_yaml::{At, Document, Duration, Place, Text};
 
-use super::{GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretText, Timing};
+use super::{Escalation, GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretText, Timing};
 use super::{matcher_text, raw};
 
 mod delivery;
 mod email;
+mod escalations;
 mod http;
 mod intervals;
 mod receivers;
@@ -54,8 +55,10 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     templates::read(&mut check, &file.templates);
     let receivers = check.receivers(&file);
     let intervals = intervals::ready(&mut check, &file);
+    let named: BTreeSet<&str> = receivers.iter().map(|receiver| receiver.name.as_ref()).collect();
     let names = Names {
-        receivers: receivers.iter().map(|receiver| receiver.name.as_ref()).collect(),
+        escalations: escalations::ready(&mut check, &file, &named),
+        receivers: named,
         intervals: intervals.iter().map(|interval| Arc::clone(&interval.name)).collect(),
     };
     let delivery = delivery::ready(&mut check, file.delivery.as_ref(), &receivers);
@@ -96,6 +99,7 @@ struct Check<'a> {
 struct Names<'a> {
     receivers: BTreeSet<&'a str>,
     intervals: BTreeSet<Arc<str>>,
+    escalations: BTreeMap<String, Arc<Escalation>>,
 }
 
 /// What a route hands down to its children.
@@ -105,6 +109,7 @@ struct Inherited {
     key: String,
     timing: Timing,
     detection_timing: Timing,
+    escalation: Option<Arc<Escalation>>,
 }
 
 impl Check<'_> {
@@ -168,6 +173,7 @@ impl Check<'_> {
             key: String::new(),
             detection_timing: default_detection_timing(&timing),
             timing,
+            escalation: None,
         };
         self.route(raw, &above, true, names, routes);
     }
@@ -202,6 +208,9 @@ impl Check<'_> {
                 timing.active_during.clone_from(&active);
             }
         }
+        if let Some(name) = &raw.escalation {
+            here.escalation = self.escalation(name, names);
+        }
         let index = routes.len();
         routes.push(Route {
             receiver: here.receiver.clone(),
@@ -211,12 +220,21 @@ impl Check<'_> {
             key: here.key.clone(),
             timing: here.timing.clone(),
             detection_timing: here.detection_timing.clone(),
+            escalation: here.escalation.clone(),
         });
         let below = raw.routes.iter();
         let children =
             below.map(|child| self.route(&child.value, &here, false, names, routes)).collect();
         routes[index].children = children;
         index
+    }
+
+    fn escalation(&mut self, name: &At<String>, names: &Names<'_>) -> Option<Arc<Escalation>> {
+        let known = names.escalations.get(&name.value).cloned();
+        if known.is_none() && name.value != escalations::NONE {
+            self.problem(&name.place, format!("there is no escalation {:?}", name.value));
+        }
+        known
     }
 
     fn intervals(&mut self, given: &[At<String>], names: &Names<'_>) -> Vec<Arc<str>> {

@@ -6,10 +6,12 @@ use deserr::Deserr;
 mod channels;
 mod delivery;
 mod http;
+mod people;
 
 pub(super) use channels::{Email, Global, Receiver, Webhook};
 pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use http::{Http, Tls};
+pub(super) use people::Escalation;
 
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]
@@ -32,6 +34,8 @@ pub(super) struct File {
     // Ours.
     #[deserr(default)]
     pub(super) delivery: Option<Delivery>,
+    #[deserr(default)]
+    pub(super) escalations: Vec<Escalation>,
 }
 
 #[derive(Debug, Deserr)]
@@ -91,6 +95,8 @@ pub(super) struct Route {
     pub(super) mute_time_intervals: Vec<At<String>>,
     #[deserr(default)]
     pub(super) active_time_intervals: Vec<At<String>>,
+    #[deserr(default)]
+    pub(super) escalation: Option<At<String>>,
     #[deserr(default)]
     pub(super) routes: Vec<At<Route>>,
 }

@@ -14,7 +14,7 @@ use crate::silence::Silence;
 use crate::state::{Batch, Outcome, State};
 
 use super::channels::write_channel;
-use super::encode::{annotations_json, content_json, id_text, labels_json, told_json};
+use super::encode::{annotations_json, content_json, id_text, labels_json, told_json, waits_json};
 use super::{Store, failed};
 
 pub(super) type Sql<'a> = &'a mut SqliteConnection;
@@ -203,10 +203,10 @@ async fn write_progress(
 async fn write_group(sql: Sql<'_>, group: &Group) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO alert_groups (id, group_key, labels, is_detection, created_ms, last_flush_ms, \
-         told) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
+         told, waits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET \
          group_key = excluded.group_key, labels = excluded.labels, \
          is_detection = excluded.is_detection, created_ms = excluded.created_ms, \
-         last_flush_ms = excluded.last_flush_ms, told = excluded.told",
+         last_flush_ms = excluded.last_flush_ms, told = excluded.told, waits = excluded.waits",
     )
     .bind(&group.id)
     .bind(&group.key)
@@ -215,6 +215,7 @@ async fn write_group(sql: Sql<'_>, group: &Group) -> Result<(), sqlx::Error> {
     .bind(group.created_ms)
     .bind(group.last_flush_ms)
     .bind(told_json(&group.told))
+    .bind(waits_json(group.escalating.as_ref()))
     .execute(sql)
     .await?;
     Ok(())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::AlertingError;
 use crate::alert::{Annotations, parse_fingerprint};
-use crate::group::Told;
+use crate::group::{Escalating, Told};
 use crate::notification::{Notification, NotifiedAlert};
 
 pub(super) fn labels_json(labels: &Labels) -> String {
@@ -76,6 +76,23 @@ pub(super) fn told_from(text: &str) -> Result<BTreeMap<Arc<str>, Told>, Alerting
         told.insert(Arc::from(integration), kept);
     }
     Ok(told)
+}
+
+/// Since when the alerts of a group wait to escalate.
+pub(super) fn waits_json(escalating: Option<&Escalating>) -> String {
+    let waits = escalating.iter().flat_map(|escalating| &escalating.waits);
+    let waits: BTreeMap<String, Millis> =
+        waits.map(|(alert, since)| (crate::alert::fingerprint_text(*alert), *since)).collect();
+    json(&waits)
+}
+
+pub(super) fn waits_from(text: &str) -> Result<Escalating, AlertingError> {
+    let rows: BTreeMap<String, Millis> = parse("what a group waits for", text)?;
+    let mut waits = BTreeMap::new();
+    for (alert, since) in rows {
+        waits.insert(fingerprint_from(&alert)?, since);
+    }
+    Ok(Escalating { level: 0, after_ms: 0, waits })
 }
 
 /// The content of a notification; its other fields are columns.

@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::{AlertingError, matchers_from_text};
 
 use super::encode::{
-    annotations_from, content_from, damaged, fingerprint_from, labels_from, told_from,
+    annotations_from, content_from, damaged, fingerprint_from, labels_from, told_from, waits_from,
 };
 use super::{Store, failed};
 
@@ -133,6 +133,8 @@ fn group_from(row: &SqliteRow, state: &State) -> Result<Group, AlertingError> {
         changed: true,
         repeat_due_ms: None,
         told: told_from(column(row, "told")?)?,
+        // Its level comes from the routing too.
+        escalating: Some(waits_from(column(row, "waits")?)?),
     })
 }
 

@@ -13,6 +13,8 @@ mod delivery;
 #[cfg(test)]
 mod email;
 #[cfg(test)]
+mod escalation;
+#[cfg(test)]
 mod handling;
 #[cfg(test)]
 mod harness;
