@@ -17,6 +17,7 @@ mod gauges;
 mod handling;
 mod hosts;
 mod live;
+mod on_call;
 mod otlp;
 mod overview;
 mod pages;
@@ -122,6 +123,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(alerts::routes())
         .merge(handling::routes())
         .merge(channels::routes())
+        .merge(on_call::routes())
         .merge(alertmanager::routes(&api))
         .merge(audit::routes())
         .merge(users::routes())

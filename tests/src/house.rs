@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -225,6 +225,16 @@ impl House {
         &self.agents
     }
 
+    /// What `haidang` answers to these words, and whether it went well.
+    pub fn haidang(&self, words: &[&str]) -> anyhow::Result<(bool, String)> {
+        let Output { status, stdout, stderr } = Command::new(binary("haidang")?)
+            .args(words)
+            .args(["--url", &format!("http://{}", self.web), "--token-file"])
+            .arg(self.state_dir.join("admin.token"))
+            .output()?;
+        Ok((status.success(), String::from_utf8([stdout, stderr].concat())?))
+    }
+
     /// A metric of the collector itself, named with its labels as `/metrics` writes it.
     pub async fn own_metric(&self, name: &str) -> anyhow::Result<f64> {
         let text = self.text(self.http.get(format!("http://{}/metrics", self.web))).await?;
@@ -234,6 +244,9 @@ impl House {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
         let text = self.text(request).await?;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
         serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
     }
 

@@ -24,6 +24,7 @@ mod stories {
     mod overflow;
     mod page;
     mod passwords;
+    mod people;
     mod posted_alerts;
     mod power_cut;
     mod prometheus_api;

@@ -5,6 +5,7 @@
 
 mod acting;
 mod ask;
+mod on_call;
 mod silencing;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -274,9 +274,10 @@ pub(crate) fn next_due(state: &State, now_ms: Millis) -> Option<Millis> {
     let silences = state.silences.values().flat_map(bounds).filter(|at| *at > now_ms).min();
     let checkpoint = state.checkpoint_ms + CHECKPOINT_MS;
     let checkpoint = (!state.batch.touched.is_empty()).then_some(checkpoint.max(now_ms + 1));
-    // Time intervals begin and end with a minute.
+    // Time intervals and turns begin and end with a minute.
     let minute = (now_ms.div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
-    let interval = (!state.routing.intervals.is_empty()).then_some(minute);
+    let by_the_minute = !(state.routing.intervals.is_empty() && state.routing.rosters.is_empty());
+    let interval = by_the_minute.then_some(minute);
     let others = [
         detection::next_end(state),
         handling::next_end(state),

@@ -38,6 +38,10 @@ pub enum AlertingError {
     AlertUnknown(String),
     #[error("that cannot be done to the alert: {0}")]
     DeedRefused(String),
+    #[error("the swap is refused: {0}")]
+    SwapRefused(String),
+    #[error("there is no swap {0} to come; list who is on call to see their ids")]
+    SwapUnknown(String),
     #[error("there is no silence {0}; list the silences to see their ids")]
     SilenceUnknown(String),
     #[error("the silence is refused: {0}")]

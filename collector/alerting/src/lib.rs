@@ -13,6 +13,7 @@ mod channel_test;
 mod dead_letters;
 mod deliver;
 mod detection;
+mod duty;
 mod error;
 mod group;
 mod handling;
@@ -40,6 +41,7 @@ pub use alerting::{Alerting, AlertingConfig};
 pub use channel::ChannelStatus;
 pub use channel_test::{ChannelTest, TEST_ALERT};
 pub use detection::{DetectionAlert, DetectionRecord, DetectionsCommitted, LATE_ANNOTATION};
+pub use duty::{Duty, DutyBy, DutyStretch, NewSwap, RosterStatus, Swap};
 pub use error::AlertingError;
 pub use group::GroupStatus;
 pub use handling::Deed;
@@ -47,7 +49,7 @@ pub use limits::{
     ALERTS_MAX, CHANGES_BUFFERED_MAX, COMMENTS_MAX, DETECTIONS_PER_RULE_AND_MINUTE_MAX, OUTBOX_MAX,
     POSTED_BYTES_MAX, POSTED_LABELS_MAX, SENDS_PER_INTEGRATION_MAX, SILENCE_AUTHOR_BYTES_MAX,
     SILENCE_COMMENT_BYTES_MAX, SILENCE_MATCHERS_BYTES_MAX, SILENCE_MATCHERS_MAX,
-    SILENCES_LISTED_MAX, SILENCES_MAX,
+    SILENCES_LISTED_MAX, SILENCES_MAX, SWAPS_MAX,
 };
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
 pub use notify::{Notifier, SendError, Sending};
@@ -55,7 +57,7 @@ pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
     Authorization, Channel, EmailChannel, HttpOptions, Integration, Receiver, Routing, SecretText,
-    TlsOptions, WebhookChannel, matchers_from_text, matchers_text,
+    TlsOptions, Turn, WebhookChannel, matchers_from_text, matchers_text,
 };
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::Stats;

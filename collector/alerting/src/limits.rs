@@ -29,6 +29,9 @@ pub const POSTED_LABELS_MAX: usize = 128;
 /// Bytes of all labels, annotations and the address of one alert that is posted: [`ALERTS_MAX`] of them are kept in memory.
 pub const POSTED_BYTES_MAX: usize = 16 << 10;
 
+/// Swaps that have not ended: each change of a group asks them all.
+pub const SWAPS_MAX: usize = 1_000;
+
 /// Silences that have not ended. Those that name a label's value are looked up by it, others are tried one by one.
 pub const SILENCES_MAX: usize = 10_000;
 

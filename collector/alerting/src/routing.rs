@@ -12,6 +12,7 @@ mod escalation;
 mod intervals;
 mod matcher_text;
 mod raw;
+mod roster;
 mod written;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ pub(crate) use escalation::{Escalation, Level};
 pub(crate) use intervals::TimeInterval;
 pub(crate) use matcher_text::quote;
 pub use matcher_text::{matchers_from_text, matchers_text};
+pub(crate) use roster::{Person, Roster};
 
 /// A whole, checked routing; cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub struct Routing {
     pub(crate) routes: Arc<[Route]>,
     pub(crate) inhibit_rules: Arc<[InhibitRule]>,
     pub(crate) intervals: Arc<[TimeInterval]>,
+    pub(crate) people: Arc<[Person]>,
+    pub(crate) rosters: Arc<[Roster]>,
     pub(crate) resolve_timeout_ms: Millis,
     pub(crate) delivery: Arc<Delivery>,
     /// The file as it may be shown.
@@ -85,10 +89,19 @@ pub struct Receiver {
 /// One way to reach a receiver.
 #[derive(Clone, Debug)]
 pub struct Integration {
-    /// Its kind and place: `webhook/0`, `email/1`.
+    /// Its kind and place: `webhook/0`, `email/1`; of a roster also whose: `email/0@duty/lan`.
     pub name: Arc<str>,
     pub send_resolved: bool,
     pub channel: Channel,
+    /// Whose it is, where it is one of a roster: used for new things only while that person is on duty.
+    pub turn: Option<Turn>,
+}
+
+/// A person in a roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub roster: Arc<str>,
+    pub person: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +141,8 @@ impl Routing {
             routes: Arc::new([route]),
             inhibit_rules: Arc::new([]),
             intervals: Arc::new([]),
+            people: Arc::new([]),
+            rosters: Arc::new([]),
             resolve_timeout_ms: check::RESOLVE_TIMEOUT_MS,
             delivery: Arc::default(),
             written: Arc::from("route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n"),

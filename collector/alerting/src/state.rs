@@ -9,6 +9,7 @@ use agent_model::Millis;
 use crate::alert::{Alert, AlertSource, AlertState, Change, ChangeKind};
 use crate::channel::{ChannelKey, ChannelState};
 use crate::detection::DetectionAlert;
+use crate::duty::{Duty, Swap};
 use crate::group::Group;
 use crate::outbox::Waiting;
 use crate::routing::Routing;
@@ -27,6 +28,9 @@ pub(crate) struct State {
     pub(crate) silences_active: BTreeSet<String>,
     /// The time intervals that held then.
     pub(crate) intervals_holding: BTreeSet<Arc<str>>,
+    pub(crate) swaps: BTreeMap<String, Swap>,
+    /// Who was on duty then, by roster.
+    pub(crate) duties: BTreeMap<Arc<str>, Duty>,
     pub(crate) outbox: BTreeMap<String, Waiting>,
     /// What is known of each channel that was ever used.
     pub(crate) channels: BTreeMap<ChannelKey, ChannelState>,
@@ -49,6 +53,7 @@ pub(crate) struct Batch {
     pub(crate) groups: BTreeSet<String>,
     pub(crate) groups_removed: BTreeSet<String>,
     pub(crate) silences: BTreeSet<String>,
+    pub(crate) swaps: BTreeSet<String>,
     pub(crate) outbox: BTreeSet<String>,
     pub(crate) superseded: BTreeMap<String, Millis>,
     pub(crate) undeliverable: BTreeMap<String, Millis>,
@@ -104,6 +109,8 @@ impl State {
             silences: BTreeMap::new(),
             silences_active: BTreeSet::new(),
             intervals_holding: BTreeSet::new(),
+            swaps: BTreeMap::new(),
+            duties: BTreeMap::new(),
             outbox: BTreeMap::new(),
             channels: BTreeMap::new(),
             checkpoint_ms: 0,
@@ -249,6 +256,7 @@ impl Batch {
             && self.groups.is_empty()
             && self.groups_removed.is_empty()
             && self.silences.is_empty()
+            && self.swaps.is_empty()
             && self.outbox.is_empty()
             && self.superseded.is_empty()
             && self.undeliverable.is_empty()

@@ -8,6 +8,7 @@ mod client;
 mod drill;
 mod host;
 mod notification;
+mod on_call;
 mod query;
 mod reload;
 mod rules;
@@ -40,6 +41,8 @@ enum Command {
     Host(Asked<host::Command>),
     /// List alerts, or take one.
     Alert(Asked<alert::Command>),
+    /// Show who is on duty, and swap turns.
+    OnCall(Asked<on_call::Command>),
     /// Silence alerts for a while.
     Silence(Asked<alert::SilenceCommand>),
     /// List what was sent, send dead letters again, test channels.
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Audit(flags) => return ended(audit::run(flags)),
         Command::Host(flags) => host::run(flags),
         Command::Alert(flags) => alert::run(flags),
+        Command::OnCall(flags) => on_call::run(flags),
         Command::Silence(flags) => alert::silences(flags),
         Command::Backup(flags) => host::backups(&flags),
         Command::Drill(flags) => drill::run(flags),

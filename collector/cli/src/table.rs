@@ -33,6 +33,13 @@ pub(crate) fn time(value: &Value) -> String {
     at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
 }
 
+/// The same as the clock on this machine's wall shows it, with its distance from UTC.
+pub(crate) fn wall_time(value: &Value) -> String {
+    let at = value.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let here = at.map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
+    here.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M %:z").to_string())
+}
+
 pub(crate) fn percent(value: &Value) -> String {
     value.as_f64().map_or_else(|| "-".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0))
 }

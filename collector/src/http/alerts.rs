@@ -44,11 +44,13 @@ pub(super) fn wrong(error: AlertingError) -> ApiError {
     match error {
         AlertingError::AlertUnknown(_)
         | AlertingError::SilenceUnknown(_)
+        | AlertingError::SwapUnknown(_)
         | AlertingError::ReceiverUnknown(_)
         | AlertingError::ChannelUnknown { .. }
         | AlertingError::DeadLetterUnknown(_) => ApiError::not_found(error.to_string()),
         AlertingError::SilenceRefused(_)
         | AlertingError::DeedRefused(_)
+        | AlertingError::SwapRefused(_)
         | AlertingError::ResendRefused(_) => ApiError::bad_request(error.to_string()),
         other => ApiError::internal("alerting does not answer", &other),
     }

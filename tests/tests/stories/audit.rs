@@ -1,19 +1,13 @@
 //! The audit log is a chain: who changes it by hand is found out, by the command and by an alert.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde_json::json;
-use tests::house::{House, binary};
+use tests::house::House;
 
 fn verify(house: &House, arguments: &[&str]) -> anyhow::Result<(bool, String)> {
-    let Output { status, stdout, stderr } = Command::new(binary("haidang")?)
-        .args(["audit", "verify"])
-        .args(arguments)
-        .args(["--url", &format!("http://{}", house.web_address()), "--token-file"])
-        .arg(house.state_dir.join("admin.token"))
-        .output()?;
-    Ok((status.success(), String::from_utf8([stdout, stderr].concat())?))
+    house.haidang(&[&["audit", "verify"], arguments].concat())
 }
 
 /// As somebody who is root on the collector's host.

@@ -7,6 +7,7 @@ use agent_model::Millis;
 
 use crate::alert::{Alert, AlertState};
 use crate::channel::lies_ahead;
+use crate::duty::{self, Duty, note_duties};
 use crate::limits::OUTBOX_MAX;
 use crate::mute::Mutes;
 use crate::notification::{Notification, NotifiedAlert};
@@ -22,19 +23,22 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
     settle_clock(state, now_ms);
     note_silences(state, now_ms);
     note_intervals(state, now_ms);
+    note_duties(state, now_ms);
     let is_due = |group: &Group| group.due_ms().is_some_and(|due| due <= now_ms);
     let due: Vec<String> =
         state.groups.values().filter(|group| is_due(group)).map(|group| group.id.clone()).collect();
     if due.is_empty() {
         return;
     }
-    let State { routing, alerts, groups, silences, intervals_holding, outbox, batch, .. } = state;
+    let State {
+        routing, alerts, groups, silences, intervals_holding, duties, outbox, batch, ..
+    } = state;
     let waiting = waiting_of(outbox, &due, in_flight);
     let mutes = Mutes::new(alerts, silences, &routing.inhibit_rules, now_ms);
     for id in due {
         let Some(group) = groups.get_mut(&id) else { continue };
         let waiting = waiting.get(&id).map_or(&[][..], Vec::as_slice);
-        let mut flush = Flush { routing, outbox, batch, waiting, now_ms };
+        let mut flush = Flush { routing, duties, outbox, batch, waiting, now_ms };
         let told_now = group.timing.muted_by(intervals_holding).is_empty();
         let mut members = Members::of(group, alerts, told_now.then_some(&mutes));
         members.firing = group.let_through(members.firing, now_ms);
@@ -155,6 +159,7 @@ impl<'a> Members<'a> {
 
 struct Flush<'a> {
     routing: &'a Routing,
+    duties: &'a BTreeMap<Arc<str>, Duty>,
     outbox: &'a mut BTreeMap<String, Waiting>,
     batch: &'a mut Batch,
     /// Undelivered rows of the group, oldest first.
@@ -184,7 +189,11 @@ impl Flush<'_> {
         let mut told = group.told.get(&integration.name).cloned().unwrap_or_default();
         let is_new =
             |alert: &&Alert| told.alerts.get(&alert.fingerprint) != Some(&alert.starts_ms());
-        let has_new = members.firing.iter().any(is_new);
+        let on_duty = duty::is_on(self.duties, integration);
+        let has_new = on_duty && members.firing.iter().any(is_new);
+        // Who is off duty hears the end of what they were told, and nothing else.
+        let concerns = |alert: &&&Alert| on_duty || told.alerts.contains_key(&alert.fingerprint);
+        let firing: Vec<&Alert> = members.firing.iter().filter(concerns).copied().collect();
         let replaced = self.replaceable(&integration.name);
         let ended: Vec<&Alert> = members
             .resolved
@@ -197,7 +206,7 @@ impl Flush<'_> {
             .collect();
         let unacknowledged = members.firing.iter().any(|alert| alert.acknowledgement.is_none());
         let repeat_ms = told.last_ms.saturating_add(group.timing.repeat_ms());
-        let repeats = unacknowledged && self.now_ms >= repeat_ms;
+        let repeats = on_duty && unacknowledged && self.now_ms >= repeat_ms;
         if has_new || !ended.is_empty() || repeats {
             let fits = self.outbox.len() < OUTBOX_MAX + replaced.len();
             if !fits {
@@ -205,12 +214,12 @@ impl Flush<'_> {
                 group.changed = true;
                 return;
             }
-            self.tell(group, integration, &mut told, &members.firing, &ended, &replaced);
+            self.tell(group, integration, &mut told, &firing, &ended, &replaced);
         }
         if !integration.send_resolved {
             told.alerts.retain(|alert, _| !members.ended.contains(alert));
         }
-        if unacknowledged && !told.alerts.is_empty() {
+        if on_duty && unacknowledged && !told.alerts.is_empty() {
             let due = told.last_ms.saturating_add(group.timing.repeat_ms());
             group.repeat_due_ms = group.repeat_due_ms.into_iter().chain([due]).min();
         }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use agent_model::{MatchOp, Matcher, Millis, Problem, Problems};
 use agent_yaml::{At, Document, Duration, Place, Text};
 
-use super::{Escalation, GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretText, Timing};
+use super::{
+    Escalation, GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretText, Timing,
+};
 use super::{matcher_text, raw};
 
 mod delivery;
@@ -15,6 +17,7 @@ mod escalations;
 mod http;
 mod intervals;
 mod receivers;
+mod rosters;
 mod templates;
 
 use templates::Texts;
@@ -53,17 +56,21 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     let http = file.global.as_ref().and_then(|global| global.http_config.as_ref());
     check.http = http::ready(&mut check, http);
     templates::read(&mut check, &file.templates);
-    let receivers = check.receivers(&file);
+    let mut receivers = check.receivers(&file);
     let intervals = intervals::ready(&mut check, &file);
-    let named: BTreeSet<&str> = receivers.iter().map(|receiver| receiver.name.as_ref()).collect();
+    let named: BTreeSet<&str> =
+        file.receivers.iter().map(|receiver| receiver.name.value.as_str()).collect();
     let names = Names {
         escalations: escalations::ready(&mut check, &file, &named),
         receivers: named,
         intervals: intervals.iter().map(|interval| Arc::clone(&interval.name)).collect(),
     };
-    let delivery = delivery::ready(&mut check, file.delivery.as_ref(), &receivers);
+    let people = rosters::people(&mut check, &file, &names);
+    let rosters = rosters::rosters(&mut check, &file, &names, &people);
     let mut routes = Vec::new();
     check.root(&file.route, &names, &mut routes);
+    rosters::on_call(&mut check, &file, &mut receivers, &rosters, &people);
+    let delivery = delivery::ready(&mut check, file.delivery.as_ref(), &receivers);
     let inhibit_rules = file.inhibit_rules.iter().map(|rule| check.inhibit_rule(rule)).collect();
     let resolve_timeout = file.global.and_then(|global| global.resolve_timeout);
     if !check.problems.is_empty() {
@@ -81,6 +88,8 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         routes: routes.into(),
         inhibit_rules,
         intervals: intervals.into(),
+        people: people.into(),
+        rosters: rosters.into(),
         resolve_timeout_ms: resolve_timeout.map_or(RESOLVE_TIMEOUT_MS, Duration::as_millis),
         delivery: Arc::new(delivery),
         written: super::written::written(document),

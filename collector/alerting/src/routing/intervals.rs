@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use agent_model::Millis;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 /// Minutes of a day, the end of it included as a time: `24:00`.
@@ -47,6 +47,8 @@ pub(crate) struct Span {
     pub(crate) days_of_month: Vec<Range>,
     pub(crate) months: Vec<Range>,
     pub(crate) years: Vec<Range>,
+    /// Only on these days, or on none of them.
+    pub(crate) holidays: Option<(bool, Arc<[Date]>)>,
     pub(crate) zone: TimeZone,
 }
 
@@ -77,6 +79,10 @@ impl Span {
             && any(&self.days_of_month, &|range| range.in_month(day, last))
             && any(&self.months, &within(i32::from(at.month())))
             && any(&self.years, &within(i32::from(at.year())))
+            && self
+                .holidays
+                .as_ref()
+                .is_none_or(|(on_them, days)| days.contains(&at.date()) == *on_them)
     }
 }
 

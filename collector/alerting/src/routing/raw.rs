@@ -11,7 +11,7 @@ mod people;
 pub(super) use channels::{Email, Global, Receiver, Webhook};
 pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use http::{Http, Tls};
-pub(super) use people::Escalation;
+pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, Shift};
 
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]
@@ -36,6 +36,12 @@ pub(super) struct File {
     pub(super) delivery: Option<Delivery>,
     #[deserr(default)]
     pub(super) escalations: Vec<Escalation>,
+    #[deserr(default)]
+    pub(super) people: Vec<Person>,
+    #[deserr(default)]
+    pub(super) rosters: Vec<Roster>,
+    #[deserr(default)]
+    pub(super) holidays: Vec<Holiday>,
 }
 
 #[derive(Debug, Deserr)]
@@ -61,6 +67,9 @@ pub(super) struct Span {
     pub(super) years: Vec<At<Text>>,
     #[deserr(default)]
     pub(super) location: Option<At<String>>,
+    /// Ours: on the `holidays` of the file only, or on none of them.
+    #[deserr(default)]
+    pub(super) holidays: Option<bool>,
 }
 
 #[derive(Debug, Deserr)]

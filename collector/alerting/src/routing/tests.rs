@@ -62,7 +62,7 @@ fn unknown_keys_are_refused() {
     check(
         "route: {receiver: a, group_weight: 3s}\nreceivers: [{name: a, slack_configs: []}]\n",
         expect![
-            "alerting.yml:1: unknown key `group_weight`; known here: receiver, matchers, match, match_re, group_by, continue, group_wait, group_interval, repeat_interval, mute_time_intervals, active_time_intervals, routes"
+            "alerting.yml:1: unknown key `group_weight`; known here: receiver, matchers, match, match_re, group_by, continue, group_wait, group_interval, repeat_interval, mute_time_intervals, active_time_intervals, escalation, routes"
         ],
     );
 }

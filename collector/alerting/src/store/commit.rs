@@ -6,6 +6,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use crate::AlertingError;
 use crate::alert::{Alert, AlertSource, Change, ChangeKind, fingerprint_text};
 use crate::detection::DetectionAlert;
+use crate::duty::Swap;
 use crate::group::Group;
 use crate::limits::{ATTEMPTS_KEPT_MAX, HISTORY_KEPT_MS, NOTIFICATIONS_KEPT_MS};
 use crate::matchers_text;
@@ -66,6 +67,9 @@ async fn write(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::E
     }
     for silence in batch.silences.iter().filter_map(|id| state.silences.get(id)) {
         write_silence(sql, silence).await?;
+    }
+    for swap in batch.swaps.iter().filter_map(|id| state.swaps.get(id)) {
+        write_swap(sql, swap).await?;
     }
     write_outbox(sql, state, batch).await?;
     match batch.prune_at {
@@ -241,6 +245,25 @@ async fn write_silence(sql: Sql<'_>, silence: &Silence) -> Result<(), sqlx::Erro
     Ok(())
 }
 
+async fn write_swap(sql: Sql<'_>, swap: &Swap) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO swaps (id, roster, person, from_ms, until_ms, made_by, made_ms, note) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (id) DO UPDATE SET until_ms = excluded.until_ms",
+    )
+    .bind(&swap.id)
+    .bind(swap.roster.as_ref())
+    .bind(swap.person.as_ref())
+    .bind(swap.from_ms)
+    .bind(swap.until_ms)
+    .bind(&swap.made_by)
+    .bind(swap.made_ms)
+    .bind(&swap.note)
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
 async fn insert_notification(sql: Sql<'_>, row: &Waiting) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO outbox (id, group_id, group_key, receiver, integration, sequence, content, \
@@ -325,6 +348,7 @@ async fn prune(sql: Sql<'_>, now_ms: Millis) -> Result<(), sqlx::Error> {
         ("DELETE FROM detections WHERE time_ms < $1 AND recorded_ms < $1", history_ms),
         ("DELETE FROM alerts WHERE is_open = 0 AND resolved_ms < $1", history_ms),
         ("DELETE FROM silences WHERE ends_ms < $1", history_ms),
+        ("DELETE FROM swaps WHERE until_ms < $1", history_ms),
         (
             "DELETE FROM attempts WHERE outbox_id IN \
              (SELECT id FROM outbox WHERE state <> 'waiting' AND finished_ms < $1)",

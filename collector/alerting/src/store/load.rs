@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::alert::{Acknowledgement, Alert, AlertSource, AlertState};
+use crate::duty::Swap;
 use crate::group::Group;
 use crate::notification::Notification;
 use crate::outbox::Waiting;
@@ -41,6 +42,12 @@ impl Store {
             let silence = silence_from(&row)?;
             if silence.ends_ms > now_ms {
                 state.silences.insert(silence.id.clone(), silence);
+            }
+        }
+        for row in self.rows("SELECT * FROM swaps").await? {
+            let swap = swap_from(&row)?;
+            if swap.until_ms > now_ms {
+                state.swaps.insert(swap.id.clone(), swap);
             }
         }
         for row in self.rows("SELECT * FROM outbox WHERE state = 'waiting'").await? {
@@ -151,6 +158,19 @@ pub(super) fn silence_from(row: &SqliteRow) -> Result<Silence, AlertingError> {
         created_by: column(row, "created_by")?,
         comment: column(row, "comment")?,
         updated_ms: column(row, "updated_ms")?,
+    })
+}
+
+fn swap_from(row: &SqliteRow) -> Result<Swap, AlertingError> {
+    Ok(Swap {
+        id: column(row, "id")?,
+        roster: Arc::from(column::<&str>(row, "roster")?),
+        person: Arc::from(column::<&str>(row, "person")?),
+        from_ms: column(row, "from_ms")?,
+        until_ms: column(row, "until_ms")?,
+        made_by: column(row, "made_by")?,
+        made_ms: column(row, "made_ms")?,
+        note: column(row, "note")?,
     })
 }
 

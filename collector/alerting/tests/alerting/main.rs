@@ -23,6 +23,8 @@ mod kill;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod on_call;
+#[cfg(test)]
 mod posted;
 #[cfg(test)]
 mod rate_limits;

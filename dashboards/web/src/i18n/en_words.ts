@@ -76,6 +76,8 @@ export const words: Record<keyof typeof vietnamese, string> = {
   "audit.alert.assign": "Assign an alert",
   "audit.alert.comment": "Comment on an alert",
   "audit.alert.put_off": "Put an alert off",
+  "audit.on_call.swap": "Swap a turn on call",
+  "audit.on_call.unswap": "Take a swap back",
   "audit.silence.create": "Silence alerts",
   "audit.silence.expire": "End a silence",
   "audit.drill.start": "Start a drill",

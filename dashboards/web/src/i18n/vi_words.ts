@@ -74,6 +74,8 @@ export const words = {
   "audit.alert.assign": "Giao cảnh báo",
   "audit.alert.comment": "Ghi chú cảnh báo",
   "audit.alert.put_off": "Tạm hoãn cảnh báo",
+  "audit.on_call.swap": "Đổi ca trực",
+  "audit.on_call.unswap": "Bỏ đổi ca trực",
   "audit.silence.create": "Tạm tắt cảnh báo",
   "audit.silence.expire": "Bỏ tạm tắt",
   "audit.drill.start": "Bắt đầu diễn tập",

@@ -28,6 +28,7 @@ pub(super) fn ready(
             name: format!("webhook/{at}").into(),
             send_resolved: config.value.send_resolved,
             channel: Channel::Webhook(Arc::new(channel)),
+            turn: None,
         });
     }
     for (at, config) in raw.email_configs.iter().enumerate() {
@@ -35,6 +36,7 @@ pub(super) fn ready(
             name: format!("email/{at}").into(),
             send_resolved: config.value.send_resolved,
             channel: Channel::Email(Arc::new(email::ready(check, config, global))),
+            turn: None,
         });
     }
     Receiver { name: Arc::from(raw.name.value.as_str()), integrations }

@@ -4,6 +4,7 @@ use agent_yaml::{Anything, At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
 use super::http::{Http, Tls};
+use super::people::OnCall;
 
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]
@@ -104,6 +105,8 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) webhook_configs: Vec<At<Webhook>>,
     #[deserr(default)]
     pub(in crate::routing) email_configs: Vec<At<Email>>,
+    #[deserr(default)]
+    pub(in crate::routing) on_call_configs: Vec<At<OnCall>>,
     // Refused by name.
     #[deserr(default)]
     pub(in crate::routing) discord_configs: Vec<At<Anything>>,

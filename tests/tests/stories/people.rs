@@ -1,0 +1,98 @@
+//! People and alerts, with the real binaries: who is on duty is told, nobody takes it, somebody else is told; somebody
+//! takes it for a while, stands in for another, comments; and a kill in between changes nothing.
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+use tests::deadline::eventually;
+use tests::house::House;
+use tests::webhook::Webhook;
+
+fn routing(lan: &Webhook, minh: &Webhook, lead: &Webhook) -> String {
+    format!(
+        "escalations:
+  - name: chain
+    levels: [{{ after: 2s, receivers: [lead] }}]
+people:
+  - {{ name: lan, receiver: lan }}
+  - {{ name: minh, receiver: minh }}
+rosters:
+  - name: duty
+    rotations: [{{ people: [lan], starts: '2026-01-05 08:00', every: 7d }}]
+route:
+  receiver: duty
+  group_by: [alertname]
+  group_wait: 0s
+  group_interval: 1s
+  repeat_interval: 1h
+  escalation: chain
+receivers:
+  - {{ name: duty, on_call_configs: [{{ roster: duty }}] }}
+  - {{ name: lan, webhook_configs: [{{ url: 'http://{}/' }}] }}
+  - {{ name: minh, webhook_configs: [{{ url: 'http://{}/' }}] }}
+  - {{ name: lead, webhook_configs: [{{ url: 'http://{}/' }}] }}
+",
+        lan.address, minh.address, lead.address
+    )
+}
+
+fn said(house: &House, words: &[&str]) -> anyhow::Result<String> {
+    let (went_well, said) = house.haidang(words)?;
+    ensure!(went_well, "haidang {words:?}: {said}");
+    // Columns are as wide as they need to be.
+    Ok(said.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_finds_somebody_who_takes_it() -> anyhow::Result<()> {
+    let (lan, minh, lead) =
+        (Webhook::start().await?, Webhook::start().await?, Webhook::start().await?);
+    let mut house = House::new()?;
+    house.write("alerting.yml", &routing(&lan, &minh, &lead))?;
+    house.start().await?;
+    let user = json!({ "name": "minh", "password": "mật khẩu dài 12", "role": "operator" });
+    house.post("/api/users", &user).await?;
+    let shown = said(&house, &["on-call", "list", "--days", "1"])?;
+    ensure!(shown.contains("duty") && shown.contains("lan rotation"), "{shown}");
+    let alert = json!([{ "labels": { "alertname": "PortalDown", "service": "dvc" } }]);
+    house.post("/api/v2/alerts", &alert).await?;
+    lan.expect("PortalDown", "firing").await?;
+    lead.expect("PortalDown", "firing").await?;
+    ensure!(minh.alerts().is_empty(), "minh is not on duty");
+
+    let alerts = house.get("/api/alerts").await?;
+    let open = alerts.as_array().into_iter().flatten().find(|one| one["name"] == "PortalDown");
+    let fingerprint = open.and_then(|one| one["fingerprint"].as_str()).context("no alert")?;
+    said(&house, &["alert", "ack", fingerprint, "--note", "đang xem", "--for", "8h"])?;
+    said(&house, &["alert", "assign", fingerprint, "minh"])?;
+    said(&house, &["alert", "comment", fingerprint, "đã gọi nhà mạng"])?;
+    let (went_well, words) = house.haidang(&["alert", "assign", fingerprint, "nobody"])?;
+    ensure!(!went_well && words.contains("no user"), "{words}");
+    let year = ["on-call", "swap", "duty", "minh", "--until", "2099-01-01 08:00"];
+    let swap = said(&house, &year)?;
+    minh.expect("PortalDown", "firing").await?;
+
+    house.kill_daemon("collector").await?;
+    house.start().await?;
+    let shown = said(&house, &["alert", "show", fingerprint])?;
+    for words in ["taken by: admin.token", "assigned to: minh", "đã gọi nhà mạng", "acknowledged"]
+    {
+        ensure!(shown.contains(words), "{words}: {shown}");
+    }
+    let shown = said(&house, &["on-call", "list"])?;
+    ensure!(shown.contains("minh swap"), "{shown}");
+    said(&house, &["on-call", "unswap", swap.trim()])?;
+
+    let told = lan.received().len();
+    said(&house, &["alert", "give-back", fingerprint, "--note", "chuyển ca"])?;
+    eventually("Lan is told again", || async {
+        ensure!(lan.received().len() > told, "not yet");
+        Ok(())
+    })
+    .await?;
+    let audit = house.get("/api/audit").await?.to_string();
+    for action in ["alert.acknowledge", "alert.assign", "alert.comment", "alert.give_back"] {
+        ensure!(audit.contains(action), "{action} is not in the audit log");
+    }
+    ensure!(audit.contains("on_call.swap") && audit.contains("on_call.unswap"), "{audit}");
+    Ok(())
+}
