@@ -6,6 +6,7 @@
 
 pub mod alertmanager;
 pub mod chance;
+pub mod chats;
 pub mod deadline;
 pub mod exporter;
 pub mod fleet;

@@ -6,6 +6,7 @@ mod stories {
     mod audit;
     mod backups;
     mod certificate;
+    mod chats;
     mod deleting;
     mod disk_full;
     mod drills;

@@ -57,7 +57,8 @@ pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
     Authorization, Channel, EmailChannel, HttpOptions, Integration, Receiver, Routing, SecretText,
-    TlsOptions, Turn, WebhookChannel, matchers_from_text, matchers_text,
+    SlackAction, SlackChannel, SlackField, TeamsChannel, TelegramChannel, TlsOptions, Turn,
+    WebhookChannel, matchers_from_text, matchers_text,
 };
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::Stats;

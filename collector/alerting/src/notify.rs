@@ -4,8 +4,12 @@ mod client;
 mod composing;
 mod email;
 mod facts;
+mod http;
 mod retry_after;
 mod secret;
+mod slack;
+mod teams;
+mod telegram;
 mod templates;
 mod webhook;
 mod wording;
@@ -52,9 +56,9 @@ pub enum SendError {
         #[source]
         source: std::io::Error,
     },
-    #[error("the webhook could not be reached, or did not answer as HTTP")]
+    #[error("the receiver could not be reached, or did not answer as HTTP")]
     Http(#[source] reqwest::Error),
-    #[error("the webhook answered {status}: {body}")]
+    #[error("the receiver answered {status}: {body}")]
     Status { status: u16, body: String, retry_after: Option<Duration> },
     #[error("the mail could not be put together: {0}")]
     Mail(String),
@@ -102,17 +106,28 @@ pub(crate) fn senders(
         for integration in &receiver.integrations {
             let refused =
                 |source| AlertingError::Receiver { receiver: receiver.name.to_string(), source };
-            let url = Arc::clone(external_url);
-            let sender: Arc<dyn Notifier> = match &integration.channel {
-                Channel::Webhook(channel) => {
-                    Arc::new(webhook::Webhook::new(Arc::clone(channel), url).map_err(refused)?)
-                }
-                Channel::Email(channel) => Arc::new(
-                    email::Email::new(Arc::clone(channel), composer.clone()).map_err(refused)?,
-                ),
-            };
+            let sender = sender(&integration.channel, external_url, &composer).map_err(refused)?;
             senders.insert((Arc::clone(&receiver.name), Arc::clone(&integration.name)), sender);
         }
     }
     Ok(Arc::new(senders))
+}
+
+fn sender(
+    channel: &Channel,
+    external_url: &Arc<str>,
+    composer: &Composer,
+) -> Result<Arc<dyn Notifier>, SendError> {
+    let composer = composer.clone();
+    Ok(match channel {
+        Channel::Webhook(channel) => {
+            Arc::new(webhook::Webhook::new(Arc::clone(channel), Arc::clone(external_url))?)
+        }
+        Channel::Email(channel) => Arc::new(email::Email::new(Arc::clone(channel), composer)?),
+        Channel::Slack(channel) => Arc::new(slack::Slack::new(Arc::clone(channel), composer)?),
+        Channel::Telegram(channel) => {
+            Arc::new(telegram::Telegram::new(Arc::clone(channel), composer)?)
+        }
+        Channel::Teams(channel) => Arc::new(teams::Teams::new(Arc::clone(channel), composer)?),
+    })
 }

@@ -23,7 +23,8 @@ use agent_model::{Labels, Matcher, Millis, Problems};
 use agent_yaml::Document;
 
 pub use channels::{
-    Authorization, Channel, EmailChannel, HttpOptions, SecretText, TlsOptions, WebhookChannel,
+    Authorization, Channel, EmailChannel, HttpOptions, SecretText, SlackAction, SlackChannel,
+    SlackField, TeamsChannel, TelegramChannel, TlsOptions, WebhookChannel,
 };
 pub(crate) use delivery::{DailyTest, Delivery, RateLimit};
 pub(crate) use escalation::{Escalation, Level};

@@ -96,4 +96,13 @@ impl Words {
             )
         })
     }
+
+    /// The main text of a message: the template's, else the built-in one; and what went wrong.
+    pub(super) fn main(&mut self, key: &str, template: &Template) -> String {
+        let text = self.text(key, template).unwrap_or_else(|| self.built_in());
+        match self.complaint() {
+            Some(complaint) => format!("{}\n\n{complaint}", text.trim_end()),
+            None => text,
+        }
+    }
 }

@@ -7,29 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::Millis;
-use reqwest::header::AUTHORIZATION;
-use reqwest::{Client, RequestBuilder, Response};
 use serde::Serialize;
 
 use crate::alert::{Annotations, fingerprint_text};
 use crate::notification::{Notification, NotifiedAlert};
-use crate::routing::{Authorization, WebhookChannel};
+use crate::routing::WebhookChannel;
 
-use super::retry_after::retry_after;
-use super::{Notifier, SendError, Sending, client, facts, secret};
-
-/// One request, from the connection to the end of the answer's head.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// As much of a refusal's body as goes into the record of the attempt.
-const REFUSAL_BYTES_MAX: usize = 512;
+use super::http::Http;
+use super::{Notifier, SendError, Sending, facts, secret};
 
 /// Go's zero time: "it has not ended".
 const NO_END: &str = "0001-01-01T00:00:00Z";
 
 pub(super) struct Webhook {
     channel: Arc<WebhookChannel>,
-    client: Client,
+    http: Http,
     external_url: Arc<str>,
 }
 
@@ -38,41 +30,14 @@ impl Webhook {
         channel: Arc<WebhookChannel>,
         external_url: Arc<str>,
     ) -> Result<Self, SendError> {
-        let builder =
-            client::builder(&channel.http)?.timeout(channel.timeout.unwrap_or(REQUEST_TIMEOUT));
-        let client = builder.build().map_err(SendError::Http)?;
-        Ok(Self { channel, client, external_url })
+        let http = Http::new(channel.http.clone(), channel.timeout)?;
+        Ok(Self { channel, http, external_url })
     }
 
     async fn post(&self, notification: &Notification) -> Result<(), SendError> {
         let url = secret::read("the webhook's address", &self.channel.url).await?;
-        let request = self
-            .client
-            .post(url)
-            .header("Idempotency-Key", &notification.idempotency_key)
-            .json(&payload(notification, self.channel.alerts_max, &self.external_url));
-        let request = self.authorized(request).await?;
-        let answer = request.send().await.map_err(|error| SendError::Http(error.without_url()))?;
-        if answer.status().is_success() { Ok(()) } else { Err(refusal(answer).await) }
-    }
-
-    async fn authorized(&self, request: RequestBuilder) -> Result<RequestBuilder, SendError> {
-        let mut request = request;
-        for (name, value) in &self.channel.http.headers {
-            request = request.header(name, secret::read("a header", value).await?);
-        }
-        match &self.channel.http.authorization {
-            None => Ok(request),
-            Some(Authorization::Header { scheme, credentials }) => {
-                let credentials = secret::read("the credentials", credentials).await?;
-                Ok(request.header(AUTHORIZATION, format!("{scheme} {credentials}")))
-            }
-            Some(Authorization::Basic { username, password }) => {
-                let username = secret::read("the user's name", username).await?;
-                let password = secret::read("the password", password).await?;
-                Ok(request.basic_auth(username, Some(password)))
-            }
-        }
+        let payload = payload(notification, self.channel.alerts_max, &self.external_url);
+        self.http.post(url, &notification.idempotency_key, &payload).await?.fine().map(|_| ())
     }
 }
 
@@ -85,18 +50,6 @@ impl Notifier for Webhook {
         // The client ends at the stated time with an error of its own.
         self.channel.timeout.unwrap_or_default().saturating_add(Duration::from_secs(1))
     }
-}
-
-async fn refusal(mut answer: Response) -> SendError {
-    let status = answer.status().as_u16();
-    let retry_after = retry_after(answer.headers());
-    let mut body = Vec::new();
-    while body.len() < REFUSAL_BYTES_MAX {
-        let Ok(Some(chunk)) = answer.chunk().await else { break };
-        body.extend_from_slice(&chunk);
-    }
-    body.truncate(REFUSAL_BYTES_MAX);
-    SendError::Status { status, body: String::from_utf8_lossy(&body).into_owned(), retry_after }
 }
 
 #[derive(Serialize)]

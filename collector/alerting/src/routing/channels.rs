@@ -9,6 +9,9 @@ use rules_templates::Template;
 pub enum Channel {
     Webhook(Arc<WebhookChannel>),
     Email(Arc<EmailChannel>),
+    Slack(Arc<SlackChannel>),
+    Telegram(Arc<TelegramChannel>),
+    Teams(Arc<TeamsChannel>),
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +79,71 @@ pub struct EmailChannel {
     pub implicit_tls: Option<bool>,
     pub tls: TlsOptions,
     pub headers: Vec<(String, Template)>,
+}
+
+/// Every text is a template.
+#[derive(Clone, Debug)]
+pub struct SlackChannel {
+    pub url: SecretText,
+    pub http: HttpOptions,
+    pub channel: Template,
+    pub username: Template,
+    pub color: Template,
+    pub title: Template,
+    pub title_link: Template,
+    pub pretext: Template,
+    pub text: Template,
+    pub fallback: Template,
+    pub callback_id: Template,
+    pub icon_emoji: Template,
+    pub icon_url: Template,
+    pub image_url: Template,
+    pub thumb_url: Template,
+    pub footer: Template,
+    pub fields: Vec<SlackField>,
+    pub actions: Vec<SlackAction>,
+    pub link_names: bool,
+    pub mrkdwn_in: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SlackField {
+    pub title: Template,
+    pub value: Template,
+    pub short: bool,
+}
+
+/// A button that leads somewhere.
+#[derive(Clone, Debug)]
+pub struct SlackAction {
+    pub kind: Template,
+    pub text: Template,
+    pub url: Template,
+    pub style: Template,
+}
+
+#[derive(Clone, Debug)]
+pub struct TelegramChannel {
+    /// Without a slash at the end.
+    pub api_url: String,
+    pub token: SecretText,
+    pub chat_id: SecretText,
+    pub thread: Option<i64>,
+    pub message: Template,
+    pub is_silent: bool,
+    /// Empty for plain text.
+    pub parse_mode: String,
+    pub http: HttpOptions,
+}
+
+#[derive(Clone, Debug)]
+pub struct TeamsChannel {
+    pub url: SecretText,
+    pub title: Template,
+    /// Of a message card; an adaptive card has none.
+    pub summary: Option<Template>,
+    pub text: Template,
+    pub http: HttpOptions,
 }
 
 impl Default for HttpOptions {

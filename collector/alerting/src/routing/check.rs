@@ -11,6 +11,7 @@ use super::{
 };
 use super::{matcher_text, raw};
 
+mod chat;
 mod delivery;
 mod email;
 mod escalations;
@@ -145,6 +146,14 @@ impl Check<'_> {
     fn file(&self, name: &str) -> SecretText {
         let directory = self.document.file().parent();
         SecretText::File(directory.map_or_else(|| name.into(), |directory| directory.join(name)))
+    }
+
+    fn is_http(&mut self, url: &At<String>) {
+        let parsed = reqwest::Url::parse(&url.value);
+        if !parsed.is_ok_and(|parsed| matches!(parsed.scheme(), "http" | "https")) {
+            let message = format!("{:?} is not an http:// or https:// address", url.value);
+            self.problem(&url.place, message);
+        }
     }
 
     fn receivers(&mut self, file: &raw::File) -> Vec<Receiver> {

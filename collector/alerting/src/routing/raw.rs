@@ -4,11 +4,13 @@ use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
 mod channels;
+mod chat;
 mod delivery;
 mod http;
 mod people;
 
 pub(super) use channels::{Email, Global, Receiver, Webhook};
+pub(super) use chat::{Slack, SlackAction, Teams, Telegram};
 pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use http::{Http, Tls};
 pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, Shift};

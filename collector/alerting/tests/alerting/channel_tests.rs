@@ -20,7 +20,7 @@ async fn a_test_by_hand_says_that_it_is_one_and_what_came_of_it() {
     let only = Some("webhook/1");
     let tests = world.alerting.test_receiver("first", only, "lan", START).await.unwrap();
     assert_eq!(tests.len(), 1);
-    assert_eq!(tests[0].error.as_deref(), Some("the webhook answered 403: not today"));
+    assert_eq!(tests[0].error.as_deref(), Some("the receiver answered 403: not today"));
     let body = world.receiver.take().remove(0).body;
     let notes = &body["alerts"][0]["annotations"];
     assert_eq!(notes["summary_vi"], "Tin thử kênh first (webhook/1), không phải sự cố");

@@ -54,6 +54,11 @@ const GOOD_FILES: &[&str] = &[
     "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', max_alerts: 3, send_resolved: false, http_config: {basic_auth: {username: a, password_file: /p}, proxy_url: 'http://p:1'}}]}]",
     "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', http_config: {authorization: {credentials: c}, tls_config: {insecure_skip_verify: true}}}]}]",
     "route: {receiver: x}\nreceivers: [{name: x, email_configs: [{to: a@b.vn, from: c@d.vn, smarthost: 'm:587', auth_username: u, auth_password: p, tls_config: {insecure_skip_verify: true}}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: 'https://h.example/x', channel: '#a', fields: [{title: a, value: b, short: true}], actions: [{type: button, text: t, url: 'http://x/'}]}]}]",
+    "global: {slack_api_url: 'https://h.example/x'}\nroute: {receiver: x}\nreceivers: [{name: x, slack_configs: [{channel: '#a', title: '{{ .Status }}'}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url_file: /etc/slack}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t, chat_id: -5, parse_mode: HTML, message: m, disable_notifications: true, api_url: 'https://t.example'}]}]",
+    "global: {telegram_api_url: 'https://t.example'}\nroute: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t, chat_id: 5, parse_mode: ''}]}]",
 ];
 
 const BAD_FILES: &[&str] = &[
@@ -81,6 +86,15 @@ const BAD_FILES: &[&str] = &[
     "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', http_config: {basic_auth: {username: u, password: p, password_file: /p}}}]}]",
     "route: {receiver: x}\nreceivers: [{name: x, webhook_configs: [{url: 'http://a/', http_config: {bearer_token: t, bearer_token_file: /t}}]}]",
     "route: [x]\nreceivers: [{name: x}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{channel: '#a'}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: 'https://h/', api_url_file: /f}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: 'ftp://h/'}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: 'https://h/', fields: [{title: a}]}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: 'https://h/', actions: [{type: button, text: t}]}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url: 'https://h/', unknown: 1}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{chat_id: 5}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t, chat_id: 5, parse_mode: Rot13}]}]",
 ];
 
 #[test]
@@ -115,11 +129,11 @@ fn amtool_takes(text: &str) -> bool {
 
 #[test]
 fn channels_that_are_not_built_are_refused_by_name() {
-    let text = "route: {receiver: x}\nreceivers:\n  - name: x\n    slack_configs: [{channel: '#a'}]\n    sns_configs: []\n  \
+    let text = "route: {receiver: x}\nreceivers:\n  - name: x\n    victorops_configs: [{routing_key: a}]\n    sns_configs: []\n  \
                 - name: y\n    email_configs: [{to: a@b.vn, from: a@b.vn, smarthost: 'm:1', html: '{{ $x }}'}]\n";
     let problems = Routing::parse(Path::new("a.yml"), text).unwrap_err().to_string();
     expect_test::expect![[r#"
-        a.yml:4: `slack_configs` are not supported yet; receiver "x" can have webhook_configs and email_configs
+        a.yml:4: `victorops_configs` are not supported yet; there are webhook_configs, email_configs, slack_configs (Mattermost takes those too), telegram_configs, msteams_configs and msteamsv2_configs
         a.yml:7: the template cannot be used: undefined variable "$x""#]]
     .assert_eq(&problems);
 }

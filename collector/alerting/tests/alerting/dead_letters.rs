@@ -32,7 +32,7 @@ async fn what_was_tried_in_vain_for_long_enough_is_a_dead_letter_although_repeat
     assert!(letter.created_ms > START + HOUR, "repeats took the place of the first");
     let given_up_ms = letter.finished_ms.unwrap() - START;
     assert!((2 * HOUR..=2 * HOUR + 5 * MINUTE).contains(&given_up_ms), "{given_up_ms}");
-    assert_eq!(letter.last_error, "the webhook answered 503: not today");
+    assert_eq!(letter.last_error, "the receiver answered 503: not today");
     let channel = world.alerting.channels(now).await.unwrap().remove(0);
     assert_eq!((channel.dead, channel.waiting), (1, 0));
     assert_eq!(channel.failing_since_ms, Some(START));

@@ -29,6 +29,9 @@ pub(crate) enum Answer {
     Status(u16),
     RetryAfter(u16, u64),
     Hang,
+    /// 200 with a text or, behind it, JSON.
+    Says(&'static str),
+    Json(u16, &'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -107,6 +110,10 @@ async fn take(
         Answer::Status(code) => (status(code), "not today").into_response(),
         Answer::RetryAfter(code, seconds) => {
             (status(code), [("retry-after", seconds.to_string())]).into_response()
+        }
+        Answer::Says(text) => text.into_response(),
+        Answer::Json(code, text) => {
+            (status(code), [("content-type", "application/json")], text).into_response()
         }
         Answer::Hang => std::future::pending().await,
     }

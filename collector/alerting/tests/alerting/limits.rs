@@ -35,7 +35,7 @@ async fn of_very_many_attempts_the_last_hundred_are_kept() {
     let attempts = world.alerting.attempts(&record.id).await.unwrap();
     assert_eq!(attempts.len(), 100);
     assert_eq!((attempts[0].number, attempts[0].delivered), (104, true));
-    assert_eq!(attempts[1].detail, "the webhook answered 500: not today");
+    assert_eq!(attempts[1].detail, "the receiver answered 500: not today");
 }
 
 #[tokio::test]

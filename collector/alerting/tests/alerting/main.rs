@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod channel_tests;
 #[cfg(test)]
+mod chat;
+#[cfg(test)]
 mod clock;
 #[cfg(test)]
 mod config;

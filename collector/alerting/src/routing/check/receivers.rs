@@ -6,8 +6,11 @@ use agent_yaml::At;
 
 use super::super::raw;
 use super::super::{Channel, Integration, Receiver, SecretText, WebhookChannel};
-use super::{Check, email, http};
+use super::{Check, chat, email, http};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
+
+const BUILT: &str = "webhook_configs, email_configs, slack_configs (Mattermost takes those too), telegram_configs, \
+                     msteams_configs and msteamsv2_configs";
 
 pub(super) fn ready(
     check: &mut Check<'_>,
@@ -15,29 +18,33 @@ pub(super) fn ready(
     global: Option<&raw::Global>,
 ) -> Receiver {
     for (key, config) in raw.not_built() {
-        let message = format!(
-            "`{key}` are not supported yet; receiver {:?} can have webhook_configs and email_configs",
-            raw.name.value
-        );
+        let message = format!("`{key}` are not supported yet; there are {BUILT}");
         check.problem(&config.place, message);
     }
     let mut integrations = Vec::new();
+    let mut add = |kind: &str, at: usize, send_resolved: bool, channel: Channel| {
+        let name = format!("{kind}/{at}").into();
+        integrations.push(Integration { name, send_resolved, channel, turn: None });
+    };
     for (at, config) in raw.webhook_configs.iter().enumerate() {
-        let channel = webhook(check, config);
-        integrations.push(Integration {
-            name: format!("webhook/{at}").into(),
-            send_resolved: config.value.send_resolved,
-            channel: Channel::Webhook(Arc::new(channel)),
-            turn: None,
-        });
+        let channel = Channel::Webhook(Arc::new(webhook(check, config)));
+        add("webhook", at, config.value.send_resolved, channel);
     }
     for (at, config) in raw.email_configs.iter().enumerate() {
-        integrations.push(Integration {
-            name: format!("email/{at}").into(),
-            send_resolved: config.value.send_resolved,
-            channel: Channel::Email(Arc::new(email::ready(check, config, global))),
-            turn: None,
-        });
+        let channel = Channel::Email(Arc::new(email::ready(check, config, global)));
+        add("email", at, config.value.send_resolved, channel);
+    }
+    for (at, config) in raw.slack_configs.iter().enumerate() {
+        add("slack", at, config.value.send_resolved, chat::slack(check, config, global));
+    }
+    for (at, config) in raw.telegram_configs.iter().enumerate() {
+        add("telegram", at, config.value.send_resolved, chat::telegram(check, config, global));
+    }
+    let teams = [("msteams", &raw.msteams_configs), ("msteamsv2", &raw.msteamsv2_configs)];
+    for (kind, configs) in teams {
+        for (at, config) in configs.iter().enumerate() {
+            add(kind, at, config.value.send_resolved, chat::teams(check, config, kind));
+        }
     }
     Receiver { name: Arc::from(raw.name.value.as_str()), integrations }
 }
@@ -46,11 +53,7 @@ fn webhook(check: &mut Check<'_>, config: &At<raw::Webhook>) -> WebhookChannel {
     let raw = &config.value;
     let url = match (&raw.url, &raw.url_file) {
         (Some(url), None) => {
-            let parsed = reqwest::Url::parse(&url.value);
-            if !parsed.is_ok_and(|parsed| matches!(parsed.scheme(), "http" | "https")) {
-                let message = format!("{:?} is not an http:// or https:// address", url.value);
-                check.problem(&url.place, message);
-            }
+            check.is_http(url);
             SecretText::Value(url.value.clone())
         }
         (None, Some(file)) => check.file(file),

@@ -3,6 +3,7 @@
 use agent_yaml::{Anything, At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
+use super::chat::{Slack, Teams, Telegram};
 use super::http::{Http, Tls};
 use super::people::OnCall;
 
@@ -40,9 +41,9 @@ pub(in crate::routing) struct Global {
     pub(in crate::routing) smtp_tls_config: Option<At<Tls>>,
     // What channels would take that are not built; their receivers are refused.
     #[deserr(default)]
-    pub(in crate::routing) slack_api_url: Option<Anything>,
+    pub(in crate::routing) slack_api_url: Option<At<String>>,
     #[deserr(default)]
-    pub(in crate::routing) slack_api_url_file: Option<Anything>,
+    pub(in crate::routing) slack_api_url_file: Option<String>,
     #[deserr(default)]
     pub(in crate::routing) slack_app_token: Option<Anything>,
     #[deserr(default)]
@@ -72,11 +73,11 @@ pub(in crate::routing) struct Global {
     #[deserr(default)]
     pub(in crate::routing) victorops_api_key_file: Option<Anything>,
     #[deserr(default)]
-    pub(in crate::routing) telegram_api_url: Option<Anything>,
+    pub(in crate::routing) telegram_api_url: Option<At<String>>,
     #[deserr(default)]
-    pub(in crate::routing) telegram_bot_token: Option<Anything>,
+    pub(in crate::routing) telegram_bot_token: Option<String>,
     #[deserr(default)]
-    pub(in crate::routing) telegram_bot_token_file: Option<Anything>,
+    pub(in crate::routing) telegram_bot_token_file: Option<String>,
     #[deserr(default)]
     pub(in crate::routing) webex_api_url: Option<Anything>,
     #[deserr(default)]
@@ -107,6 +108,14 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) email_configs: Vec<At<Email>>,
     #[deserr(default)]
     pub(in crate::routing) on_call_configs: Vec<At<OnCall>>,
+    #[deserr(default)]
+    pub(in crate::routing) slack_configs: Vec<At<Slack>>,
+    #[deserr(default)]
+    pub(in crate::routing) telegram_configs: Vec<At<Telegram>>,
+    #[deserr(default)]
+    pub(in crate::routing) msteams_configs: Vec<At<Teams>>,
+    #[deserr(default)]
+    pub(in crate::routing) msteamsv2_configs: Vec<At<Teams>>,
     // Refused by name.
     #[deserr(default)]
     pub(in crate::routing) discord_configs: Vec<At<Anything>>,
@@ -117,10 +126,6 @@ pub(in crate::routing) struct Receiver {
     #[deserr(default)]
     pub(in crate::routing) mattermost_configs: Vec<At<Anything>>,
     #[deserr(default)]
-    pub(in crate::routing) msteams_configs: Vec<At<Anything>>,
-    #[deserr(default)]
-    pub(in crate::routing) msteamsv2_configs: Vec<At<Anything>>,
-    #[deserr(default)]
     pub(in crate::routing) opsgenie_configs: Vec<At<Anything>>,
     #[deserr(default)]
     pub(in crate::routing) pagerduty_configs: Vec<At<Anything>>,
@@ -129,11 +134,7 @@ pub(in crate::routing) struct Receiver {
     #[deserr(default)]
     pub(in crate::routing) rocketchat_configs: Vec<At<Anything>>,
     #[deserr(default)]
-    pub(in crate::routing) slack_configs: Vec<At<Anything>>,
-    #[deserr(default)]
     pub(in crate::routing) sns_configs: Vec<At<Anything>>,
-    #[deserr(default)]
-    pub(in crate::routing) telegram_configs: Vec<At<Anything>>,
     #[deserr(default)]
     pub(in crate::routing) victorops_configs: Vec<At<Anything>>,
     #[deserr(default)]
@@ -152,15 +153,11 @@ impl Receiver {
             ("incidentio_configs", &self.incidentio_configs),
             ("jira_configs", &self.jira_configs),
             ("mattermost_configs", &self.mattermost_configs),
-            ("msteams_configs", &self.msteams_configs),
-            ("msteamsv2_configs", &self.msteamsv2_configs),
             ("opsgenie_configs", &self.opsgenie_configs),
             ("pagerduty_configs", &self.pagerduty_configs),
             ("pushover_configs", &self.pushover_configs),
             ("rocketchat_configs", &self.rocketchat_configs),
-            ("slack_configs", &self.slack_configs),
             ("sns_configs", &self.sns_configs),
-            ("telegram_configs", &self.telegram_configs),
             ("victorops_configs", &self.victorops_configs),
             ("webex_configs", &self.webex_configs),
             ("wechat_configs", &self.wechat_configs),

@@ -1,0 +1,93 @@
+//! Microsoft Teams: message cards for the connectors that Microsoft closes, adaptive cards for Workflows, in the shapes of
+//! Alertmanager (learn.microsoft.com, "Create and send messages" of incoming webhooks; adaptivecards.io).
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::notification::Notification;
+use crate::routing::TeamsChannel;
+
+use super::composing::{Composer, Words};
+use super::http::Http;
+use super::{Notifier, SendError, Sending, secret};
+
+/// A message may have 28 KB; cards and their quotes need some of it.
+const TEXT_BYTES_MAX: usize = 20_000;
+
+pub(super) struct Teams {
+    channel: Arc<TeamsChannel>,
+    http: Http,
+    composer: Composer,
+}
+
+impl Teams {
+    pub(super) fn new(channel: Arc<TeamsChannel>, composer: Composer) -> Result<Self, SendError> {
+        let http = Http::new(channel.http.clone(), None)?;
+        Ok(Self { channel, http, composer })
+    }
+
+    async fn post(&self, notification: &Notification) -> Result<(), SendError> {
+        let channel = Arc::clone(&self.channel);
+        let composed = self.composer.compose(notification, move |words| compose(&channel, words));
+        let message = composed.await?;
+        let url = secret::read("the webhook's address", &self.channel.url).await?;
+        let answer = self.http.post(url, &notification.idempotency_key, &message).await?;
+        answer.fine().map(|_| ())
+    }
+}
+
+impl Notifier for Teams {
+    fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
+        Box::pin(self.post(notification))
+    }
+}
+
+fn compose(channel: &TeamsChannel, words: &mut Words) -> Value {
+    let title = words.text("title", &channel.title).unwrap_or_else(|| words.subject());
+    let is_firing = words.notification.is_firing();
+    match &channel.summary {
+        Some(summary) => {
+            let summary = words.text("summary", summary).unwrap_or_else(|| words.subject());
+            json!({
+                "@context": "http://schema.org/extensions",
+                "@type": "MessageCard",
+                "title": title,
+                "summary": summary,
+                "text": cut(words.main("text", &channel.text)),
+                "themeColor": if is_firing { "8C1A1A" } else { "2DC72D" },
+            })
+        }
+        None => adaptive(&title, &cut(words.main("text", &channel.text)), is_firing),
+    }
+}
+
+fn adaptive(title: &str, text: &str, is_firing: bool) -> Value {
+    let headline = json!({
+        "type": "TextBlock", "text": title, "weight": "Bolder", "size": "Medium", "wrap": true,
+        "style": "heading", "color": if is_firing { "Attention" } else { "Good" },
+    });
+    json!({
+        "type": "message",
+        "attachments": [{
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "contentUrl": null,
+            "content": {
+                "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                "type": "AdaptiveCard",
+                "version": "1.2",
+                "body": [headline, { "type": "TextBlock", "text": text, "wrap": true }],
+                "msteams": { "width": "full" },
+            },
+        }],
+    })
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        let end = (0..=TEXT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
