@@ -1,7 +1,9 @@
 //! Groups: alerts that one receiver is told about together, and when.
 //!
-//! A new group waits `group_wait`; what changes later waits until `group_interval` after the last message; an
-//! unchanged group that still fires is told again after `repeat_interval`, unless all of it is acknowledged.
+//! A new group waits `group_wait`; alerts that come or go later wait for the group's next turn, one every
+//! `group_interval` from its last message on, as in Alertmanager (dispatch/dispatch.go); a mute that begins or ends waits
+//! only until `group_interval` after the last message. An unchanged group that still fires is told again after
+//! `repeat_interval`, unless all of it is acknowledged.
 //! Promises: an alert that fires and is not muted is told to every integration of its receivers; whoever was
 //! told that it fires is told that it resolved, if he wants that (also when it resolved while muted: afterwards).
 
@@ -34,8 +36,13 @@ pub(crate) struct Group {
     pub(crate) last_flush_ms: Option<Millis>,
     /// Firing alerts, and others that somebody has yet to be told as resolved.
     pub(crate) members: BTreeSet<u64>,
-    /// Whether it must be looked at again.
+    /// Whether it must be looked at again as soon as the interval allows.
     pub(crate) changed: bool,
+    /// Whether alerts of it came or went: that waits for its turn.
+    pub(crate) stirred: bool,
+    pub(crate) turn_ms: Option<Millis>,
+    /// When it was looked at last; a restart forgets it.
+    pub(crate) looked_ms: Option<Millis>,
     pub(crate) repeat_due_ms: Option<Millis>,
     /// Integration to what it has been told.
     pub(crate) told: BTreeMap<Arc<str>, Told>,
@@ -127,7 +134,10 @@ impl Group {
             created_ms: now_ms,
             last_flush_ms: None,
             members: BTreeSet::new(),
-            changed: true,
+            changed: false,
+            stirred: true,
+            turn_ms: None,
+            looked_ms: None,
             repeat_due_ms: None,
             told: BTreeMap::new(),
         }
@@ -141,7 +151,25 @@ impl Group {
         let change = self.changed.then_some(wait);
         let escalates = self.escalating.as_ref();
         let escalates = escalates.and_then(|one| one.due_ms(|alert| self.has_told_lately(alert)));
-        change.into_iter().chain(self.repeat_due_ms).chain(escalates).min()
+        let turn = self.stirred.then_some(self.turn_ms.unwrap_or(wait));
+        let changes = change.into_iter().chain(turn);
+        changes.chain(self.repeat_due_ms).chain(escalates).min()
+    }
+
+    /// Gives alerts that came or went the group's next turn from `now_ms` on.
+    pub(crate) fn take_turn(&mut self, now_ms: Millis) {
+        if !self.stirred || self.turn_ms.is_some() {
+            return;
+        }
+        let interval_ms = self.timing.group_interval_ms;
+        self.turn_ms = Some(match self.last_flush_ms.or(self.looked_ms) {
+            None => self.created_ms.saturating_add(self.timing.group_wait_ms),
+            Some(_) if interval_ms == 0 => now_ms,
+            Some(last_ms) => {
+                let turns = (now_ms - last_ms + interval_ms - 1).div_euclid(interval_ms).max(1);
+                last_ms.saturating_add(turns.saturating_mul(interval_ms))
+            }
+        });
     }
 
     pub(crate) fn status(&self, holding: &BTreeSet<Arc<str>>) -> GroupStatus {
@@ -192,7 +220,7 @@ impl State {
                 Group::new(&way, alert, now_ms)
             });
             group.members.insert(alert.fingerprint);
-            group.changed = true;
+            group.stirred = true;
             // As in Alertmanager: what began longer ago than the wait has waited elsewhere.
             if alert.starts_ms().saturating_add(group.timing.group_wait_ms) < now_ms {
                 group.created_ms = group.created_ms.min(alert.starts_ms());
@@ -204,7 +232,7 @@ impl State {
     pub(crate) fn mark_groups_of(&mut self, alert: &Alert) {
         for way in self.routing.matching(&alert.labels).into_iter().flat_map(Route::ways) {
             if let Some(group) = self.groups.get_mut(&group_id_of(&way, alert)) {
-                group.changed |= group.members.contains(&alert.fingerprint);
+                group.stirred |= group.members.contains(&alert.fingerprint);
             }
         }
     }

@@ -141,7 +141,8 @@ impl State {
         }
         self.alerts.insert(fingerprint, alert);
         if kind != ChangeKind::Pending && !self.routing.inhibit_rules.is_empty() {
-            self.mark_all_groups();
+            // What it inhibits came or went with it.
+            self.groups.values_mut().for_each(|group| group.stirred = true);
         }
     }
 

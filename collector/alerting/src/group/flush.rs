@@ -24,6 +24,7 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
     note_silences(state, now_ms);
     note_intervals(state, now_ms);
     note_duties(state, now_ms);
+    state.groups.values_mut().for_each(|group| group.take_turn(now_ms));
     let is_due = |group: &Group| group.due_ms().is_some_and(|due| due <= now_ms);
     let due: Vec<String> =
         state.groups.values().filter(|group| is_due(group)).map(|group| group.id.clone()).collect();
@@ -173,6 +174,9 @@ impl Flush<'_> {
         let integrations = receiver.map_or(&[][..], |receiver| &receiver.integrations);
         group.told.retain(|name, _| integrations.iter().any(|one| one.name == *name));
         group.changed = false;
+        group.stirred = false;
+        group.turn_ms = None;
+        group.looked_ms = Some(self.now_ms);
         group.repeat_due_ms = None;
         for integration in integrations {
             self.integration(group, members, integration);

@@ -138,6 +138,9 @@ fn group_from(row: &SqliteRow, state: &State) -> Result<Group, AlertingError> {
         last_flush_ms: column(row, "last_flush_ms")?,
         members: std::collections::BTreeSet::new(),
         changed: true,
+        stirred: false,
+        turn_ms: None,
+        looked_ms: None,
         repeat_due_ms: None,
         told: told_from(column(row, "told")?)?,
         // Its level comes from the routing too.

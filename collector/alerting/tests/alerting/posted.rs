@@ -38,7 +38,7 @@ async fn without_an_end_an_alert_ends_once_it_is_not_posted_for_the_resolve_time
         assert_eq!(world.post(&[posted("a", None, None)], now).await.firing, 1);
     }
     let told = world.pass_to(START, START + HOUR).await;
-    assert_eq!(told, [at(30, "firing[DiskFull a]"), at(8 * 60, "resolved[DiskFull a]")]);
+    assert_eq!(told, [at(30, "firing[DiskFull a]"), at(10 * 60 + 30, "resolved[DiskFull a]")]);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn after_an_absence_of_ours_the_sender_has_time_to_say_it_again() {
     assert_eq!((alert.state, alert.starts_ms()), (AlertState::Firing, START));
     assert_eq!(alert.generator_url().unwrap().as_ref(), "http://prometheus/graph");
     let told = world.pass_to(back, back + HOUR).await;
-    assert_eq!(told, [at(3 * 3_600 + 300, "resolved[DiskFull a]")]);
+    assert_eq!(told, [at(3 * 3_600 + 330, "resolved[DiskFull a]")]);
 }
 
 /// Another process takes the database up; the first is not asked to end well.
@@ -189,7 +189,7 @@ async fn what_was_posted_again_shortly_before_a_kill_does_not_end_by_its_older_e
     let back = START + 4 * MINUTE + 40 * SECOND;
     let world = killed(world, back).await;
     let told = world.pass_to(back, START + HOUR).await;
-    assert_eq!(told, [at(9 * 60 + 40, "resolved[DiskFull a]")]);
+    assert_eq!(told, [at(10 * 60 + 30, "resolved[DiskFull a]")]);
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn a_write_that_fails_takes_no_time_from_what_was_posted_before() {
     assert!(world.alerting.post_alerts(&other, now).await.is_err());
     sqlx::query("DROP TRIGGER full").execute(&pool).await.unwrap();
     let told = world.pass_to(now, START + HOUR).await;
-    assert_eq!(told, [at(9 * 60 + 30, "resolved[DiskFull a]")]);
+    assert_eq!(told, [at(10 * 60 + 30, "resolved[DiskFull a]")]);
 }
 
 #[tokio::test]

@@ -26,6 +26,30 @@ async fn a_new_group_waits_then_later_alerts_wait_for_the_interval() {
 }
 
 #[tokio::test]
+async fn what_changes_in_a_quiet_group_waits_for_its_turn_and_what_comes_until_then_goes_with_it() {
+    let world = World::new(SIMPLE).await;
+    world.observe(START, &["a"]).await;
+    let quiet = START + 21 * MINUTE;
+    assert_eq!(world.pass_to(START, quiet).await, [at(30, "firing[DiskFull a]")]);
+    // Turns are at half past every fifth minute, counted from the first message.
+    world.observe(quiet, &["a", "b"]).await;
+    assert_eq!(world.pass_to(quiet, quiet + 2 * MINUTE).await, []);
+    world.observe(quiet + 2 * MINUTE, &["b", "c"]).await;
+    let told = world.pass_to(quiet + 2 * MINUTE, START + 41 * MINUTE).await;
+    let text = "firing[DiskFull b, DiskFull c] resolved[DiskFull a]";
+    assert_eq!(told, [at(25 * 60 + 30, text)]);
+    // One that came and went between two turns is told nobody.
+    world.observe(START + 41 * MINUTE, &["b", "c", "d"]).await;
+    world.observe(START + 43 * MINUTE, &["b", "c"]).await;
+    assert_eq!(world.pass_to(START + 43 * MINUTE, START + HOUR).await, []);
+    // Another group has its own wait.
+    let other = observation("HostDown", 0, START + HOUR, &["a"]);
+    world.alerting.observe_rule(other).await.unwrap();
+    let told = world.pass_to(START + HOUR, START + HOUR + 5 * MINUTE).await;
+    assert_eq!(told, [at(3_630, "firing[HostDown a]")]);
+}
+
+#[tokio::test]
 async fn an_unchanged_group_is_repeated_and_its_end_is_told() {
     let world = World::new(SIMPLE).await;
     world.observe(START, &["a"]).await;
@@ -35,7 +59,7 @@ async fn an_unchanged_group_is_repeated_and_its_end_is_told() {
     assert_eq!(told, [at(30, text), at(30 + repeat, text), at(30 + 2 * repeat, text)]);
     world.observe(START + 9 * HOUR, &[]).await;
     let told = world.pass_to(START + 9 * HOUR, START + 20 * HOUR).await;
-    assert_eq!(told, [at(9 * 3_600, "resolved[DiskFull a]")]);
+    assert_eq!(told, [at(9 * 3_600 + 30, "resolved[DiskFull a]")]);
     assert!(world.alerting.groups(START + 20 * HOUR).await.unwrap().is_empty());
 }
 
@@ -92,8 +116,8 @@ async fn a_rule_that_is_gone_resolves_its_alerts() {
     world.alerting.retain_rules(&rules, START + 10 * MINUTE).await.unwrap();
     assert_eq!(world.pass_to(START + 10 * MINUTE, START + 11 * MINUTE).await, []);
     world.alerting.retain_rules(&BTreeSet::new(), START + 11 * MINUTE).await.unwrap();
-    let told = world.pass_to(START + 11 * MINUTE, START + 12 * MINUTE).await;
-    assert_eq!(told, [at(660, "resolved[DiskFull a]")]);
+    let told = world.pass_to(START + 11 * MINUTE, START + 16 * MINUTE).await;
+    assert_eq!(told, [at(930, "resolved[DiskFull a]")]);
 }
 
 #[tokio::test]
@@ -195,7 +219,7 @@ inhibit_rules:
     told.sort();
     assert_eq!(
         told,
-        [at(3_600, "firing[DiskFull a, DiskFull b]"), at(3_600, "resolved[HostDown a]")]
+        [at(3_630, "firing[DiskFull a, DiskFull b]"), at(3_630, "resolved[HostDown a]")]
     );
 }
 
@@ -212,7 +236,7 @@ async fn an_acknowledged_alert_is_not_repeated_but_its_end_is_told() {
     assert_eq!(shown.alert.acknowledgement.unwrap().by, "lan");
     world.observe(START + 20 * HOUR, &[]).await;
     let told = world.pass_to(START + 20 * HOUR, START + 21 * HOUR).await;
-    assert_eq!(told, [at(72_000, "resolved[DiskFull a]")]);
+    assert_eq!(told, [at(72_030, "resolved[DiskFull a]")]);
     let unknown = world.alerting.act(alert, "lan", taken(""), START).await;
     assert!(matches!(unknown, Err(AlertingError::AlertUnknown(_))));
     let history = world.alerting.history(alert, 10).await.unwrap();
