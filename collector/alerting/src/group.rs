@@ -94,7 +94,8 @@ pub(crate) struct Told {
     /// The number of its last notification.
     pub(crate) sequence: u64,
     pub(crate) last_ms: Millis,
-    /// Alerts told as firing and not yet as resolved, with the start that was told.
+    /// Alerts told as firing and not yet as resolved, with the start that was told; [`TELL_AGAIN`] for those that a mute kept
+    /// out of the last message.
     pub(crate) alerts: BTreeMap<u64, Millis>,
 }
 

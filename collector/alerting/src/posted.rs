@@ -160,6 +160,13 @@ impl<'a> Timed<'a> {
         Ok(())
     }
 
+    /// Whether it is the same episode as a resolved one that somebody has yet to be told of.
+    fn overlaps(&self, old: &Alert) -> bool {
+        old.is_posted()
+            && self.ends_ms >= old.starts_ms()
+            && old.resolved_ms.is_some_and(|ended_ms| self.starts_ms <= ended_ms)
+    }
+
     fn alert(&self, now_ms: Millis) -> Alert {
         Alert {
             labels: self.posted.labels.clone(),
@@ -197,6 +204,15 @@ fn take(state: &mut State, timed: &Timed<'_>, now_ms: Millis) -> Taken {
         Some(alert) => {
             merge(alert, &mut next, now_ms);
             prolong(state, next, now_ms)
+        }
+        // Ends that overlap are one: the latest counts, with what was said last, as long as it was not told.
+        None if timed.ends_ms <= now_ms && current.is_some_and(|old| timed.overlaps(old)) => {
+            if let Some(old) = state.alerts.get_mut(&fingerprint) {
+                old.resolved_ms = old.resolved_ms.max(Some(timed.ends_ms));
+                old.annotations = next.annotations;
+                state.batch.alerts.insert(fingerprint);
+            }
+            Taken::Unchanged
         }
         // It ended before anybody heard of it: nobody is told.
         None if timed.ends_ms <= now_ms => Taken::Unchanged,

@@ -16,7 +16,7 @@ use crate::routing::{Integration, Routing};
 use crate::silence::SilenceState;
 use crate::state::{Batch, State};
 
-use super::{Group, Told};
+use super::{Group, TELL_AGAIN, Told};
 
 /// Looks at every group whose time has come. Rows in `in_flight` are on their way and stay as they are.
 pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms: Millis) {
@@ -263,6 +263,7 @@ impl Flush<'_> {
         // Beyond any number of a group of the same name that ended: its last message may still be under way.
         told.sequence = (told.sequence + 1).max(self.now_ms.unsigned_abs());
         told.last_ms = self.now_ms;
+        told.alerts.values_mut().for_each(|start_ms| *start_ms = TELL_AGAIN);
         told.alerts.extend(firing.iter().map(|alert| (alert.fingerprint, alert.starts_ms())));
         for alert in ended {
             told.alerts.remove(&alert.fingerprint);

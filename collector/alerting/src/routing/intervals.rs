@@ -110,8 +110,9 @@ impl Range {
     }
 
     pub(super) fn of_months(text: &str) -> Result<Self, String> {
+        // A number that no month has is taken, as Alertmanager does: `1:13` means every month.
         let month = |text: &str| {
-            let number = text.parse().ok().filter(|month| (1..=12).contains(month));
+            let number = text.parse().ok();
             let named = || named(&MONTHS, text).map(|at| at + 1);
             number.or_else(named).ok_or_else(|| format!("{text:?} is no month"))
         };

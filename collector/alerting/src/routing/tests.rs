@@ -192,3 +192,119 @@ proptest! {
         prop_assert_eq!(found, wanted);
     }
 }
+
+/// A route as it is made up: what it wants of labels `a` and `b`, and what stands below it.
+#[derive(Clone, Debug)]
+struct Made {
+    matchers: Vec<(&'static str, &'static str, &'static str)>,
+    continues: bool,
+    below: Vec<Made>,
+}
+
+fn made(depth: u32) -> BoxedStrategy<Made> {
+    let name = prop_oneof![Just("a"), Just("b")];
+    let op = prop_oneof![Just("="), Just("!="), Just("=~"), Just("!~")];
+    let value = prop_oneof![Just("x"), Just("y"), Just("x|z"), Just("")];
+    let matchers = proptest::collection::vec((name, op, value), 0..3);
+    let below = if depth == 0 {
+        Just(Vec::new()).boxed()
+    } else {
+        proptest::collection::vec(made(depth - 1), 0..4).boxed()
+    };
+    (matchers, any::<bool>(), below)
+        .prop_map(|(matchers, continues, below)| Made { matchers, continues, below })
+        .boxed()
+}
+
+impl Made {
+    fn wants(&self, labels: &[(&str, &str)]) -> bool {
+        self.matchers.iter().all(|(name, op, wanted)| {
+            let value = labels.iter().find(|(label, _)| label == name).map_or("", |pair| pair.1);
+            let one_of = wanted.split('|').any(|one| one == value);
+            match *op {
+                "=" => value == *wanted,
+                "!=" => value != *wanted,
+                "=~" => one_of,
+                _ => !one_of,
+            }
+        })
+    }
+
+    /// Every route with the way to it, each step with its elder siblings.
+    fn ways<'a>(
+        &'a self,
+        way: &[(&'a Made, &'a [Made])],
+        all: &mut Vec<Vec<(&'a Made, &'a [Made])>>,
+    ) {
+        all.push(way.to_vec());
+        for (at, child) in self.below.iter().enumerate() {
+            let way = [way, &[(child, &self.below[..at])]].concat();
+            child.ways(&way, all);
+        }
+    }
+
+    fn write(&self, number: &mut usize, indent: usize, text: &mut String) {
+        let pad = " ".repeat(indent);
+        text.push_str(&format!("{pad}receiver: r{number}\n"));
+        *number += 1;
+        if !self.matchers.is_empty() {
+            let matchers =
+                self.matchers.iter().map(|(name, op, value)| format!("'{name}{op}\"{value}\"'"));
+            text.push_str(&format!(
+                "{pad}matchers: [{}]\n",
+                matchers.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        if self.continues {
+            text.push_str(&format!("{pad}continue: true\n"));
+        }
+        if !self.below.is_empty() {
+            text.push_str(&format!("{pad}routes:\n"));
+        }
+        for child in &self.below {
+            text.push_str(&format!("{pad}- group_wait: 1s\n"));
+            child.write(number, indent + 2, text);
+        }
+    }
+}
+
+/// Said without walking: a route takes an alert if it and all above it want it, no elder sibling on the way wants it without
+/// going on, and none below it wants it.
+fn naive(root: &Made, labels: &[(&str, &str)]) -> Vec<String> {
+    let mut ways = Vec::new();
+    root.ways(&[(root, &[])], &mut ways);
+    let taken = ways.iter().enumerate().filter(|(_, way)| {
+        let open = |(route, elders): &(&Made, &[Made])| {
+            route.wants(labels)
+                && !elders.iter().any(|elder| elder.wants(labels) && !elder.continues)
+        };
+        let last = way.last().unwrap().0;
+        way.iter().all(open) && !last.below.iter().any(|child| child.wants(labels))
+    });
+    taken.map(|(number, _)| format!("r{number}")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn routing_is_what_a_naive_reference_says(root in made(3)) {
+        let root = Made { matchers: Vec::new(), continues: false, ..root };
+        let (mut text, mut number) = ("route:\n".to_owned(), 0);
+        root.write(&mut number, 2, &mut text);
+        let names = (0..number).map(|at| format!("{{name: r{at}}}"));
+        text.push_str(&format!("receivers: [{}]\n", names.collect::<Vec<_>>().join(", ")));
+        let routing = Routing::parse(Path::new("a.yml"), &text).map_err(|problems| {
+            TestCaseError::fail(format!("{problems}\n{text}"))
+        })?;
+        for a in ["", "x", "y", "z"] {
+            for b in ["", "x", "y", "z"] {
+                let labels = [("a", a), ("b", b)];
+                let given = labels.iter().filter(|(_, value)| !value.is_empty());
+                let found = routing.receiver_names(&Labels::new(given.copied()));
+                let found: Vec<&str> = found.iter().map(AsRef::as_ref).collect();
+                prop_assert_eq!(found, naive(&root, &labels), "{:?} in {}", labels, text);
+            }
+        }
+    }
+}

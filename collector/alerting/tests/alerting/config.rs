@@ -19,6 +19,7 @@ const GOOD: &[&str] = &[
     "time_intervals: [{name: n, time_intervals: [{times: [{start_time: '00:00', end_time: '24:00'}]}]}]",
     "time_intervals: [{name: n, time_intervals: [{weekdays: ['monday:friday', 'Sunday'], months: ['1:3', december], years: ['2020:2030', '2031'], days_of_month: ['1:5', '-3:-1', '31']}]}]",
     "time_intervals: [{name: n, time_intervals: [{location: 'Asia/Ho_Chi_Minh'}]}]",
+    "time_intervals: [{name: n, time_intervals: [{months: ['13', '0', '-1:12', '1:13']}]}]",
     "mute_time_intervals: [{name: n, time_intervals: [{years: [2025]}]}]",
     "time_intervals: [{name: n}]",
 ];

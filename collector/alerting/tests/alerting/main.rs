@@ -1,6 +1,10 @@
 //! Alerting as the collector uses it: a real database, real webhooks over HTTP, a fake clock.
 
 #[cfg(test)]
+mod acceptance;
+#[cfg(test)]
+mod always_told;
+#[cfg(test)]
 mod channel_tests;
 #[cfg(test)]
 mod chat;
@@ -30,6 +34,7 @@ mod on_call;
 mod posted;
 #[cfg(test)]
 mod rate_limits;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod timeline;
