@@ -15,7 +15,9 @@ export type Alert = {
   /** Of a pending alert: when it fires if its condition still holds then. */
   fires_at_ms: number | null;
   ends_at_ms: number | null;
-  acknowledged: { by: string; at_ms: number; note: string | null } | null;
+  acknowledged: { by: string; at_ms: number; note: string | null; until_ms: number | null } | null;
+  /** A user's name. */
+  assignee: string | null;
   silenced: boolean;
   /** Explained by another alert. */
   inhibited: boolean;
@@ -26,6 +28,3 @@ export type Alert = {
 export const isLoud = (alert: Alert) => alert.state === "firing" && !alert.silenced && !alert.inhibited;
 
 export const getAlerts = () => call<Alert[]>("GET", "/api/alerts");
-
-export const acknowledge = (fingerprint: string, note: string) =>
-  call("POST", `/api/alerts/${encodeURIComponent(fingerprint)}/acknowledge`, { note });

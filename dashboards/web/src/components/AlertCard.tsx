@@ -1,17 +1,16 @@
-// One alert: what, since when, whom it hits, what to do first; taking it over, and silencing it.
-import { Button, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
-import { acknowledge, type Alert } from "../api/alerts";
+// One alert: what, since when, whom it hits, what to do first; dealing with it, and silencing it.
+import { Button } from "@mantine/core";
+import { useState } from "react";
+import type { Alert } from "../api/alerts";
 import { useText } from "../i18n";
 import { hostAddress } from "../lib/address";
 import { severityTone, type Tone } from "../lib/severity";
+import { AlertHistory, DeedForm, Handled, deedsOf, type Deed } from "./AlertHandling";
 import { AlertTime, useAlertTexts } from "./AlertLine";
-import { Refused } from "./Answer";
 import { SilenceForm } from "./SilenceForm";
 import { SeverityMark, StateMark } from "./StateMark";
 
-type Doing = "acknowledge" | "silence" | null;
+type Doing = Deed | "silence" | null;
 
 export function AlertCard({ alert }: { alert: Alert }) {
   const { t, format } = useText();
@@ -33,12 +32,7 @@ export function AlertCard({ alert }: { alert: Alert }) {
         {alert.labels.host && <a href={hostAddress(alert.labels.host)}>{alert.labels.host}</a>}{" "}
         <AlertTime alert={alert} />
       </p>
-      {alert.acknowledged && (
-        <p>
-          {t("alerts.acknowledged", { by: alert.acknowledged.by, time: format.time(alert.acknowledged.at_ms) })}
-          {alert.acknowledged.note && `: ${alert.acknowledged.note}`}
-        </p>
-      )}
+      <Handled alert={alert} />
       {impact && <p><strong>{t("alerts.impact")}:</strong> {impact}</p>}
       {firstSteps && (
         <details open={!over && alert.state === "firing"}>
@@ -53,44 +47,21 @@ export function AlertCard({ alert }: { alert: Alert }) {
         </div>
         {alert.value !== null && <p>{t("alerts.value")}: {format.number(alert.value, 3)}</p>}
       </details>
+      <AlertHistory fingerprint={alert.fingerprint} />
       {!over && (
         <div className="row">
-          {!alert.acknowledged && (
-            <Button size="xs" variant="default" aria-expanded={doing === "acknowledge"} onClick={() => toggle("acknowledge")}>
-              {t("alerts.acknowledge")}
+          {alert.state === "firing" && deedsOf(alert).map((deed) => (
+            <Button key={deed} size="xs" variant="default" aria-expanded={doing === deed} onClick={() => toggle(deed)}>
+              {t(`alerts.${deed}`)}
             </Button>
-          )}
+          ))}
           <Button size="xs" variant="default" aria-expanded={doing === "silence"} onClick={() => toggle("silence")}>
             {t("alerts.silence")}
           </Button>
         </div>
       )}
-      {doing === "acknowledge" && <AcknowledgeForm fingerprint={alert.fingerprint} onDone={() => setDoing(null)} />}
+      {doing !== null && doing !== "silence" && <DeedForm key={doing} alert={alert} deed={doing} onDone={() => setDoing(null)} />}
       {doing === "silence" && <SilenceForm labels={alert.labels} onDone={() => setDoing(null)} />}
     </article>
-  );
-}
-
-function AcknowledgeForm({ fingerprint, onDone }: { fingerprint: string; onDone: () => void }) {
-  const { t } = useText();
-  const client = useQueryClient();
-  const [note, setNote] = useState("");
-  const taking = useMutation({
-    mutationFn: () => acknowledge(fingerprint, note.trim()),
-    onSuccess: () => {
-      void client.invalidateQueries({ queryKey: ["alerts"] });
-      onDone();
-    },
-  });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    taking.mutate();
-  };
-  return (
-    <form className="row" onSubmit={submit}>
-      <TextInput label={t("alerts.note")} value={note} onChange={(event) => setNote(event.currentTarget.value)} />
-      <Button type="submit" loading={taking.isPending}>{t("alerts.acknowledge")}</Button>
-      <Refused error={taking.error} />
-    </form>
   );
 }

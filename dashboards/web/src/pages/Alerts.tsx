@@ -9,6 +9,7 @@ import { Channels } from "../components/Channels";
 import { DeadLetters } from "../components/DeadLetters";
 import { useStaleClass } from "../components/Freshness";
 import { Notifications } from "../components/Notifications";
+import { OnCall } from "../components/OnCall";
 import { Page, Section } from "../components/Page";
 import { Silences } from "../components/Silences";
 import { useText, type Key } from "../i18n";
@@ -46,6 +47,7 @@ export default function Alerts() {
           </div>
         )}
       </Answer>
+      <OnCall />
       <Silences />
       <Channels />
       <DeadLetters />
