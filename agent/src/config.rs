@@ -10,7 +10,7 @@ use agent_yaml::{At, Bytes, Document};
 use deserr::Deserr;
 
 use crate::source::HostRoot;
-use crate::{backup, drop_box, exporters, metrics, probe, security};
+use crate::{backup, drop_box, exporters, metrics, outage_notice, probe, security};
 
 /// Collectors that one agent may report to: a main site and a backup site, with room to move between pairs.
 const COLLECTORS_MAX: usize = 4;
@@ -41,6 +41,7 @@ pub struct Config {
     pub backup: backup::Config,
     pub probe: probe::Config,
     pub exporters: Vec<exporters::Config>,
+    pub outage_notice: outage_notice::Config,
     /// Where the host's files are; not in the file, tests set it.
     pub root: HostRoot,
 }
@@ -89,6 +90,8 @@ struct Raw {
     probe: probe::Config,
     #[deserr(default)]
     exporters: Vec<exporters::Config>,
+    #[deserr(default)]
+    outage_notice: outage_notice::RawConfig,
 }
 
 #[derive(Debug, Deserr)]
@@ -145,6 +148,7 @@ impl Config {
             backup: backup::Config::default(),
             probe: probe::Config::default(),
             exporters: Vec::new(),
+            outage_notice: outage_notice::Config::default(),
             root: HostRoot::default(),
         }
     }
@@ -190,6 +194,7 @@ impl Config {
         raw.backup.check(document, &mut problems);
         raw.probe.check(document, &mut problems);
         exporters::check(&raw.exporters, config.interval, document, &mut problems);
+        config.outage_notice = raw.outage_notice.ready(document, &mut problems);
         config.drop_box = raw.drop_box;
         config.metrics = raw.metrics;
         config.security = raw.security;
@@ -349,9 +354,9 @@ mod tests {
         check(
             "colectors: []\n",
             expect![[r#"
-            agent.yml:1: unknown key `colectors`; known here: collectors, state_dir, host, interval, spool, web, drop_box, metrics, security, backup, probe, exporters
-            agent.yml:1: `collectors` is missing
-        "#]],
+                agent.yml:1: unknown key `colectors`; known here: collectors, state_dir, host, interval, spool, web, drop_box, metrics, security, backup, probe, exporters, outage_notice
+                agent.yml:1: `collectors` is missing
+            "#]],
         );
     }
 

@@ -15,6 +15,7 @@ mod files;
 mod identity;
 mod inotify;
 pub mod metrics;
+pub mod outage_notice;
 pub mod probe;
 mod run;
 pub mod security;

@@ -40,7 +40,9 @@ use crate::spool::{
     CollectorName, MetricsReading, SpoolError, SpoolHandle, SpoolOptions, SpoolThread,
     allocate_on_disk,
 };
-use crate::{backup, drop_box, exporters, metrics, probe, security, send, text_format, web};
+use crate::{
+    backup, drop_box, exporters, metrics, outage_notice, probe, security, send, text_format, web,
+};
 
 /// Messages that become one report: a burst of events costs one sync, and one message more waits for the next.
 const GROUP_MESSAGES_MAX: usize = 64;
@@ -98,6 +100,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
         make_directory(&config.state_dir.join(private), PRIVATE_MODE)?;
     }
     let listener = listen(&config).await?;
+    let noticed = host.clone();
     let (spool, thread) = open_spool(&config, &host, &known, &identities, clock)?;
     tracing::info!(%host, version = env!("CARGO_PKG_VERSION"), "agent starts");
     // Sources stop first, then what carries their evidence.
@@ -116,6 +119,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     carriers.spawn(carry(receiver, spool.clone(), Arc::clone(&counters), clock));
     carriers.spawn(scrape::carry(scraped, spool.clone()));
     let collectors = start_senders(&config, known, &spool, clock, &senders_stop, &mut carriers);
+    let (notice, served) = (config.outage_notice.clone(), collectors.clone());
+    sources.spawn(outage_notice::run(notice, noticed, served, clock, shutdown.clone()));
     let (publish, last) = watch::channel(None);
     if let Some(listener) = listener {
         carriers.spawn(web::serve(listener, last, senders_stop.clone()));

@@ -98,7 +98,12 @@ impl TestCollector {
 
     /// Opens one more address of the same collector.
     pub(crate) async fn listen(&mut self) -> CollectorAddress {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.listen_at("127.0.0.1:0").await
+    }
+
+    /// The same at a given address, which may be one that was closed.
+    pub(crate) async fn listen_at(&mut self, address: &str) -> CollectorAddress {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = CollectorAddress::new(&listener.local_addr().unwrap().to_string()).unwrap();
         let (authority, state) = (Arc::clone(&self.authority), Arc::clone(&self.state));
         let acceptor = authority.acceptor();

@@ -67,6 +67,11 @@ pub fn check(config: &Config) -> Result<(), Problems> {
     if problems.0.is_empty() { Ok(()) } else { Err(problems) }
 }
 
+/// What is no mistake in these files and should still be known.
+pub fn remarks(config: &Config) -> Vec<String> {
+    Files::new(config, None).remarks()
+}
+
 /// Runs the collector until `stop` turns true or a part fails for good. SIGHUP has changed files read again.
 pub async fn run(
     config: Config,
@@ -115,6 +120,7 @@ pub async fn run(
     parts.derive(&ingest, &province, now_ms)?;
     parts.evaluate(&rules, &ingest, now_ms)?;
     parts.alert();
+    parts.beat();
     let drills = parts.drill(plans)?;
     let reloader = parts.reload(files, rules, province, drills, certificate)?;
     parts.listen_for_agents(&ingest, &authority).await?;

@@ -13,6 +13,7 @@ use rules::drill::DrillPlan;
 
 use crate::config::{Config, Rules};
 use crate::drills::Plans;
+use crate::only_way;
 use crate::rulebook::Rulebook;
 use crate::tls::WebCertificate;
 
@@ -93,6 +94,14 @@ impl Files {
         let mut problems = self.rulebook().problems;
         problems.0.extend(wrong.into_iter().flatten().flat_map(|more| more.0));
         problems
+    }
+
+    /// What is no mistake and should still be known before the day on which it matters.
+    pub fn remarks(&self) -> Vec<String> {
+        let (Ok(routing), Ok(inventory)) = (self.routing(), self.inventory()) else {
+            return Vec::new();
+        };
+        only_way::remarks(&routing, &inventory)
     }
 
     fn place(&self, named: Option<&Path>, usual: &str) -> Option<PathBuf> {

@@ -1,6 +1,6 @@
 //! Flags, signals and exit code of `haidang-collector`; all else is in the library.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::CheckConfig { config } => match Config::open(&config).and_then(|c| app::check(&c))
         {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => remark(&config),
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
         Command::Fsck { config, repair } => match Config::open(&config) {
@@ -88,6 +88,14 @@ fn main() -> ExitCode {
             Err(problems) => complain(&problems.to_string(), EXIT_CONFIG),
         },
     }
+}
+
+/// The files are in order; what should be known of them all the same.
+fn remark(config: &Path) -> ExitCode {
+    for remark in Config::open(config).map(|config| app::remarks(&config)).unwrap_or_default() {
+        complain(&format!("remark: {remark}"), 0);
+    }
+    ExitCode::SUCCESS
 }
 
 #[allow(clippy::print_stdout, reason = "what was found is the output")]

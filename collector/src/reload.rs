@@ -60,7 +60,9 @@ impl Reloader {
             _ => Problems::default(),
         };
         let groups = FileGroup::ALL.map(|group| GroupReport { group, problems: found(group) });
-        let first = Reload { at_ms: now_ms, by: "start".to_owned(), groups: groups.into() };
+        let (by, remarks) = ("start".to_owned(), files.remarks());
+        let first = Reload { at_ms: now_ms, by, groups: groups.into(), remarks };
+        first.log_remarks();
         first.note(&in_force.metrics);
         let last = RwLock::new(Arc::new(first));
         Self { files, in_force, last, turn: Mutex::default(), audit }
@@ -87,7 +89,10 @@ impl Reloader {
             }
             groups.push(GroupReport { group, problems });
         }
-        let reload = Arc::new(Reload { at_ms: clock::now_ms(), by: by.to_owned(), groups });
+        let remarks = self.read(Files::remarks).await.unwrap_or_default();
+        let (at_ms, by_whom) = (clock::now_ms(), by.to_owned());
+        let reload = Arc::new(Reload { at_ms, by: by_whom, groups, remarks });
+        reload.log_remarks();
         reload.note(&self.in_force.metrics);
         tracing::info!(by, refused = ?reload.refused(), "configuration files were read again");
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&reload);

@@ -30,6 +30,11 @@ impl RuleHealth {
         self.table().get(rule_id).cloned()
     }
 
+    /// When any rule was evaluated last.
+    pub fn newest_ms(&self) -> Option<Millis> {
+        self.table().values().map(|run| run.at_ms).max()
+    }
+
     /// Forgets every other rule.
     pub fn retain(&self, rule_ids: &BTreeSet<String>) {
         self.table().retain(|id, _| rule_ids.contains(id));

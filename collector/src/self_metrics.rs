@@ -2,6 +2,7 @@
 //! A counter lives in the part that counts; this file only makes and registers them, each name once.
 
 use crate::channel_figures::ChannelFigures;
+use crate::heartbeat::HeartbeatFigures;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::registering::Make;
@@ -39,6 +40,7 @@ pub struct SelfMetrics {
     pub queries_cut: IntCounterVec,
     /// How the last evaluation of each rule went.
     pub rule_health: RuleHealth,
+    pub heartbeat: HeartbeatFigures,
     parts: PartFigures,
 }
 
@@ -258,6 +260,7 @@ impl SelfMetrics {
             )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
             reload: ReloadMetrics::new(&Make { prefix: "haidang_config_", ..make })?,
+            heartbeat: HeartbeatFigures::new(&make)?,
             parts: PartFigures::new(&make)?,
             registry,
         })

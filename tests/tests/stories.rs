@@ -8,6 +8,7 @@ mod stories {
     mod certificate;
     mod chats;
     mod deleting;
+    mod delivery;
     mod disk_full;
     mod drills;
     mod enrolment;

@@ -247,3 +247,39 @@ async fn a_host_that_is_not_enrolled_is_told_what_to_do() {
     let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();
     assert!(error.contains("haidang-agent enrol --collector c.example:7443"), "{error}");
 }
+
+async fn received(syslog: &tokio::net::UnixDatagram) -> String {
+    let mut buffer = [0; 2_048];
+    let bytes = tokio::time::timeout(Duration::from_secs(60), syslog.recv(&mut buffer)).await;
+    String::from_utf8(buffer[..bytes.unwrap().unwrap()].to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_host_whose_collector_is_gone_says_so_once_and_says_when_it_is_back() {
+    let mut collector = TestCollector::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let mut config = enrolled(&collector, state.path()).await;
+    let socket = state.path().join("log");
+    let syslog = tokio::net::UnixDatagram::bind(&socket).unwrap();
+    config.outage_notice = outage_notice::Config {
+        after: Duration::from_secs(4),
+        syslog: Some(socket),
+        mail_to: vec!["root".to_owned()],
+        sendmail: outage_notice::tests::sendmail(state.path(), ""),
+    };
+    let address = collector.address.as_str().to_owned();
+    collector.hang_up(0);
+    let shutdown = CancellationToken::new();
+    let agent = tokio::spawn(run(config, shutdown.clone()));
+    let begins = received(&syslog).await;
+    assert!(begins.starts_with("<26>haidang-agent["), "{begins}");
+    assert!(begins.contains("không máy thu thập Hải Đăng nào nhận báo cáo"), "{begins}");
+    collector.listen_at(&address).await;
+    let ends = received(&syslog).await;
+    assert!(ends.starts_with("<29>haidang-agent["), "{ends}");
+    assert!(ends.contains("đã nhận báo cáo trở lại"), "{ends}");
+    let mails = || std::fs::read_to_string(state.path().join("mails")).unwrap_or_default();
+    eventually("both mails are there", || mails().matches("Subject: ").count() == 2).await;
+    shutdown.cancel();
+    agent.await.unwrap().unwrap();
+}

@@ -23,6 +23,7 @@ use crate::limiter::Limiter;
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
 use crate::notify::{Senders, senders};
 use crate::observe::{OpenAlert, RuleObservation, observe, retain_rules};
+use crate::outcomes::Unwritten;
 use crate::posted::{self, PostOutcome, PostedAlert};
 use crate::routing::Routing;
 use crate::silence::SilenceState;
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     /// Notifications that are on their way just now.
     in_flight: Locked<BTreeSet<String>>,
     limiter: Locked<Limiter>,
+    pub(crate) unwritten: Locked<Vec<Unwritten>>,
     changes: broadcast::Sender<Change>,
     pub(crate) wake: Notify,
     pub(crate) counters: Counters,
@@ -88,6 +90,7 @@ impl Alerting {
                 memory: Arc::new(Mutex::new(memory)),
                 in_flight: Locked::default(),
                 limiter: Locked::default(),
+                unwritten: Locked::default(),
                 changes,
                 wake: Notify::new(),
                 counters,
@@ -235,6 +238,11 @@ impl Alerting {
             close_told(state);
         })
         .await
+    }
+
+    /// Writes something small and waits until it is on disk: whoever reports a success may say that all is well.
+    pub async fn prove_writable(&self, now_ms: Millis) -> Result<(), AlertingError> {
+        self.change(now_ms, |state, _| state.batch.beat = Some(now_ms)).await
     }
 
     /// Grows with every change of an alert or a silence, so that who keeps a list knows when it is old.

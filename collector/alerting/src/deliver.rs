@@ -189,32 +189,6 @@ impl Alerting {
         let counters = &self.inner.counters;
         counters.attempted(&row.notification.receiver, &row.integration, number, delivered);
     }
-
-    /// Returns whether the notification is given up.
-    async fn record(&self, outcome: &Outcome, key: &ChannelKey) -> Result<bool, AlertingError> {
-        self.change(outcome.at_ms, |state, _| {
-            let give_up_after_ms = state.routing.delivery.give_up_after_ms;
-            let dead = outcome.failure.is_some() && outcome.tried_ms >= give_up_after_ms;
-            if outcome.failure.is_none() || dead {
-                state.outbox.remove(&outcome.id);
-            } else if let Some(row) = state.outbox.get_mut(&outcome.id) {
-                row.attempts = outcome.number;
-                row.next_attempt_ms = outcome.next_attempt_ms;
-                row.tried_ms = outcome.tried_ms;
-                row.tried_at_ms = Some(outcome.at_ms);
-            }
-            let channel = state.channels.entry(key.clone()).or_default();
-            match &outcome.failure {
-                None => channel.succeeded(outcome.at_ms),
-                Some(why) => channel.failed(outcome.at_ms, why, outcome.asked_ms),
-            }
-            state.batch.channels.insert(key.clone());
-            state.batch.counted.dead += u64::from(dead);
-            state.batch.outcomes.push(Outcome { dead, ..outcome.clone() });
-            dead
-        })
-        .await
-    }
 }
 
 pub(crate) async fn in_time(

@@ -24,6 +24,7 @@ mod notification;
 mod notify;
 mod observe;
 mod outbox;
+mod outcomes;
 mod posted;
 mod routing;
 mod silence;
@@ -52,7 +53,7 @@ pub use limits::{
     SILENCES_LISTED_MAX, SILENCES_MAX, SWAPS_MAX,
 };
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
-pub use notify::{Notifier, SendError, Sending};
+pub use notify::{Heartbeat, Notifier, SendError, Sending};
 pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{

@@ -4,6 +4,7 @@ mod client;
 mod composing;
 mod email;
 mod facts;
+mod heartbeat;
 mod http;
 mod retry_after;
 mod secret;
@@ -13,6 +14,8 @@ mod telegram;
 mod templates;
 mod webhook;
 mod wording;
+
+pub use heartbeat::Heartbeat;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

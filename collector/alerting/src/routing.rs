@@ -26,7 +26,7 @@ pub use channels::{
     Authorization, Channel, EmailChannel, HttpOptions, SecretText, SlackAction, SlackChannel,
     SlackField, TeamsChannel, TelegramChannel, TlsOptions, WebhookChannel,
 };
-pub(crate) use delivery::{DailyTest, Delivery, RateLimit};
+pub(crate) use delivery::{DailyTest, Delivery, HeartbeatSettings, RateLimit};
 pub(crate) use escalation::{Escalation, Level};
 pub(crate) use intervals::TimeInterval;
 pub(crate) use matcher_text::quote;
@@ -45,6 +45,7 @@ pub struct Routing {
     pub(crate) rosters: Arc<[Roster]>,
     pub(crate) resolve_timeout_ms: Millis,
     pub(crate) delivery: Arc<Delivery>,
+    pub(crate) heartbeat: Option<Arc<HeartbeatSettings>>,
     /// The file as it may be shown.
     written: Arc<str>,
 }
@@ -146,6 +147,7 @@ impl Routing {
             rosters: Arc::new([]),
             resolve_timeout_ms: check::RESOLVE_TIMEOUT_MS,
             delivery: Arc::default(),
+            heartbeat: None,
             written: Arc::from("route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n"),
         }
     }

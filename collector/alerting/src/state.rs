@@ -66,6 +66,8 @@ pub(crate) struct Batch {
     pub(crate) detections: Vec<(DetectionAlert, Millis)>,
     pub(crate) progress: Option<(u64, Vec<u8>)>,
     pub(crate) prune_at: Option<Millis>,
+    /// Proof that the database takes what is written.
+    pub(crate) beat: Option<Millis>,
     pub(crate) counted: Counted,
 }
 
@@ -268,5 +270,6 @@ impl Batch {
             && self.detections.is_empty()
             && self.progress.is_none()
             && self.prune_at.is_none()
+            && self.beat.is_none()
     }
 }

@@ -22,6 +22,9 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     for group in reload["groups"].as_array().into_iter().flatten() {
         tell(group);
     }
+    for remark in reload["remarks"].as_array().into_iter().flatten() {
+        complain(&format!("remark: {}", remark.as_str().unwrap_or("?")));
+    }
     Ok(ExitCode::from(u8::from(!sound)))
 }
 

@@ -18,6 +18,7 @@ use crate::evaluate::Evaluator;
 use crate::feed::{Feed, FeedError, Follower};
 use crate::files::Files;
 use crate::health::Health;
+use crate::heartbeat::Heart;
 use crate::ingest::{Ingest, Limits};
 use crate::outward::Outward;
 use crate::province::Province;
@@ -310,6 +311,21 @@ impl Parts {
             }
         });
         Ok(reloader)
+    }
+
+    /// Tells a watcher outside that all is well, while it is.
+    pub(super) fn beat(&mut self) {
+        let heart = Heart {
+            alerting: self.stores.alerting.clone(),
+            health: self.health.subscribe(),
+            rule_health: self.metrics.rule_health.clone(),
+            figures: self.metrics.heartbeat.clone(),
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            heart.run(stop).await;
+            Ok(())
+        });
     }
 
     /// Sends what alerting has to send.

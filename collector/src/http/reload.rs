@@ -39,7 +39,10 @@ fn shown(reload: &Reload) -> Value {
         let told: Vec<Value> = problems.0.iter().map(shown_problem).collect();
         json!({ "files": group.name(), "in_force": told.is_empty(), "problems": told })
     });
-    json!({ "at_ms": reload.at_ms, "by": reload.by, "groups": groups.collect::<Vec<_>>() })
+    json!({
+        "at_ms": reload.at_ms, "by": reload.by, "groups": groups.collect::<Vec<_>>(),
+        "remarks": reload.remarks,
+    })
 }
 
 fn shown_problem(problem: &Problem) -> Value {

@@ -349,7 +349,7 @@ mod tests {
             |text: &str| Problem { file: "a.yml".into(), line: Some(3), message: text.to_owned() };
         let problems = Problems(rule_problem.map(problem).into_iter().collect());
         let groups = vec![GroupReport { group: FileGroup::Rules, problems }];
-        let reload = Reload { at_ms: 0, by: "start".to_owned(), groups };
+        let reload = Reload { at_ms: 0, by: "start".to_owned(), groups, remarks: Vec::new() };
         let found = super::problems(picture, &reload, &[], &[]);
         found.into_iter().map(|problem| (problem.severity, problem.what.en)).collect()
     }

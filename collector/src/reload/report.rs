@@ -30,6 +30,8 @@ pub struct Reload {
     /// A user, `SIGHUP`, or `start`.
     pub by: String,
     pub groups: Vec<GroupReport>,
+    /// What is no mistake and should still be known, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 impl FileGroup {
@@ -70,6 +72,12 @@ impl Reload {
     pub fn refused(&self) -> Vec<&'static str> {
         let bad = self.groups.iter().filter(|report| !report.problems.0.is_empty());
         bad.map(|report| report.group.name()).collect()
+    }
+
+    pub(super) fn log_remarks(&self) {
+        for remark in &self.remarks {
+            tracing::warn!("{remark}");
+        }
     }
 
     /// The time of success stays at the last one while a group is refused.

@@ -50,6 +50,10 @@ impl Http {
         self.send(request).await
     }
 
+    pub(super) async fn get(&self, url: String) -> Result<Answer, SendError> {
+        self.send(self.client.get(url)).await
+    }
+
     async fn send(&self, request: RequestBuilder) -> Result<Answer, SendError> {
         let request = self.authorized(request).await?;
         // Of an address the path is often the key to it.

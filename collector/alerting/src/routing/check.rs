@@ -15,6 +15,7 @@ mod chat;
 mod delivery;
 mod email;
 mod escalations;
+mod heartbeat;
 mod http;
 mod intervals;
 mod receivers;
@@ -68,6 +69,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     };
     let people = rosters::people(&mut check, &file, &names);
     let rosters = rosters::rosters(&mut check, &file, &names, &people);
+    let heartbeat = file.heartbeat.as_ref().map(|given| heartbeat::ready(&mut check, given));
     let mut routes = Vec::new();
     check.root(&file.route, &names, &mut routes);
     rosters::on_call(&mut check, &file, &mut receivers, &rosters, &people);
@@ -93,6 +95,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         rosters: rosters.into(),
         resolve_timeout_ms: resolve_timeout.map_or(RESOLVE_TIMEOUT_MS, Duration::as_millis),
         delivery: Arc::new(delivery),
+        heartbeat: heartbeat.map(Arc::new),
         written: super::written::written(document),
     })
 }

@@ -1,9 +1,11 @@
-//! How delivery behaves, as `delivery` in `alerting.yml` says: a key of ours that Alertmanager does not have.
+//! How delivery behaves, as `delivery` and `heartbeat` in `alerting.yml` say: keys of ours that Alertmanager does not have.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agent_model::Millis;
+
+use super::{HttpOptions, SecretText};
 
 /// What holds where the file says nothing: a day of attempts outlives a night and a morning's repair.
 const GIVE_UP_AFTER_MS: Millis = DAY_MS;
@@ -19,6 +21,14 @@ pub(crate) struct Delivery {
     pub(crate) give_up_after_ms: Millis,
     pub(crate) rate_limits: Vec<RateLimit>,
     pub(crate) daily_test: Option<DailyTest>,
+}
+
+/// The sign of life to a watcher outside.
+#[derive(Clone, Debug)]
+pub(crate) struct HeartbeatSettings {
+    pub(crate) url: SecretText,
+    pub(crate) interval_ms: Millis,
+    pub(crate) http: HttpOptions,
 }
 
 /// A test by every channel, once a day.

@@ -6,12 +6,14 @@ use deserr::Deserr;
 mod channels;
 mod chat;
 mod delivery;
+mod heartbeat;
 mod http;
 mod people;
 
 pub(super) use channels::{Email, Global, Receiver, Webhook};
 pub(super) use chat::{Slack, SlackAction, Teams, Telegram};
 pub(super) use delivery::{DailyTest, Delivery, RateLimit};
+pub(super) use heartbeat::Heartbeat;
 pub(super) use http::{Http, Tls};
 pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, Shift};
 
@@ -44,6 +46,8 @@ pub(super) struct File {
     pub(super) rosters: Vec<Roster>,
     #[deserr(default)]
     pub(super) holidays: Vec<Holiday>,
+    #[deserr(default)]
+    pub(super) heartbeat: Option<At<Heartbeat>>,
 }
 
 #[derive(Debug, Deserr)]

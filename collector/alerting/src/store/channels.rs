@@ -104,3 +104,17 @@ pub(super) async fn write_channel(
     .await?;
     Ok(())
 }
+
+pub(super) async fn write_beat(
+    sql: Sql<'_>,
+    at_ms: agent_model::Millis,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO beats (id, at_ms) VALUES (1, $1) \
+         ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms",
+    )
+    .bind(at_ms)
+    .execute(sql)
+    .await?;
+    Ok(())
+}

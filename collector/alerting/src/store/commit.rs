@@ -14,7 +14,7 @@ use crate::outbox::Waiting;
 use crate::silence::Silence;
 use crate::state::{Batch, Outcome, State};
 
-use super::channels::write_channel;
+use super::channels::{write_beat, write_channel};
 use super::encode::{annotations_json, content_json, id_text, labels_json, told_json, waits_json};
 use super::{Store, failed};
 
@@ -72,6 +72,9 @@ async fn write(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::E
         write_swap(sql, swap).await?;
     }
     write_outbox(sql, state, batch).await?;
+    if let Some(at_ms) = batch.beat {
+        write_beat(sql, at_ms).await?;
+    }
     match batch.prune_at {
         Some(now_ms) => prune(sql, now_ms).await,
         None => Ok(()),
@@ -305,7 +308,8 @@ async fn write_outcome(sql: Sql<'_>, outcome: &Outcome) -> Result<(), sqlx::Erro
     let detail = outcome.failure.as_deref().unwrap_or("");
     sqlx::query(
         "INSERT INTO attempts (outbox_id, number, at_ms, delivered, detail) \
-         VALUES ($1, $2, $3, $4, $5)",
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (outbox_id, number) DO UPDATE SET \
+         at_ms = excluded.at_ms, delivered = excluded.delivered, detail = excluded.detail",
     )
     .bind(&outcome.id)
     .bind(i64::from(outcome.number))

@@ -5,6 +5,8 @@ mod acceptance;
 #[cfg(test)]
 mod always_told;
 #[cfg(test)]
+mod bad_answers;
+#[cfg(test)]
 mod channel_tests;
 #[cfg(test)]
 mod chat;
@@ -28,6 +30,8 @@ mod harness;
 mod kill;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod many_receivers;
 #[cfg(test)]
 mod on_call;
 #[cfg(test)]
