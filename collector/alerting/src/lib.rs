@@ -57,9 +57,9 @@ pub use notify::{Heartbeat, Notifier, SendError, Sending};
 pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
-    Authorization, Channel, EmailChannel, HttpOptions, Integration, Receiver, Routing, SecretText,
-    SlackAction, SlackChannel, SlackField, TeamsChannel, TelegramChannel, TlsOptions, Turn,
-    WebhookChannel, matchers_from_text, matchers_text,
+    Authorization, Channel, EmailChannel, HttpOptions, Integration, Receiver, Routing,
+    ScriptChannel, SecretText, SlackAction, SlackChannel, SlackField, SmsChannel, TeamsChannel,
+    TelegramChannel, TlsOptions, Turn, WebhookChannel, matchers_from_text, matchers_text,
 };
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::Stats;

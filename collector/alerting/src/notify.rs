@@ -7,8 +7,11 @@ mod facts;
 mod heartbeat;
 mod http;
 mod retry_after;
+mod script;
 mod secret;
+mod sent;
 mod slack;
+mod sms;
 mod teams;
 mod telegram;
 mod templates;
@@ -67,6 +70,14 @@ pub enum SendError {
     Mail(String),
     #[error("the mail server did not take it")]
     Smtp(#[source] lettre::transport::smtp::Error),
+    #[error("{path} could not be run")]
+    Script {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{path} ended with {status}: {complaint}")]
+    ScriptRefused { path: String, status: std::process::ExitStatus, complaint: String },
     #[error("no answer within {seconds} s")]
     TimedOut { seconds: u64 },
 }
@@ -127,6 +138,10 @@ fn sender(
             Arc::new(webhook::Webhook::new(Arc::clone(channel), Arc::clone(external_url))?)
         }
         Channel::Email(channel) => Arc::new(email::Email::new(Arc::clone(channel), composer)?),
+        Channel::Sms(channel) => Arc::new(sms::Sms::new(Arc::clone(channel), composer)?),
+        Channel::Script(channel) => {
+            Arc::new(script::Script::new(Arc::clone(channel), Arc::clone(external_url)))
+        }
         Channel::Slack(channel) => Arc::new(slack::Slack::new(Arc::clone(channel), composer)?),
         Channel::Telegram(channel) => {
             Arc::new(telegram::Telegram::new(Arc::clone(channel), composer)?)

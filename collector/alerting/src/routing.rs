@@ -23,8 +23,9 @@ use agent_model::{Labels, Matcher, Millis, Problems};
 use agent_yaml::Document;
 
 pub use channels::{
-    Authorization, Channel, EmailChannel, HttpOptions, SecretText, SlackAction, SlackChannel,
-    SlackField, TeamsChannel, TelegramChannel, TlsOptions, WebhookChannel,
+    Authorization, Channel, EmailChannel, HttpOptions, ScriptChannel, SecretText, SlackAction,
+    SlackChannel, SlackField, SmsChannel, TeamsChannel, TelegramChannel, TlsOptions,
+    WebhookChannel,
 };
 pub(crate) use delivery::{DailyTest, Delivery, HeartbeatSettings, RateLimit};
 pub(crate) use escalation::{Escalation, Level};

@@ -26,7 +26,7 @@ pub(super) struct Composer {
 pub(super) struct Words {
     pub(super) notification: Notification,
     pub(super) external_url: Arc<str>,
-    data: Value,
+    pub(super) data: Value,
     /// Every attempt says the same.
     now: Timestamp,
     failed: Vec<String>,
@@ -60,7 +60,18 @@ impl Words {
 
     /// The text of a key, or nothing when its template fails, which is remembered.
     pub(super) fn text(&mut self, key: &str, template: &Template) -> Option<String> {
-        match template.render(&self.data, self.now) {
+        let data = self.data.clone();
+        self.text_of(key, template, &data)
+    }
+
+    /// The same of other data.
+    pub(super) fn text_of(
+        &mut self,
+        key: &str,
+        template: &Template,
+        data: &Value,
+    ) -> Option<String> {
+        match template.render(data, self.now) {
             Ok(text) => Some(text),
             Err(error) => {
                 let receiver = self.notification.receiver.as_ref();

@@ -25,6 +25,14 @@ pub(super) struct Http {
     options: HttpOptions,
 }
 
+/// A request as a template made it.
+pub(super) struct Request {
+    pub(super) method: reqwest::Method,
+    pub(super) url: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+}
+
 /// What came back, whatever it says.
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -52,6 +60,23 @@ impl Http {
 
     pub(super) async fn get(&self, url: String) -> Result<Answer, SendError> {
         self.send(self.client.get(url)).await
+    }
+
+    /// The same for a request of any kind.
+    pub(super) async fn request(
+        &self,
+        idempotency_key: &str,
+        request: Request,
+    ) -> Result<Answer, SendError> {
+        let mut built = self.client.request(request.method, request.url);
+        built = built.header("Idempotency-Key", idempotency_key);
+        for (name, value) in request.headers {
+            built = built.header(name, value);
+        }
+        if let Some(body) = request.body {
+            built = built.body(body);
+        }
+        self.send(built).await
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, SendError> {

@@ -81,6 +81,14 @@ struct PayloadAlert<'a> {
     fingerprint: String,
 }
 
+/// The same for others that take it.
+pub(super) fn json(
+    notification: &Notification,
+    external_url: &str,
+) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&payload(notification, 0, external_url))
+}
+
 fn payload<'a>(
     notification: &'a Notification,
     alerts_max: usize,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rules_templates::Template;
 
@@ -12,6 +13,8 @@ pub enum Channel {
     Slack(Arc<SlackChannel>),
     Telegram(Arc<TelegramChannel>),
     Teams(Arc<TeamsChannel>),
+    Sms(Arc<SmsChannel>),
+    Script(Arc<ScriptChannel>),
 }
 
 #[derive(Clone, Debug)]
@@ -144,6 +147,31 @@ pub struct TeamsChannel {
     pub summary: Option<Template>,
     pub text: Template,
     pub http: HttpOptions,
+}
+
+/// One request for each number and part. `url`, `headers` and `body` know `.To`, `.Message` and `.Secrets` beside the data.
+#[derive(Clone, Debug)]
+pub struct SmsChannel {
+    pub method: reqwest::Method,
+    pub url: Template,
+    pub headers: Vec<(String, Template)>,
+    pub body: Option<Template>,
+    pub to: Vec<Template>,
+    pub message: Template,
+    pub secrets: Vec<(String, SecretText)>,
+    /// What the answer must say; none: its status decides.
+    pub success: Option<regex::Regex>,
+    pub fold_diacritics: bool,
+    pub part_chars: usize,
+    pub parts_max: usize,
+    pub http: HttpOptions,
+}
+
+#[derive(Clone, Debug)]
+pub struct ScriptChannel {
+    pub path: PathBuf,
+    pub arguments: Vec<String>,
+    pub timeout: Duration,
 }
 
 impl Default for HttpOptions {

@@ -18,6 +18,7 @@ mod escalations;
 mod heartbeat;
 mod http;
 mod intervals;
+mod ours;
 mod receivers;
 mod rosters;
 mod templates;

@@ -8,6 +8,7 @@ mod chat;
 mod delivery;
 mod heartbeat;
 mod http;
+mod ours;
 mod people;
 
 pub(super) use channels::{Email, Global, Receiver, Webhook};
@@ -15,6 +16,7 @@ pub(super) use chat::{Slack, SlackAction, Teams, Telegram};
 pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use heartbeat::Heartbeat;
 pub(super) use http::{Http, Tls};
+pub(super) use ours::{Script, Sms};
 pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, Shift};
 
 #[derive(Debug, Deserr)]

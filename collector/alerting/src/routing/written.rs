@@ -7,9 +7,11 @@ use agent_yaml::Document;
 
 const COVER: &str = "<secret>";
 
-/// A key with one of these words in it has a secret, unless it is the name of a file.
-const SECRET_WORDS: [&str; 14] = [
+/// A key with one of these words in it has a secret, unless it is the name of a file. The body of a request to a gateway
+/// is where people write the gateway's key.
+const SECRET_WORDS: [&str; 15] = [
     "authorization",
+    "body",
     "cookie",
     "credential",
     "credentials",
@@ -98,8 +100,8 @@ mod tests {
         let keys = accepted_keys();
         assert!(keys.len() > 80, "{}", keys.len());
         let mut covered = 0;
-        for key in keys.iter().filter(|key| !key.ends_with("_file")) {
-            let says = ["secret", "token", "password", "credentials", "key", "url"];
+        for key in keys.iter().filter(|key| !key.ends_with("_file") && !key.ends_with("_files")) {
+            let says = ["secret", "token", "password", "credentials", "key", "url", "body"];
             if says.iter().any(|word| key.contains(word)) {
                 covered += 1;
                 let text = shown(key, "https://LEAK:LEAK@hooks.example/LEAK?a=LEAK#LEAK");

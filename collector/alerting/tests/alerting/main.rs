@@ -23,6 +23,8 @@ mod email;
 #[cfg(test)]
 mod escalation;
 #[cfg(test)]
+mod gateways;
+#[cfg(test)]
 mod handling;
 #[cfg(test)]
 mod harness;

@@ -170,7 +170,7 @@ pub(super) fn teams(check: &mut Check<'_>, config: &At<raw::Teams>, name: &str) 
     }))
 }
 
-fn options(check: &mut Check<'_>, own: Option<&At<raw::Http>>) -> HttpOptions {
+pub(super) fn options(check: &mut Check<'_>, own: Option<&At<raw::Http>>) -> HttpOptions {
     match own {
         Some(own) => http::ready(check, Some(own)),
         None => check.http.clone(),

@@ -6,11 +6,11 @@ use agent_yaml::At;
 
 use super::super::raw;
 use super::super::{Channel, Integration, Receiver, SecretText, WebhookChannel};
-use super::{Check, chat, email, http};
+use super::{Check, chat, email, http, ours};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 
 const BUILT: &str = "webhook_configs, email_configs, slack_configs (Mattermost takes those too), telegram_configs, \
-                     msteams_configs and msteamsv2_configs";
+                     msteams_configs, msteamsv2_configs, sms_configs and script_configs";
 
 pub(super) fn ready(
     check: &mut Check<'_>,
@@ -45,6 +45,12 @@ pub(super) fn ready(
         for (at, config) in configs.iter().enumerate() {
             add(kind, at, config.value.send_resolved, chat::teams(check, config, kind));
         }
+    }
+    for (at, config) in raw.sms_configs.iter().enumerate() {
+        add("sms", at, config.value.send_resolved, ours::sms(check, config));
+    }
+    for (at, config) in raw.script_configs.iter().enumerate() {
+        add("script", at, config.value.send_resolved, ours::script(check, config));
     }
     Receiver { name: Arc::from(raw.name.value.as_str()), integrations }
 }

@@ -5,6 +5,7 @@ use deserr::Deserr;
 
 use super::chat::{Slack, Teams, Telegram};
 use super::http::{Http, Tls};
+use super::ours::{Script, Sms};
 use super::people::OnCall;
 
 #[derive(Debug, Deserr)]
@@ -116,6 +117,10 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) msteams_configs: Vec<At<Teams>>,
     #[deserr(default)]
     pub(in crate::routing) msteamsv2_configs: Vec<At<Teams>>,
+    #[deserr(default)]
+    pub(in crate::routing) sms_configs: Vec<At<Sms>>,
+    #[deserr(default)]
+    pub(in crate::routing) script_configs: Vec<At<Script>>,
     // Refused by name.
     #[deserr(default)]
     pub(in crate::routing) discord_configs: Vec<At<Anything>>,

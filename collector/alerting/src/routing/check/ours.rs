@@ -1,0 +1,116 @@
+//! Checks of channels of ours: SMS by HTTP, and programs.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agent_yaml::At;
+use regex::RegexBuilder;
+
+use super::super::raw;
+use super::super::{Channel, ScriptChannel, SmsChannel};
+use super::{Check, chat};
+use crate::limits::ATTEMPT_ASKED_MAX_S;
+
+/// One SMS in a phone's plain alphabet, and one with letters beyond it (3GPP TS 23.038).
+const PLAIN_CHARS: usize = 160;
+const WIDE_CHARS: usize = 70;
+
+/// What a gateway joins at most; more parts of one alert than this nobody reads on a phone.
+const PARTS_MAX: u32 = 10;
+const PARTS_DEFAULT: u32 = 3;
+
+/// The least that leaves room for a number of the part and a word.
+const PART_CHARS_MIN: u32 = 20;
+const PART_CHARS_MAX: u32 = 2_000;
+
+/// Numbers of one receiver: each part costs a request for each.
+const NUMBERS_MAX: usize = 50;
+
+const METHODS: [reqwest::Method; 3] =
+    [reqwest::Method::GET, reqwest::Method::POST, reqwest::Method::PUT];
+
+/// A compiled expression in memory.
+const EXPRESSION_BYTES_MAX: usize = 1 << 20;
+
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) fn sms(check: &mut Check<'_>, config: &At<raw::Sms>) -> Channel {
+    let raw = &config.value;
+    if !raw.url.value.0.contains("{{") {
+        check.is_http(&At { place: raw.url.place.clone(), value: raw.url.value.0.clone() });
+    }
+    if raw.to.value.is_empty() || raw.to.value.len() > NUMBERS_MAX {
+        check.problem(&raw.to.place, format!("`to` names 1 to {NUMBERS_MAX} numbers"));
+    }
+    let method = raw.method.as_ref().map_or("POST", |method| method.value.as_str());
+    let method = METHODS.into_iter().find(|known| known.as_str() == method);
+    if let (None, Some(given)) = (&method, &raw.method) {
+        check.problem(&given.place, "`method` is GET, POST or PUT");
+    }
+    let success = raw.success.as_ref().and_then(|given| {
+        let built = RegexBuilder::new(&given.value).size_limit(EXPRESSION_BYTES_MAX).build();
+        built.map_err(|error| check.problem(&given.place, error.to_string())).ok()
+    });
+    let chars = if raw.fold_diacritics { PLAIN_CHARS } else { WIDE_CHARS };
+    let part_chars =
+        bounded(check, "part_chars", raw.part_chars.as_ref(), PART_CHARS_MIN, PART_CHARS_MAX);
+    let parts_max =
+        bounded(check, "parts_max", raw.parts_max.as_ref(), 1, PARTS_MAX).unwrap_or(PARTS_DEFAULT);
+    let secrets = raw.secret_files.iter();
+    let secrets = secrets.map(|(name, file)| (name.clone(), check.file(file))).collect();
+    let headers = raw.headers.iter();
+    let headers = headers.map(|(name, value)| (name.clone(), check.text(Some(value), "")));
+    let headers = headers.collect();
+    let default = r#"{{ template "sms.default.message" . }}"#;
+    Channel::Sms(Arc::new(SmsChannel {
+        method: method.unwrap_or(reqwest::Method::POST),
+        url: check.text(Some(&raw.url), ""),
+        headers,
+        body: raw.body.as_ref().map(|body| check.text(Some(body), "")),
+        to: raw.to.value.iter().map(|to| check.text(Some(to), "")).collect(),
+        message: check.text(raw.message.as_ref(), default),
+        secrets,
+        success,
+        fold_diacritics: raw.fold_diacritics,
+        part_chars: part_chars.and_then(|chars| usize::try_from(chars).ok()).unwrap_or(chars),
+        parts_max: usize::try_from(parts_max).unwrap_or(1),
+        http: chat::options(check, raw.http_config.as_ref()),
+    }))
+}
+
+fn bounded(
+    check: &mut Check<'_>,
+    key: &str,
+    given: Option<&At<u32>>,
+    least: u32,
+    most: u32,
+) -> Option<u32> {
+    let given = given?;
+    if !(least..=most).contains(&given.value) {
+        check.problem(&given.place, format!("`{key}` is between {least} and {most}"));
+    }
+    Some(given.value)
+}
+
+pub(super) fn script(check: &mut Check<'_>, config: &At<raw::Script>) -> Channel {
+    let raw = &config.value;
+    let path = PathBuf::from(&raw.path.value);
+    let runs = |path: &PathBuf| {
+        let found = std::fs::metadata(path);
+        found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    if !path.is_absolute() {
+        check.problem(&raw.path.place, "`path` begins with /: nothing is looked for");
+    } else if !runs(&path) {
+        check.problem(&raw.path.place, format!("{} is no program that can be run", path.display()));
+    }
+    let timeout = raw.timeout.as_ref().map_or(SCRIPT_TIMEOUT, |timeout| timeout.value.0);
+    if let Some(given) = &raw.timeout
+        && !(1..=ATTEMPT_ASKED_MAX_S).contains(&timeout.as_secs())
+    {
+        check.problem(&given.place, format!("`timeout` is 1 s to {ATTEMPT_ASKED_MAX_S} s"));
+    }
+    Channel::Script(Arc::new(ScriptChannel { path, arguments: raw.arguments.clone(), timeout }))
+}
