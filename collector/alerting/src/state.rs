@@ -23,6 +23,8 @@ pub(crate) struct State {
     /// The alerts of each rule that are pending or firing.
     pub(crate) by_rule: BTreeMap<String, BTreeSet<u64>>,
     pub(crate) groups: BTreeMap<String, Group>,
+    /// Alerts of any group may have come or gone.
+    pub(crate) all_stirred: bool,
     pub(crate) silences: BTreeMap<String, Silence>,
     /// The silences that were active when groups were last looked at.
     pub(crate) silences_active: BTreeSet<String>,
@@ -108,6 +110,7 @@ impl State {
             alerts: BTreeMap::new(),
             by_rule: BTreeMap::new(),
             groups: BTreeMap::new(),
+            all_stirred: false,
             silences: BTreeMap::new(),
             silences_active: BTreeSet::new(),
             intervals_holding: BTreeSet::new(),
@@ -143,8 +146,8 @@ impl State {
         }
         self.alerts.insert(fingerprint, alert);
         if kind != ChangeKind::Pending && !self.routing.inhibit_rules.is_empty() {
-            // What it inhibits came or went with it.
-            self.groups.values_mut().for_each(|group| group.stirred = true);
+            // What it inhibits came or went with it; noted once, for in a storm there are many and many groups.
+            self.all_stirred = true;
         }
     }
 

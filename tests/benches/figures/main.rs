@@ -11,10 +11,12 @@ mod outward;
 mod peers;
 mod process;
 mod ranges;
+mod storm;
 mod table;
 
 /// What can be asked for by name; without a name everything is measured.
-const PARTS: [&str; 7] = ["alerts", "default", "ingest", "disk", "peers", "outward", "otlp"];
+const PARTS: [&str; 8] =
+    ["alerts", "default", "ingest", "disk", "peers", "outward", "otlp", "storm"];
 
 /// Takes ten minutes, so it is measured only when asked for.
 const SOAK: &str = "soak";
@@ -47,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
             "peers" => peers::compare().await,
             "outward" => outward::compare().await,
             "otlp" => peers::otlp().await,
+            "storm" => storm::compare().await,
             SOAK => ingest::soak(hosts).await,
             _ => ingest::hours().await,
         };

@@ -16,7 +16,7 @@ const BENCHES: [(&str, &str, &[&str]); 4] = [
     (
         "tests",
         "figures",
-        &["alerts", "default", "ingest", "disk", "peers", "outward", "otlp", "soak"],
+        &["alerts", "default", "ingest", "disk", "peers", "outward", "otlp", "storm", "soak"],
     ),
     ("rules-sigma", "rules", &["sigma"]),
     ("collector-metric-store", "store", &["store"]),

@@ -24,7 +24,11 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
     note_silences(state, now_ms);
     note_intervals(state, now_ms);
     note_duties(state, now_ms);
-    state.groups.values_mut().for_each(|group| group.take_turn(now_ms));
+    let all_stirred = std::mem::take(&mut state.all_stirred);
+    for group in state.groups.values_mut() {
+        group.stirred |= all_stirred;
+        group.take_turn(now_ms);
+    }
     let is_due = |group: &Group| group.due_ms().is_some_and(|due| due <= now_ms);
     let due: Vec<String> =
         state.groups.values().filter(|group| is_due(group)).map(|group| group.id.clone()).collect();

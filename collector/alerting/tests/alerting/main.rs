@@ -43,4 +43,6 @@ mod rate_limits;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod timeline;
