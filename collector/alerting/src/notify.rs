@@ -17,6 +17,7 @@ mod telegram;
 mod templates;
 mod webhook;
 mod wording;
+mod zalo;
 
 pub use heartbeat::Heartbeat;
 
@@ -139,6 +140,7 @@ fn sender(
         }
         Channel::Email(channel) => Arc::new(email::Email::new(Arc::clone(channel), composer)?),
         Channel::Sms(channel) => Arc::new(sms::Sms::new(Arc::clone(channel), composer)?),
+        Channel::Zalo(channel) => Arc::new(zalo::Zalo::new(Arc::clone(channel), composer)?),
         Channel::Script(channel) => {
             Arc::new(script::Script::new(Arc::clone(channel), Arc::clone(external_url)))
         }

@@ -25,7 +25,7 @@ use agent_yaml::Document;
 pub use channels::{
     Authorization, Channel, EmailChannel, HttpOptions, ScriptChannel, SecretText, SlackAction,
     SlackChannel, SlackField, SmsChannel, TeamsChannel, TelegramChannel, TlsOptions,
-    WebhookChannel,
+    WebhookChannel, ZaloChannel, ZaloMessage,
 };
 pub(crate) use delivery::{DailyTest, Delivery, HeartbeatSettings, RateLimit};
 pub(crate) use escalation::{Escalation, Level};

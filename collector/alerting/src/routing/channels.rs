@@ -15,6 +15,7 @@ pub enum Channel {
     Teams(Arc<TeamsChannel>),
     Sms(Arc<SmsChannel>),
     Script(Arc<ScriptChannel>),
+    Zalo(Arc<ZaloChannel>),
 }
 
 #[derive(Clone, Debug)]
@@ -172,6 +173,35 @@ pub struct ScriptChannel {
     pub path: PathBuf,
     pub arguments: Vec<String>,
     pub timeout: Duration,
+}
+
+/// Zalo's Official Account API, or ZNS.
+#[derive(Clone, Debug)]
+pub struct ZaloChannel {
+    /// Where messages go.
+    pub url: String,
+    /// Without a slash at the end.
+    pub oauth_url: String,
+    pub app_id: String,
+    pub secret_key: SecretText,
+    /// Both tokens; written anew at each renewal.
+    pub token_file: PathBuf,
+    /// Users of Zalo, or telephone numbers.
+    pub to: Vec<Template>,
+    pub message: ZaloMessage,
+    pub http: HttpOptions,
+}
+
+#[derive(Clone, Debug)]
+pub enum ZaloMessage {
+    Text {
+        message: Template,
+    },
+    /// One that Zalo has approved, and what it is filled with.
+    Template {
+        id: String,
+        data: Vec<(String, Template)>,
+    },
 }
 
 impl Default for HttpOptions {

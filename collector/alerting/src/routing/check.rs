@@ -22,6 +22,7 @@ mod ours;
 mod receivers;
 mod rosters;
 mod templates;
+mod zalo;
 
 use templates::Texts;
 

@@ -10,6 +10,7 @@ mod heartbeat;
 mod http;
 mod ours;
 mod people;
+mod zalo;
 
 pub(super) use channels::{Email, Global, Receiver, Webhook};
 pub(super) use chat::{Slack, SlackAction, Teams, Telegram};
@@ -18,6 +19,7 @@ pub(super) use heartbeat::Heartbeat;
 pub(super) use http::{Http, Tls};
 pub(super) use ours::{Script, Sms};
 pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, Shift};
+pub(super) use zalo::{ZaloOa, ZaloZns};
 
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]

@@ -46,3 +46,5 @@ mod restart;
 mod storm;
 #[cfg(test)]
 mod timeline;
+#[cfg(test)]
+mod zalo;

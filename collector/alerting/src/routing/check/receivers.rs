@@ -6,11 +6,11 @@ use agent_yaml::At;
 
 use super::super::raw;
 use super::super::{Channel, Integration, Receiver, SecretText, WebhookChannel};
-use super::{Check, chat, email, http, ours};
+use super::{Check, chat, email, http, ours, zalo};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 
 const BUILT: &str = "webhook_configs, email_configs, slack_configs (Mattermost takes those too), telegram_configs, \
-                     msteams_configs, msteamsv2_configs, sms_configs and script_configs";
+                     msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs and script_configs";
 
 pub(super) fn ready(
     check: &mut Check<'_>,
@@ -51,6 +51,12 @@ pub(super) fn ready(
     }
     for (at, config) in raw.script_configs.iter().enumerate() {
         add("script", at, config.value.send_resolved, ours::script(check, config));
+    }
+    for (at, config) in raw.zalo_oa_configs.iter().enumerate() {
+        add("zalo_oa", at, config.value.send_resolved, zalo::oa(check, config));
+    }
+    for (at, config) in raw.zalo_zns_configs.iter().enumerate() {
+        add("zalo_zns", at, config.value.send_resolved, zalo::zns(check, config));
     }
     Receiver { name: Arc::from(raw.name.value.as_str()), integrations }
 }

@@ -7,6 +7,7 @@ use super::chat::{Slack, Teams, Telegram};
 use super::http::{Http, Tls};
 use super::ours::{Script, Sms};
 use super::people::OnCall;
+use super::zalo::{ZaloOa, ZaloZns};
 
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]
@@ -121,6 +122,10 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) sms_configs: Vec<At<Sms>>,
     #[deserr(default)]
     pub(in crate::routing) script_configs: Vec<At<Script>>,
+    #[deserr(default)]
+    pub(in crate::routing) zalo_oa_configs: Vec<At<ZaloOa>>,
+    #[deserr(default)]
+    pub(in crate::routing) zalo_zns_configs: Vec<At<ZaloZns>>,
     // Refused by name.
     #[deserr(default)]
     pub(in crate::routing) discord_configs: Vec<At<Anything>>,
