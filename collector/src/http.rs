@@ -17,6 +17,7 @@ mod gauges;
 mod handling;
 mod hosts;
 mod live;
+mod lives;
 mod on_call;
 mod otlp;
 mod overview;
@@ -123,6 +124,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(alerts::routes())
         .merge(handling::routes())
         .merge(channels::routes())
+        .merge(lives::routes())
         .merge(on_call::routes())
         .merge(alertmanager::routes(&api))
         .merge(audit::routes())

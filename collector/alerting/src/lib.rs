@@ -19,6 +19,7 @@ mod group;
 mod handling;
 mod limiter;
 mod limits;
+mod lives;
 mod mute;
 mod notification;
 mod notify;
@@ -52,6 +53,7 @@ pub use limits::{
     SILENCE_COMMENT_BYTES_MAX, SILENCE_MATCHERS_BYTES_MAX, SILENCE_MATCHERS_MAX,
     SILENCES_LISTED_MAX, SILENCES_MAX, SWAPS_MAX,
 };
+pub use lives::{LIVES_MAX, Life, Lives, LivesSummary};
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
 pub use notify::{Heartbeat, Notifier, SendError, Sending};
 pub use observe::{Finding, OpenAlert, RuleObservation};

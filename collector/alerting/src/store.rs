@@ -4,6 +4,7 @@
 mod channels;
 mod commit;
 mod encode;
+mod history;
 mod load;
 mod read;
 

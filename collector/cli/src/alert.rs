@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 use crate::client::{Client, segment};
 use crate::table::{cell, rows, table, time};
-use crate::{Asked, say};
+use crate::{Asked, lives, say};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -49,6 +49,16 @@ pub(crate) enum Command {
         #[arg(long, default_value = "")]
         note: String,
     },
+    /// List which rules fired most, and how long people took; kept for 400 days.
+    Noisiest {
+        /// The label to sum up by, for example service or host.
+        #[arg(long, default_value = "alertname")]
+        by: String,
+        #[command(flatten)]
+        span: lives::Span,
+    },
+    /// List when alerts fired, were taken and ended, newest first.
+    Past(lives::Span),
     /// Show an alert with its history.
     Show { fingerprint: String },
 }
@@ -115,6 +125,8 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
             let wish = json!({ "until_ms": end_of(&client, &duration)?, "note": note });
             act(&client, &fingerprint, "put-off", &wish, "is put off")?;
         }
+        Command::Noisiest { by, span } => lives::noisiest(&client, &span, &by)?,
+        Command::Past(span) => lives::past(&client, &span)?,
         Command::Show { fingerprint } => {
             let alert: Value = client.get(&format!("/api/alerts/{}", segment(&fingerprint)))?;
             show(&alert);

@@ -7,6 +7,7 @@ mod audit;
 mod client;
 mod drill;
 mod host;
+mod lives;
 mod notification;
 mod on_call;
 mod query;

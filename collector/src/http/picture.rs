@@ -263,7 +263,10 @@ async fn notifications(api: &WebApi, now_ms: Millis) -> Result<Notifications, Ap
     let stats = api.alerting.stats(now_ms).await.map_err(wrong)?;
     let records = api.alerting.notifications(NOTIFICATIONS_MAX).await.map_err(wrong)?;
     let failed = records.iter().filter(|record| {
-        let undelivered = matches!(record.state, OutboxState::Waiting | OutboxState::Undeliverable);
+        let undelivered = matches!(
+            record.state,
+            OutboxState::Waiting | OutboxState::Undeliverable | OutboxState::Dead
+        );
         undelivered && !record.last_error.is_empty() && record.created_ms > now_ms - DAY_MS
     });
     Ok(Notifications {

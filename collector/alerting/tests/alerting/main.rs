@@ -33,6 +33,8 @@ mod kill;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lives;
+#[cfg(test)]
 mod many_receivers;
 #[cfg(test)]
 mod on_call;
