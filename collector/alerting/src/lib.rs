@@ -60,9 +60,9 @@ pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
     Authorization, Channel, EmailChannel, HttpOptions, Integration, Receiver, Routing,
-    ScriptChannel, SecretText, SlackAction, SlackChannel, SlackField, SmsChannel, TeamsChannel,
-    TelegramChannel, TlsOptions, Turn, WebhookChannel, ZaloChannel, ZaloMessage,
-    matchers_from_text, matchers_text,
+    ScriptChannel, SecretText, SlackAction, SlackChannel, SlackField, SmsChannel, SyslogChannel,
+    SyslogFormat, SyslogTransport, TeamsChannel, TelegramChannel, TlsOptions, Turn, WebhookChannel,
+    ZaloChannel, ZaloMessage, matchers_from_text, matchers_text,
 };
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::Stats;

@@ -12,6 +12,7 @@ mod secret;
 mod sent;
 mod slack;
 mod sms;
+mod syslog;
 mod teams;
 mod telegram;
 mod templates;
@@ -71,6 +72,12 @@ pub enum SendError {
     Mail(String),
     #[error("the mail server did not take it")]
     Smtp(#[source] lettre::transport::smtp::Error),
+    #[error("the syslog server {address} did not take it")]
+    Syslog {
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{path} could not be run")]
     Script {
         path: String,
@@ -141,6 +148,7 @@ fn sender(
         Channel::Email(channel) => Arc::new(email::Email::new(Arc::clone(channel), composer)?),
         Channel::Sms(channel) => Arc::new(sms::Sms::new(Arc::clone(channel), composer)?),
         Channel::Zalo(channel) => Arc::new(zalo::Zalo::new(Arc::clone(channel), composer)?),
+        Channel::Syslog(channel) => Arc::new(syslog::Syslog::new(Arc::clone(channel), composer)?),
         Channel::Script(channel) => {
             Arc::new(script::Script::new(Arc::clone(channel), Arc::clone(external_url)))
         }

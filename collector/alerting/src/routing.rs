@@ -24,8 +24,8 @@ use agent_yaml::Document;
 
 pub use channels::{
     Authorization, Channel, EmailChannel, HttpOptions, ScriptChannel, SecretText, SlackAction,
-    SlackChannel, SlackField, SmsChannel, TeamsChannel, TelegramChannel, TlsOptions,
-    WebhookChannel, ZaloChannel, ZaloMessage,
+    SlackChannel, SlackField, SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport,
+    TeamsChannel, TelegramChannel, TlsOptions, WebhookChannel, ZaloChannel, ZaloMessage,
 };
 pub(crate) use delivery::{DailyTest, Delivery, HeartbeatSettings, RateLimit};
 pub(crate) use escalation::{Escalation, Level};

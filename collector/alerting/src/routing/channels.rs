@@ -15,6 +15,7 @@ pub enum Channel {
     Teams(Arc<TeamsChannel>),
     Sms(Arc<SmsChannel>),
     Script(Arc<ScriptChannel>),
+    Syslog(Arc<SyslogChannel>),
     Zalo(Arc<ZaloChannel>),
 }
 
@@ -202,6 +203,33 @@ pub enum ZaloMessage {
         id: String,
         data: Vec<(String, Template)>,
     },
+}
+
+/// One line for each alert, which `message` knows as `.Alert`.
+#[derive(Clone, Debug)]
+pub struct SyslogChannel {
+    /// Host and port.
+    pub address: String,
+    pub transport: SyslogTransport,
+    pub tls: TlsOptions,
+    pub format: SyslogFormat,
+    /// RFC 5424's number, 0 to 23.
+    pub facility: u8,
+    pub application: String,
+    pub message: Template,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyslogTransport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyslogFormat {
+    Rfc5424,
+    Cef,
 }
 
 impl Default for HttpOptions {

@@ -17,7 +17,7 @@ pub(super) use chat::{Slack, SlackAction, Teams, Telegram};
 pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use heartbeat::Heartbeat;
 pub(super) use http::{Http, Tls};
-pub(super) use ours::{Script, Sms};
+pub(super) use ours::{Script, Sms, Syslog};
 pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, Shift};
 pub(super) use zalo::{ZaloOa, ZaloZns};
 

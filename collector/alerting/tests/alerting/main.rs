@@ -47,6 +47,8 @@ mod restart;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]
+mod syslog;
+#[cfg(test)]
 mod timeline;
 #[cfg(test)]
 mod zalo;

@@ -1,4 +1,4 @@
-//! Checks of channels of ours: SMS by HTTP, and programs.
+//! Checks of channels of ours: SMS by HTTP, syslog, and programs.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -9,8 +9,10 @@ use agent_yaml::At;
 use regex::RegexBuilder;
 
 use super::super::raw;
-use super::super::{Channel, ScriptChannel, SmsChannel};
-use super::{Check, chat};
+use super::super::{
+    Channel, ScriptChannel, SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport,
+};
+use super::{Check, chat, http};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 
 /// One SMS in a phone's plain alphabet, and one with letters beyond it (3GPP TS 23.038).
@@ -113,4 +115,68 @@ pub(super) fn script(check: &mut Check<'_>, config: &At<raw::Script>) -> Channel
         check.problem(&given.place, format!("`timeout` is 1 s to {ATTEMPT_ASKED_MAX_S} s"));
     }
     Channel::Script(Arc::new(ScriptChannel { path, arguments: raw.arguments.clone(), timeout }))
+}
+
+/// RFC 5424, table 1.
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp", "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4",
+    "local5", "local6", "local7",
+];
+
+pub(super) fn syslog(check: &mut Check<'_>, config: &At<raw::Syslog>) -> Channel {
+    let raw = &config.value;
+    let port = raw.address.value.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(1..))) {
+        check.problem(&raw.address.place, format!("{:?} is not host:port", raw.address.value));
+    }
+    let transports = [
+        ("tls", SyslogTransport::Tls),
+        ("tcp", SyslogTransport::Tcp),
+        ("udp", SyslogTransport::Udp),
+    ];
+    let transport = one_of(check, "transport", raw.transport.as_ref(), &transports);
+    let formats = [("rfc5424", SyslogFormat::Rfc5424), ("cef", SyslogFormat::Cef)];
+    let format = one_of(check, "format", raw.format.as_ref(), &formats);
+    let facilities: Vec<(&str, u8)> = FACILITIES.into_iter().zip(0..).collect();
+    let facility = raw.facility.as_ref().map(|given| (given, &facilities));
+    let facility = facility.map_or(16, |(given, all)| one_of(check, "facility", Some(given), all));
+    let tls = http::tls(check, raw.tls_config.as_ref());
+    if let Some(given) = raw.tls_config.as_ref() {
+        if tls.skip_verify {
+            let text = "`insecure_skip_verify` is not for syslog: give the server's `ca_file`";
+            check.problem(&given.place, text);
+        }
+        if transport != SyslogTransport::Tls {
+            check.problem(&given.place, "`tls_config` goes with `transport: tls`");
+        }
+    }
+    Channel::Syslog(Arc::new(SyslogChannel {
+        address: raw.address.value.clone(),
+        transport,
+        tls,
+        format,
+        facility,
+        application: raw.app_name.clone().unwrap_or_else(|| "haidang".to_owned()),
+        message: check.text(raw.message.as_ref(), r#"{{ template "syslog.default.message" . }}"#),
+    }))
+}
+
+/// The value of a name; the first where none is given.
+fn one_of<T: Copy>(
+    check: &mut Check<'_>,
+    key: &str,
+    given: Option<&At<String>>,
+    all: &[(&str, T)],
+) -> T {
+    let Some(given) = given else { return all[0].1 };
+    let found = all.iter().find(|(name, _)| *name == given.value);
+    found.map_or_else(
+        || {
+            let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+            check.problem(&given.place, format!("`{key}` is one of {}", names.join(", ")));
+            all[0].1
+        },
+        |(_, value)| *value,
+    )
 }

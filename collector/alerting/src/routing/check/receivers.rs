@@ -10,7 +10,7 @@ use super::{Check, chat, email, http, ours, zalo};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 
 const BUILT: &str = "webhook_configs, email_configs, slack_configs (Mattermost takes those too), telegram_configs, \
-                     msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs and script_configs";
+                     msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, syslog_configs and script_configs";
 
 pub(super) fn ready(
     check: &mut Check<'_>,
@@ -57,6 +57,9 @@ pub(super) fn ready(
     }
     for (at, config) in raw.zalo_zns_configs.iter().enumerate() {
         add("zalo_zns", at, config.value.send_resolved, zalo::zns(check, config));
+    }
+    for (at, config) in raw.syslog_configs.iter().enumerate() {
+        add("syslog", at, config.value.send_resolved, ours::syslog(check, config));
     }
     Receiver { name: Arc::from(raw.name.value.as_str()), integrations }
 }

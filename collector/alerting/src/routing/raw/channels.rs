@@ -5,7 +5,7 @@ use deserr::Deserr;
 
 use super::chat::{Slack, Teams, Telegram};
 use super::http::{Http, Tls};
-use super::ours::{Script, Sms};
+use super::ours::{Script, Sms, Syslog};
 use super::people::OnCall;
 use super::zalo::{ZaloOa, ZaloZns};
 
@@ -126,6 +126,8 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) zalo_oa_configs: Vec<At<ZaloOa>>,
     #[deserr(default)]
     pub(in crate::routing) zalo_zns_configs: Vec<At<ZaloZns>>,
+    #[deserr(default)]
+    pub(in crate::routing) syslog_configs: Vec<At<Syslog>>,
     // Refused by name.
     #[deserr(default)]
     pub(in crate::routing) discord_configs: Vec<At<Anything>>,

@@ -1,9 +1,9 @@
-//! Channels of ours, as written: SMS by HTTP, and programs.
+//! Channels of ours, as written: SMS by HTTP, syslog, and programs.
 
 use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
-use super::http::Http;
+use super::http::{Http, Tls};
 
 #[derive(Debug, Deserr)]
 #[deserr(error = Findings, deny_unknown_fields)]
@@ -45,4 +45,26 @@ pub(in crate::routing) struct Script {
     pub(in crate::routing) arguments: Vec<String>,
     #[deserr(default)]
     pub(in crate::routing) timeout: Option<At<Duration>>,
+}
+
+#[derive(Debug, Deserr)]
+#[deserr(error = Findings, deny_unknown_fields)]
+pub(in crate::routing) struct Syslog {
+    #[deserr(default = true)]
+    pub(in crate::routing) send_resolved: bool,
+    pub(in crate::routing) address: At<String>,
+    /// `tls`, `tcp` or `udp`.
+    #[deserr(default)]
+    pub(in crate::routing) transport: Option<At<String>>,
+    #[deserr(default)]
+    pub(in crate::routing) tls_config: Option<At<Tls>>,
+    /// `rfc5424` or `cef`.
+    #[deserr(default)]
+    pub(in crate::routing) format: Option<At<String>>,
+    #[deserr(default)]
+    pub(in crate::routing) facility: Option<At<String>>,
+    #[deserr(default)]
+    pub(in crate::routing) app_name: Option<String>,
+    #[deserr(default)]
+    pub(in crate::routing) message: Option<At<Text>>,
 }
