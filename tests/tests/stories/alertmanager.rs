@@ -321,3 +321,38 @@ async fn a_group_is_told_step_by_step_what_alertmanager_tells() -> anyhow::Resul
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_silence_kept_out_of_a_message_is_told_again_when_it_ends() -> anyhow::Result<()> {
+    let pair = Pair::start().await?;
+    let now = now_ms();
+    let post = |host: &str| {
+        let alert = alert("DiskFull", host, "dc", now - HOUR_MS, now + HOUR_MS)?;
+        Ok::<_, anyhow::Error>(json!([alert]).to_string())
+    };
+    let silence = json!({
+        "matchers": [{"name": "host", "value": "a", "isRegex": false}],
+        "startsAt": time(now)?, "endsAt": time(now + HOUR_MS)?, "createdBy": "lan", "comment": "",
+    });
+    for (manager, hook) in [(&pair.ours, &pair.our_hook), (&pair.debians, &pair.debians_hook)] {
+        let hears = async |wanted: &[&str]| {
+            eventually("what is told", || async {
+                let so_far = told(hook, "DiskFull");
+                ensure!(so_far == wanted, "{so_far:?}, {}", manager.log());
+                Ok(())
+            })
+            .await
+        };
+        let first = "firing[a] resolved[]";
+        manager.ask("POST", "/api/v2/alerts", Some(&post("a")?)).await?;
+        hears(&[first]).await?;
+        let made = manager.ask("POST", "/api/v2/silences", Some(&silence.to_string())).await?.2;
+        manager.ask("POST", "/api/v2/alerts", Some(&post("b")?)).await?;
+        let without = "firing[b] resolved[]";
+        hears(&[first, without]).await?;
+        let id = made["silenceID"].as_str().context("no silence")?;
+        manager.ask("DELETE", &format!("/api/v2/silence/{id}"), None).await?;
+        hears(&[first, without, "firing[a, b] resolved[]"]).await?;
+    }
+    Ok(())
+}

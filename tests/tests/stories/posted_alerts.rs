@@ -161,3 +161,41 @@ async fn on_the_collector_roles_hold_and_silences_carry_the_name_of_who_made_the
     assert_eq!(shown.context("the page lacks it")?["silenced"], true);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_labels_may_be_any_text() -> anyhow::Result<()> {
+    let hook = Webhook::start().await?;
+    let text = format!(
+        "route:\n  receiver: nobody\n  routes:\n    - receiver: hook\n      matchers: ['🙂=đỏ']\n      \
+         group_by: ['phòng máy']\n      group_wait: 0s\nreceivers:\n  - name: nobody\n  - name: hook\n    \
+         webhook_configs: [{{url: 'http://{}/'}}]\n",
+        hook.address
+    );
+    let manager = Alertmanager::start(Maker::Ours, &text).await?;
+    let labels = json!({"alertname": "Nóng", "phòng máy": "A", "00": "x", "🙂": "đỏ"});
+    let ends = time(now_ms() + HOUR_MS)?;
+    let posts = json!([{ "labels": labels, "endsAt": ends }, { "labels": {"alertname": "X"} }]);
+    assert_eq!(manager.ask("POST", "/api/v2/alerts", Some(&posts.to_string())).await?.0, 200);
+    assert_eq!(hook.expect("Nóng", "firing").await?.0, labels);
+    let query = |filters: &[&str]| {
+        let pairs = filters.iter().map(|filter| ("filter", *filter));
+        let url = reqwest::Url::parse_with_params("http://x/", pairs)?;
+        Ok::<_, anyhow::Error>(url.query().unwrap_or_default().to_owned())
+    };
+    let wanted = query(&["00=x", "🙂=đỏ", "\"phòng máy\"=~\"A|B\""])?;
+    for path in ["alerts", "alerts/groups"] {
+        let found = manager.get(&format!("/api/v2/{path}?{wanted}")).await?;
+        assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+    }
+    let silence = json!({
+        "matchers": [{"name": "phòng máy", "value": "A", "isRegex": false}],
+        "startsAt": time(now_ms())?, "endsAt": ends, "createdBy": "lan", "comment": "bảo trì",
+    });
+    manager.ask("POST", "/api/v2/silences", Some(&silence.to_string())).await?;
+    let wanted = query(&["\"phòng máy\"=A"])?;
+    let found = manager.get(&format!("/api/v2/silences?{wanted}")).await?;
+    assert_eq!(found[0]["matchers"][0]["name"], "phòng máy", "{found}");
+    let shown = manager.get("/api/v2/alerts?silenced=false").await?;
+    assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
+    Ok(())
+}

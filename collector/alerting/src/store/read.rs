@@ -202,3 +202,36 @@ pub(super) fn notification_from(row: &SqliteRow) -> Result<NotificationRecord, A
         last_error: column(row, "last_error")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use agent_model::Matcher;
+
+    use crate::{Alerting, AlertingConfig, NewSilence, Routing};
+
+    #[tokio::test]
+    async fn a_list_of_silences_leaves_out_what_ended_long_ago_and_beyond_its_bound_what_ends_first()
+     {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("alerting.db");
+        let config = AlertingConfig { database, external_url: String::new() };
+        let alerting = Alerting::open(config, Routing::nobody(), 0).await.unwrap();
+        for ends_ms in [10, 20, 30, 40] {
+            let wish = NewSilence {
+                matchers: vec![Matcher::equal("host", "a")],
+                starts_ms: 0,
+                ends_ms,
+                created_by: "lan".to_owned(),
+                comment: String::new(),
+            };
+            alerting.add_silence(wish, 0).await.unwrap();
+        }
+        let ends = async |since_ms, limit| {
+            let listed = alerting.inner.store.silences(since_ms, limit).await.unwrap();
+            listed.iter().map(|silence| silence.ends_ms).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(0, 4).await, [40, 30, 20, 10]);
+        assert_eq!(ends(10, 4).await, [40, 30, 20]);
+        assert_eq!(ends(0, 3).await, [40, 30, 20]);
+    }
+}
