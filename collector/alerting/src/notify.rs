@@ -1,6 +1,7 @@
 //! Ways to reach people: the trait that delivery sends through, and its implementations.
 
 mod client;
+mod clients;
 mod composing;
 mod email;
 mod facts;
@@ -119,6 +120,7 @@ pub(crate) fn senders(
 ) -> Result<Senders, AlertingError> {
     // The process may have chosen the same provider already, which is as good.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    clients::forget();
     let composer = Composer {
         external_url: Arc::clone(external_url),
         failures: Arc::clone(template_failures),

@@ -9,7 +9,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use crate::routing::{Authorization, HttpOptions};
 
 use super::retry_after::retry_after;
-use super::{SendError, client, secret};
+use super::{SendError, clients, secret};
 
 /// One request, from the connection to the end of the answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ const REFUSAL_BYTES_MAX: usize = 512;
 pub(super) struct Http {
     client: Client,
     options: HttpOptions,
+    timeout: Duration,
 }
 
 /// A request as a template made it.
@@ -43,8 +44,8 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(options: HttpOptions, timeout: Option<Duration>) -> Result<Self, SendError> {
-        let builder = client::builder(&options)?.timeout(timeout.unwrap_or(REQUEST_TIMEOUT));
-        Ok(Self { client: builder.build().map_err(SendError::Http)?, options })
+        let timeout = timeout.unwrap_or(REQUEST_TIMEOUT);
+        Ok(Self { client: clients::client(&options)?, options, timeout })
     }
 
     /// Posts JSON under the key that is the same in every attempt.
@@ -80,7 +81,7 @@ impl Http {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, SendError> {
-        let request = self.authorized(request).await?;
+        let request = self.authorized(request).await?.timeout(self.timeout);
         // Of an address the path is often the key to it.
         let answer = request.send().await.map_err(|error| SendError::Http(error.without_url()))?;
         Ok(Answer::read(answer).await)
