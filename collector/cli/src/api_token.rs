@@ -19,7 +19,7 @@ pub(crate) enum Command {
         /// It reads as this role (viewer for Grafana): operator, security, viewer or auditor.
         #[arg(long, required_unless_present = "write", conflicts_with = "write")]
         role: Option<String>,
-        /// It writes series by remote write or OTLP, and does nothing else.
+        /// It writes series by remote write or OTLP, posts alerts, and does nothing else.
         #[arg(long, requires = "label")]
         write: bool,
         /// A label that every series it writes carries, whatever it brings; may be given again.

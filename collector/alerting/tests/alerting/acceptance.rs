@@ -354,6 +354,22 @@ async fn a_receiver_that_fails_is_tried_again_and_the_other_hears_nothing_twice(
 }
 
 #[tokio::test]
+async fn a_webhook_that_hangs_is_left_after_its_timeout_and_tried_again() {
+    let config = "route: {receiver: hook, group_wait: 1s}\n\
+                  receivers: [{name: hook, webhook_configs: [{url: URL/, timeout: 200ms}]}]\n";
+    let world = World::new(config).await;
+    world.receiver.answer([Answer::Hang]);
+    world.observe(START, &["a"]).await;
+    let told = world.pass_to(START, START + 30 * SECOND).await;
+    // The first is taken and never answered; the second is the same one again.
+    assert_eq!(told.len(), 2, "{told:?}");
+    let record = world.alerting.notifications(1).await.unwrap().remove(0);
+    assert_eq!((record.attempts, record.last_error.as_str()), (2, ""));
+    let attempts = world.alerting.attempts(&record.id).await.unwrap();
+    assert!(attempts[1].detail.contains("timed out"), "{}", attempts[1].detail);
+}
+
+#[tokio::test]
 async fn ends_that_are_not_sent_are_noted_all_the_same() {
     let config = "route: {receiver: hook, group_by: [], group_wait: 1s, group_interval: 5s, repeat_interval: 1h}\n\
                   receivers: [{name: hook, webhook_configs: [{url: URL/all}, {url: OTHER/some, send_resolved: false}]}]\n";
