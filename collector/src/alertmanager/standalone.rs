@@ -13,7 +13,7 @@ use agent_model::Problems;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use collector_alerting::{Alerting, AlertingConfig, AlertingError, Routing};
+use collector_alerting::{Alerting, AlertingConfig, AlertingError, Heartbeat, Routing};
 use prometheus::IntCounterVec;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -76,6 +76,11 @@ pub async fn run(flags: Flags, stop: watch::Receiver<bool>) -> Result<(), Standa
     flags.say_what_has_no_meaning();
     let addresses = flags.addresses()?;
     let routing = Routing::open(&flags.config_file).map_err(StandaloneError::Config)?;
+    if Heartbeat::of(&routing).is_some() {
+        tracing::warn!(
+            "`heartbeat` is not sent by alerting alone: only a collector knows whether it is well"
+        );
+    }
     std::fs::create_dir_all(&flags.storage_path)
         .map_err(|source| StandaloneError::Storage { path: flags.storage_path.clone(), source })?;
     let now_ms = clock::now_ms();
