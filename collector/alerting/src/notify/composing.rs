@@ -6,10 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use rules_templates::{Template, Value};
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::{SendError, templates, wording};
 use crate::notification::Notification;
+
+/// Messages composed at a time: each holds a processor, and all that a template can know of a group, some kilobytes for each
+/// alert. A thousand receivers of one storm would else do it at once.
+const COMPOSED_AT_ONCE_MAX: usize = 2;
+
+static ROOM: Semaphore = Semaphore::const_new(COMPOSED_AT_ONCE_MAX);
 
 /// As much of a failure as is said in a message.
 const FAILURE_CHARS_MAX: usize = 300;
@@ -39,10 +46,14 @@ impl Composer {
         notification: &Notification,
         compose: impl FnOnce(&mut Words) -> T + Send + 'static,
     ) -> Result<T, SendError> {
+        // It is never closed.
+        let room = ROOM.acquire().await;
         let (composer, notification) = (self.clone(), notification.clone());
         let composed = tokio::task::spawn_blocking(move || {
             let mut words = Words::new(notification, composer.external_url);
             let message = compose(&mut words);
+            // Here, because who waits for it may have gone.
+            drop(room);
             let failed = u64::try_from(words.failed.len()).unwrap_or(u64::MAX);
             composer.failures.fetch_add(failed, Ordering::Relaxed);
             message

@@ -14,13 +14,19 @@ use crate::notify::{facts, wording};
 /// Go's zero time, which an alert that fires ends at.
 const NO_END_SECONDS: i64 = -62_135_596_800;
 
+/// Alerts whose `.Lines` are there: what more of them say is longer than a message, and costs memory for nothing.
+const WITH_LINES_MAX: usize = 1_000;
+
 pub(in crate::notify) fn data(notification: &Notification, external_url: &str) -> Value {
     let all = facts::in_order(notification);
-    let alerts = all.iter().map(|alert| of_alert(alert, notification, external_url));
+    let alerts = all
+        .iter()
+        .enumerate()
+        .map(|(at, alert)| of_alert(alert, notification, external_url, at < WITH_LINES_MAX));
     let alerts: Vec<Value> = alerts.collect();
     // Ours shows what fires first, and not thousands.
     let written = notification.alerts.iter().take(wording::ALERTS_WRITTEN_MAX);
-    let written = written.map(|alert| of_alert(alert, notification, external_url));
+    let written = written.map(|alert| of_alert(alert, notification, external_url, true));
     let written: Vec<Value> = written.collect();
     let left_out = notification.alerts.len() - written.len();
     let data = record(
@@ -45,7 +51,12 @@ pub(in crate::notify) fn data(notification: &Notification, external_url: &str) -
     )
 }
 
-fn of_alert(alert: &NotifiedAlert, notification: &Notification, external_url: &str) -> Value {
+fn of_alert(
+    alert: &NotifiedAlert,
+    notification: &Notification,
+    external_url: &str,
+    with_lines: bool,
+) -> Value {
     let zero = || Timestamp::from_second(NO_END_SECONDS).unwrap_or_default();
     let at = |time_ms| Timestamp::from_millisecond(time_ms).unwrap_or_else(|_| zero());
     let annotations = alert.annotations.iter();
@@ -63,7 +74,8 @@ fn of_alert(alert: &NotifiedAlert, notification: &Notification, external_url: &s
             ("Fingerprint", shown(fingerprint_text(alert.labels.fnv_fingerprint()))),
         ],
     );
-    let lines = paragraph.lines.iter().flat_map(|line| line.split('\n')).map(shown);
+    let lines =
+        paragraph.lines.iter().filter(|_| with_lines).flat_map(|line| line.split('\n')).map(shown);
     with_more(
         &value,
         [

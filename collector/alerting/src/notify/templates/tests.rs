@@ -228,4 +228,8 @@ fn of_thousands_of_alerts_fifty_are_written() {
     assert_eq!(mail.matches("[KHẨN CẤP]").count(), 50);
     assert!(mail.ends_with("Còn 9950 cảnh báo khác: http://hd/#/alerts\n"), "{mail}");
     assert_eq!(text("{{ range .Alerts }}{{ .Labels.host }}{{ end }}").len(), 10_000 * 6);
+    assert_eq!(
+        text("{{ len (index .Alerts 999).Lines }} {{ len (index .Alerts 1000).Lines }}"),
+        "2 0"
+    );
 }
