@@ -35,8 +35,8 @@ impl Zalo {
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("zalo.json");
-        std::fs::write(&file, r#"{"access_token": "old", "refresh_token": "r0"}"#).unwrap();
-        let rules = Rules { access: "a0".into(), refresh: "r0".into(), file, ..Rules::default() };
+        std::fs::write(&file, r#"{"access_token": "old", "refresh_token": "r-0"}"#).unwrap();
+        let rules = Rules { access: "a0".into(), refresh: "r-0".into(), file, ..Rules::default() };
         let rules = Arc::new(Mutex::new(rules));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -167,7 +167,7 @@ async fn a_refresh_token_that_was_used_up_is_told_with_what_to_do() {
     let record = world.alerting.notifications(1).await.unwrap().remove(0);
     assert!(record.last_error.contains("error -14014"), "{}", record.last_error);
     assert!(record.last_error.contains("sign in to the Official Account anew"));
-    assert!(!record.last_error.contains("r0"), "a token is a secret");
+    assert!(!record.last_error.contains("r-0"), "a token is a secret");
     std::fs::write(zalo.file(), r#"{"access_token": "a0", "refresh_token": "other"}"#).unwrap();
     world.alerting.deliver_due(START + 2 * MINUTE).await.unwrap();
     assert_eq!(world.alerting.stats(START).await.unwrap().sent, 1);
