@@ -14,7 +14,7 @@ use crate::limiter::Look;
 use crate::notification::{Notification, NotifiedAlert};
 use crate::notify::SendError;
 use crate::outbox::asked_ms;
-use crate::routing::{DailyTest, delivery::names};
+use crate::routing::{DailyTest, Turn, delivery::names};
 use crate::state::State;
 use crate::{Alerting, AlertingError};
 
@@ -179,7 +179,14 @@ fn tested_channels(state: &State, daily: &DailyTest) -> impl Iterator<Item = Cha
     let receivers = state.routing.receivers().iter();
     let tested = receivers.filter(|receiver| daily.concerns(&receiver.name));
     tested.flat_map(|receiver| {
+        // A person is tested by the receiver that is their own; on call the same ways are used.
+        let own_is_tested = |turn: &Turn| {
+            let person = state.routing.reachable(&turn.person);
+            person.is_some_and(|person| daily.concerns(&person.receiver))
+        };
         let integrations = receiver.integrations.iter();
+        let integrations =
+            integrations.filter(move |one| !one.turn.as_ref().is_some_and(own_is_tested));
         integrations.map(|one| (Arc::clone(&receiver.name), Arc::clone(&one.name)))
     })
 }

@@ -118,9 +118,11 @@ pub(crate) fn add(state: &mut State, wish: NewSwap, now_ms: Millis) -> Result<Sw
     let Some(roster) = rosters.iter().find(|one| one.name.as_ref() == wish.roster) else {
         return refused(format!("there is no roster {:?}", wish.roster));
     };
-    let people = &state.routing.people;
-    let Some(person) = people.iter().find(|one| one.name.as_ref() == wish.person) else {
-        return refused(format!("{:?} is not among the `people` of alerting.yml", wish.person));
+    let Some(person) = state.routing.reachable(&wish.person) else {
+        let who = &wish.person;
+        return refused(format!(
+            "{who:?} is not among the `people` of alerting.yml who can be reached"
+        ));
     };
     if wish.until_ms <= wish.from_ms.max(now_ms) {
         return refused("it would have ended already; give a later end".to_owned());

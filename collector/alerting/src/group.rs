@@ -131,6 +131,7 @@ impl Group {
                 level: level.number,
                 after_ms: level.after_ms,
                 waits: BTreeMap::new(),
+                looked_ms: Millis::MIN,
             }),
             created_ms: now_ms,
             last_flush_ms: None,
@@ -150,8 +151,7 @@ impl Group {
             Some(last) => last.saturating_add(self.timing.group_interval_ms),
         };
         let change = self.changed.then_some(wait);
-        let escalates = self.escalating.as_ref();
-        let escalates = escalates.and_then(|one| one.due_ms(|alert| self.has_told_lately(alert)));
+        let escalates = self.escalating.as_ref().and_then(Escalating::due_ms);
         let turn = self.stirred.then_some(self.turn_ms.unwrap_or(wait));
         let changes = change.into_iter().chain(turn);
         changes.chain(self.repeat_due_ms).chain(escalates).min()

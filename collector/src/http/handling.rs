@@ -2,12 +2,15 @@
 //! assign it, comment on it, put it off.
 //! Promises: each deed carries the name of who did it and stands in the alert's history and in the audit log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use agent_model::{Matcher, Millis};
+use agent_model::{Label, Matcher, Millis};
 use axum::extract::{Json, Path, State};
 use axum::{Extension, Router, routing};
-use collector_alerting::{AlertingError, Deed, HistoryEntry, NewSilence, parse_fingerprint};
+use collector_alerting::{
+    Alert, AlertFilter, AlertingError, Deed, HistoryEntry, NewSilence, parse_fingerprint,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -160,19 +163,33 @@ async fn put_off(
     }
     let found = api.alerting.alert(fingerprint(&text)?, now_ms).await.map_err(wrong)?;
     let found = found.ok_or_else(|| wrong(AlertingError::AlertUnknown(text.clone())))?;
-    let labels = found.alert.labels.iter();
-    let matchers = labels.map(|label| Matcher::equal(label.name.as_ref(), label.value.as_ref()));
     let wish = NewSilence {
-        matchers: matchers.collect(),
+        matchers: only_this(&api, &found.alert, now_ms).await?,
         starts_ms: now_ms,
         ends_ms: given.until_ms,
         created_by: who.name.clone(),
         comment: words("note", &given.note)?,
     };
     let silence = api.alerting.add_silence(wish, now_ms).await.map_err(wrong)?;
-    sign_in::audit(&api, &who.name, "alert.put_off", &text, "done").await;
+    let object = format!("{text}: silence {}", silence.id);
+    sign_in::audit(&api, &who.name, "alert.put_off", &object, "done").await;
     api.forget_picture().await;
     Ok(Json(json!({ "silence": silence.id })))
+}
+
+/// Its labels, and none of those that others of the same name have besides.
+async fn only_this(api: &WebApi, alert: &Alert, now_ms: Millis) -> Result<Vec<Matcher>, ApiError> {
+    let own = |label: &Label| Matcher::equal(label.name.as_ref(), label.value.as_ref());
+    let mut matchers: Vec<Matcher> = alert.labels.iter().map(own).collect();
+    let name = alert.labels.get("alertname").unwrap_or_default();
+    let filter =
+        AlertFilter { matchers: vec![Matcher::equal("alertname", name)], ..AlertFilter::default() };
+    let others = api.alerting.alerts(&filter, now_ms).await.map_err(wrong)?;
+    let names = others.iter().flat_map(|other| other.alert.labels.iter().map(|one| &one.name));
+    let absent: BTreeSet<&str> =
+        names.map(AsRef::as_ref).filter(|name| alert.labels.get(name).is_none()).collect();
+    matchers.extend(absent.into_iter().map(|name| Matcher::equal(name, "")));
+    Ok(matchers)
 }
 
 fn words(name: &str, text: &str) -> Result<String, ApiError> {

@@ -79,7 +79,6 @@ async fn swap(
     may_act(&who)?;
     bounded("note", &wish.note)?;
     let now_ms = clock::now_ms();
-    let object = format!("{}: {}", wish.roster, wish.person);
     let wish = NewSwap {
         roster: wish.roster,
         person: wish.person,
@@ -89,8 +88,14 @@ async fn swap(
         note: wish.note.trim().to_owned(),
     };
     let swap = api.alerting.add_swap(wish, now_ms).await.map_err(wrong)?;
+    let (from, until) = (instant(swap.from_ms), instant(swap.until_ms));
+    let object = format!("{}: {} {from} to {until}, {}", swap.roster, swap.person, swap.id);
     sign_in::audit(&api, &who.name, "on_call.swap", &object, "done").await;
     Ok(Json(json!({ "id": swap.id })))
+}
+
+fn instant(at_ms: Millis) -> String {
+    jiff::Timestamp::from_millisecond(at_ms).map_or_else(|_| at_ms.to_string(), |at| at.to_string())
 }
 
 async fn unswap(

@@ -1,5 +1,6 @@
 //! Text to a checked plan: the limits on a text, the parser's own panics, and the types of what came out.
 
+mod comments;
 mod escapes;
 pub(crate) mod places;
 mod tree;
@@ -39,7 +40,7 @@ pub enum ResultType {
 /// Parses and checks an expression.
 pub fn parse(text: &str) -> Result<Expr, PromqlError> {
     let tree = parse_tree(text)?;
-    let plan = compile::plan(&tree, &CallSites::find(text, &tree))?;
+    let plan = compile::plan(&tree, &CallSites::find(&comments::blanked(text), &tree))?;
     // Printing recurses too, so only what passed the check of depth is printed.
     Ok(Expr { plan, text: tree.to_string(), delayed_names: false })
 }
@@ -80,11 +81,12 @@ fn parse_tree(text: &str) -> Result<promql_parser::parser::Expr, PromqlError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(PromqlError::TooLong { bytes: text.len(), max: TEXT_BYTES_MAX });
     }
-    let syntax = syntax_bytes(text);
+    let text = comments::blanked(text);
+    let syntax = syntax_bytes(&text);
     if syntax > SYNTAX_BYTES_MAX {
         return Err(PromqlError::TooLong { bytes: syntax, max: SYNTAX_BYTES_MAX });
     }
-    let text = escapes::resolved(text)?;
+    let text = escapes::resolved(&text)?;
     // promql-parser 0.11 panics on some numbers, for example in `up[1e300]`.
     let parsed = catch_unwind(AssertUnwindSafe(|| promql_parser::parser::parse(&text)));
     match parsed {
@@ -94,7 +96,7 @@ fn parse_tree(text: &str) -> Result<promql_parser::parser::Expr, PromqlError> {
     }
 }
 
-/// Bytes outside of string literals.
+/// Bytes outside of string literals that are no white space: a text without comments.
 fn syntax_bytes(text: &str) -> usize {
     let mut count = 0;
     let mut quote = None;
@@ -102,7 +104,7 @@ fn syntax_bytes(text: &str) -> usize {
     for byte in text.bytes() {
         match quote {
             None => {
-                count += 1;
+                count += usize::from(!byte.is_ascii_whitespace());
                 if matches!(byte, b'"' | b'\'' | b'`') {
                     quote = Some(byte);
                 }
@@ -125,6 +127,22 @@ mod tests {
         for text in ["up[1e300]", "up offset 1e300", "up @ 1e300", "up[5m:1e300]"] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_quote_in_a_comment_begins_no_literal() {
+        let behind = |text: &str| parse(&format!("# don't `\" é\n{text}"));
+        let nested = "(".repeat(30_000) + "1" + &")".repeat(30_000);
+        assert!(matches!(behind(&nested), Err(PromqlError::TooLong { .. })));
+        assert!(matches!(behind(&("1+".repeat(20_000) + "1")), Err(PromqlError::TooLong { .. })));
+        let plain = parse("sum by (b) (up{a=~\"\\\\d\\xc3\\xa9\"})").unwrap().to_string();
+        let same = behind("sum by (b) (up{a=~\"\\\\d\\xc3\\xa9\"}) # 'end").unwrap().to_string();
+        assert_eq!(same, plain);
+        assert!(plain.contains('é'), "{plain}");
+        let raw = behind("up{a=~`\\d+`} # `").unwrap().to_string();
+        assert_eq!(raw, parse("up{a=~`\\d+`}").unwrap().to_string());
+        // Words about a rule may be long.
+        assert!(parse(&format!("up # {}\n", "dài ".repeat(5_000))).is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use agent_model::Millis;
 
 use crate::duty::{self, Duty, DutyStretch, NewSwap, RosterStatus, Swap};
 use crate::group::flush_due;
+use crate::routing::Routing;
 use crate::state::State;
 use crate::{Alerting, AlertingError};
 
@@ -25,20 +26,9 @@ impl Alerting {
         let (routing, swaps) =
             self.look(now_ms, |state| (state.routing.clone(), open_swaps(state, now_ms))).await?;
         let until_ms = now_ms.saturating_add(outlook_ms.clamp(MINUTE_MS, OUTLOOK_MAX_MS));
-        let mut stretches: BTreeMap<Arc<str>, Vec<DutyStretch>> = BTreeMap::new();
-        let mut at_ms = now_ms;
-        while at_ms < until_ms {
-            let next_ms = (at_ms.div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
-            for (roster, duty) in routing.duties(at_ms, swaps.iter()) {
-                lengthen(stretches.entry(roster).or_default(), duty, at_ms, next_ms);
-            }
-            at_ms = next_ms;
-        }
-        let statuses = stretches.into_iter().map(|(roster, stretches)| {
-            let of_it = swaps.iter().filter(|swap| swap.roster == roster);
-            RosterStatus { swaps: of_it.cloned().collect(), roster, stretches }
-        });
-        Ok(statuses.collect())
+        // A month is 44,640 looks at each roster.
+        let outlook = move || outlook(&routing, &swaps, now_ms, until_ms);
+        tokio::task::spawn_blocking(outlook).await.map_err(|_| AlertingError::Interrupted)
     }
 
     /// Has somebody stand in. Whoever comes on duty by it is told what goes on.
@@ -60,6 +50,28 @@ impl Alerting {
         })
         .await?
     }
+}
+
+fn outlook(
+    routing: &Routing,
+    swaps: &[Swap],
+    now_ms: Millis,
+    until_ms: Millis,
+) -> Vec<RosterStatus> {
+    let mut stretches: BTreeMap<Arc<str>, Vec<DutyStretch>> = BTreeMap::new();
+    let mut at_ms = now_ms;
+    while at_ms < until_ms {
+        let next_ms = (at_ms.div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
+        for (roster, duty) in routing.duties(at_ms, swaps.iter()) {
+            lengthen(stretches.entry(roster).or_default(), duty, at_ms, next_ms);
+        }
+        at_ms = next_ms;
+    }
+    let statuses = stretches.into_iter().map(|(roster, stretches)| {
+        let of_it = swaps.iter().filter(|swap| swap.roster == roster);
+        RosterStatus { swaps: of_it.cloned().collect(), roster, stretches }
+    });
+    statuses.collect()
 }
 
 fn open_swaps(state: &State, now_ms: Millis) -> Vec<Swap> {

@@ -16,13 +16,15 @@ pub(crate) struct Escalating {
     pub(crate) after_ms: Millis,
     /// Alerts that are told and not taken, with the moment since which they are so.
     pub(crate) waits: BTreeMap<u64, Millis>,
+    /// The last look: what had waited long enough was let through then, whoever was there to be told.
+    pub(crate) looked_ms: Millis,
 }
 
 impl Escalating {
     /// When the next alert that still waits has waited long enough.
-    pub(super) fn due_ms(&self, is_told: impl Fn(u64) -> bool) -> Option<Millis> {
-        let waiting = self.waits.iter().filter(|(alert, _)| !is_told(**alert));
-        waiting.map(|(_, since)| since.saturating_add(self.after_ms)).min()
+    pub(super) fn due_ms(&self) -> Option<Millis> {
+        let due = self.waits.values().map(|since| since.saturating_add(self.after_ms));
+        due.filter(|due| *due > self.looked_ms).min()
     }
 }
 
@@ -30,7 +32,8 @@ impl Group {
     /// Takes what the routing says now, and keeps since when alerts wait.
     pub(super) fn escalates_as(&mut self, fresh: Option<Escalating>) {
         let waits = self.escalating.take().map(|before| before.waits).unwrap_or_default();
-        self.escalating = fresh.map(|fresh| Escalating { waits, ..fresh });
+        // Looked at anew: `after` may be another.
+        self.escalating = fresh.map(|fresh| Escalating { waits, looked_ms: Millis::MIN, ..fresh });
     }
 
     /// Of the firing alerts that are not muted, those that this group tells of now.
@@ -54,6 +57,7 @@ impl Group {
         let told = |alert: &Alert| self.has_told_lately(alert.fingerprint);
         let mut through = firing;
         through.retain(|alert| told(alert) || has_waited(alert));
+        escalating.looked_ms = now_ms;
         self.escalating = Some(escalating);
         through
     }

@@ -62,12 +62,15 @@ pub(crate) fn flush_due(state: &mut State, in_flight: &BTreeSet<String>, now_ms:
 /// The clock was set back: a group that was told something in what is the future now would be silent until then.
 fn settle_clock(state: &mut State, now_ms: Millis) {
     for group in state.groups.values_mut() {
-        let last_ms = group.last_flush_ms.unwrap_or(group.created_ms).max(group.created_ms);
+        let marks = [group.last_flush_ms, group.looked_ms].into_iter().flatten();
+        let last_ms = marks.fold(group.created_ms, Millis::max);
         if !lies_ahead(last_ms, now_ms) {
             continue;
         }
         group.created_ms = group.created_ms.min(now_ms);
         group.last_flush_ms = group.last_flush_ms.map(|at_ms| at_ms.min(now_ms));
+        group.looked_ms = group.looked_ms.map(|at_ms| at_ms.min(now_ms));
+        group.turn_ms = None;
         for told in group.told.values_mut() {
             told.last_ms = told.last_ms.min(now_ms);
         }
@@ -231,7 +234,10 @@ impl Flush<'_> {
             let due = told.last_ms.saturating_add(group.timing.repeat_ms());
             group.repeat_due_ms = group.repeat_due_ms.into_iter().chain([due]).min();
         }
-        group.told.insert(Arc::clone(&integration.name), told);
+        // Who is in the roster and was never told is no part of what a group keeps.
+        if told != Told::default() {
+            group.told.insert(Arc::clone(&integration.name), told);
+        }
     }
 
     /// Puts a notification into the outbox; it takes the place of undelivered ones and carries what they said.

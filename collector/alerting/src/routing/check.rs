@@ -69,7 +69,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         receivers: named,
         intervals: intervals.iter().map(|interval| Arc::clone(&interval.name)).collect(),
     };
-    let people = rosters::people(&mut check, &file, &names);
+    let people = rosters::people(&mut check, &file, &names, &receivers);
     let rosters = rosters::rosters(&mut check, &file, &names, &people);
     let heartbeat = file.heartbeat.as_ref().map(|given| heartbeat::ready(&mut check, given));
     let mut routes = Vec::new();

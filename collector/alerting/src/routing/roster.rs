@@ -20,6 +20,8 @@ pub(crate) struct Person {
     pub(crate) name: Arc<str>,
     /// By which the person is reached.
     pub(crate) receiver: Arc<str>,
+    /// Whether that receiver has a way at all.
+    pub(crate) is_reachable: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -99,12 +101,20 @@ impl Rotation {
 }
 
 impl Routing {
+    /// Somebody who can be told something.
+    pub(crate) fn reachable(&self, person: &str) -> Option<&Person> {
+        self.people.iter().find(|known| known.name.as_ref() == person && known.is_reachable)
+    }
+
     /// Who is on duty in each roster.
     pub(crate) fn duties<'a>(
         &self,
         at_ms: Millis,
         swaps: impl Iterator<Item = &'a Swap> + Clone,
     ) -> std::collections::BTreeMap<Arc<str>, Duty> {
+        // Who has left the file, or lost the last way to be reached, stands in for nobody any more.
+        let reachable = |swap: &&Swap| self.reachable(&swap.person).is_some();
+        let swaps = swaps.filter(reachable);
         let duty = |roster: &Roster| {
             (Arc::clone(&roster.name), roster.on_duty(at_ms, &self.intervals, swaps.clone()))
         };

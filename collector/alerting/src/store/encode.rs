@@ -92,7 +92,7 @@ pub(super) fn waits_from(text: &str) -> Result<Escalating, AlertingError> {
     for (alert, since) in rows {
         waits.insert(fingerprint_from(&alert)?, since);
     }
-    Ok(Escalating { level: 0, after_ms: 0, waits })
+    Ok(Escalating { level: 0, after_ms: 0, waits, looked_ms: Millis::MIN })
 }
 
 /// The content of a notification; its other fields are columns.

@@ -163,6 +163,19 @@ receivers: [{ name: x }]
     expected.assert_eq(&problems);
 }
 
+/// Whoever is to be told: a level whose receiver has no way is over once it is due.
+#[tokio::test]
+async fn a_level_that_reaches_nobody_keeps_nothing_busy() {
+    let config = CHAIN.replace("    webhook_configs: [{ url: URL/lead }]\n", "");
+    let world = World::new(&config).await;
+    world.observe(START, &["a"]).await;
+    pass(&world, START, START + 10 * MINUTE).await;
+    let next = world.alerting.tick(START + 11 * MINUTE).await.unwrap().unwrap();
+    assert!(next >= START + 12 * MINUTE, "{next}");
+    let told = pass(&world, START + 11 * MINUTE, START + 40 * MINUTE).await;
+    assert_eq!(short(&told), [(30, "director", "firing"), (30, "office", "firing")]);
+}
+
 /// Seconds matter to nobody here, but a level is never early.
 #[tokio::test]
 async fn a_level_is_told_to_the_second_and_not_before() {

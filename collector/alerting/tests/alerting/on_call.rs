@@ -150,6 +150,18 @@ async fn a_swap_holds_over_a_restart_until_it_ends_or_is_taken_back() {
 }
 
 #[tokio::test]
+async fn who_stands_in_and_leaves_the_file_leaves_nobody_untold() {
+    let world = World::new(ROSTER).await;
+    world.alerting.add_swap(swap("minh", START, START + 9 * HOUR), START).await.unwrap();
+    let later =
+        ROSTER.replace("{ name: minh,", "{ name: hoa,").replace("[minh, lan]", "[hoa, lan]");
+    world.alerting.reload(routing(&world.receiver, &later), START).await.unwrap();
+    world.observe(START, &["a"]).await;
+    let told = pass(&world, START, START + HOUR).await;
+    assert_eq!(short(&told), [(0, "lan", "firing")]);
+}
+
+#[tokio::test]
 async fn where_nobody_has_the_turn_everybody_is_told() {
     let hole = "
     shifts:

@@ -25,7 +25,12 @@ const ZONE: &str = "Asia/Ho_Chi_Minh";
 /// How times are written: by the clock on the wall.
 const FORM: &str = "%Y-%m-%d %H:%M";
 
-pub(super) fn people(check: &mut Check<'_>, file: &raw::File, names: &Names<'_>) -> Vec<Person> {
+pub(super) fn people(
+    check: &mut Check<'_>,
+    file: &raw::File,
+    names: &Names<'_>,
+    receivers: &[Receiver],
+) -> Vec<Person> {
     if let Some(beyond) = file.people.get(PEOPLE_MAX) {
         check.problem(&beyond.name.place, format!("there are at most {PEOPLE_MAX} `people`"));
     }
@@ -44,8 +49,12 @@ pub(super) fn people(check: &mut Check<'_>, file: &raw::File, names: &Names<'_>)
                 format!("{receiver:?} is whoever is on duty, which is no way to one person");
             check.problem(&raw.receiver.place, message);
         }
-        let name = Arc::from(name.as_str());
-        people.push(Person { name, receiver: Arc::from(receiver.as_str()) });
+        let ways = receivers.iter().find(|one| one.name.as_ref() == receiver);
+        people.push(Person {
+            name: Arc::from(name.as_str()),
+            receiver: Arc::from(receiver.as_str()),
+            is_reachable: ways.is_some_and(|one| !one.integrations.is_empty()),
+        });
     }
     people
 }
