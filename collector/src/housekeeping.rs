@@ -58,6 +58,7 @@ pub async fn run(
     let (mut cut, mut round) = (clock::instant(), clock::instant());
     let mut retained = None::<std::time::Instant>;
     let mut sealed = None::<std::time::Instant>;
+    let mut noted = None::<(u64, String)>;
     loop {
         let stopping = tokio::select! {
             () = tokio::time::sleep(CUT_LOOK_INTERVAL) => false,
@@ -85,7 +86,7 @@ pub async fn run(
             retain(&stores).await;
             retained = Some(clock::instant());
             let tell = sealed.is_none_or(|last| last.elapsed() >= SEAL_INTERVAL);
-            verify_audit(&stores, &metrics, tell).await;
+            verify_audit(&stores, &metrics, &mut noted, tell).await;
             sealed = if tell { retained } else { sealed };
         }
     }
@@ -131,16 +132,24 @@ async fn retain(stores: &Stores) {
     log_failure("retention broke off", done.await);
 }
 
-/// What is found is shown until it is found otherwise.
-async fn verify_audit(stores: &Stores, metrics: &SelfMetrics, tell: bool) {
-    let found = match stores.inventory.verify_audit(None).await {
+/// What is found is shown until it is found otherwise. The newest entry of each sound look is noted for the next: taking
+/// entries from the end of a chain leaves it whole.
+async fn verify_audit(
+    stores: &Stores,
+    metrics: &SelfMetrics,
+    noted: &mut Option<(u64, String)>,
+    tell: bool,
+) {
+    let before = noted.as_ref().map(|(number, seal)| (*number, seal.as_str()));
+    let found = match stores.inventory.verify_audit(before).await {
         Ok(found) => found,
         Err(error) => {
             return log_failure::<_, ()>("the audit log could not be verified", Err(error));
         }
     };
+    let broken = found.broken.or_else(|| found.broken_since(before?.0));
     let (number, seal) = (found.last, found.seal);
-    match found.broken {
+    match broken {
         Some(AuditBreak::Changed { number: at } | AuditBreak::Missing { number: at }) => {
             metrics.note_audit(Some(at));
             tracing::error!(
@@ -153,6 +162,7 @@ async fn verify_audit(stores: &Stores, metrics: &SelfMetrics, tell: bool) {
             if tell {
                 tracing::info!(number, seal, "the audit log holds up to this entry");
             }
+            *noted = (number > 0).then_some((number, seal));
         }
     }
 }

@@ -41,22 +41,24 @@ pub(crate) fn read_up_to(
 ) -> Result<Read, JournalError> {
     let mut read = Read::default();
     let mut unreadable: Option<(u64, io::Error)> = None;
+    let mut asked_at = None;
     while read.bytes < buffer.len() {
         let at = offset + read.bytes as u64;
         match read_at(file, path, &mut buffer[read.bytes..], at) {
             Ok(0) => break,
             Ok(count) => read.bytes += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error)
-                if error.raw_os_error() == Some(EIO)
-                    && (unreadable.is_some() || is_there(file, path)) =>
-            {
+            Err(error) if error.raw_os_error() == Some(EIO) && asked_at == Some(at) => {
                 let left = usize::try_from(SECTOR_BYTES - at % SECTOR_BYTES).unwrap_or(usize::MAX);
                 let lost = left.min(buffer.len() - read.bytes);
                 buffer[read.bytes..read.bytes + lost].fill(0);
                 read.bytes += lost;
                 read.unreadable_to = at + lost as u64;
                 unreadable.get_or_insert((at, error));
+            }
+            // The disk may have been away for a moment and be back: only what fails again is lost.
+            Err(error) if error.raw_os_error() == Some(EIO) && is_there(file, path) => {
+                asked_at = Some(at);
             }
             Err(error) => return Err(JournalError::io("read the journal segment", path)(error)),
         }
@@ -129,6 +131,13 @@ pub(crate) mod bad_sectors {
 
     static BAD: Mutex<Vec<(PathBuf, u64, u64)>> = Mutex::new(Vec::new());
 
+    /// A file whose next read fails, and no other.
+    static PASSING: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+    pub(crate) fn fail_once(path: &Path) {
+        *PASSING.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.to_path_buf());
+    }
+
     /// The bytes that are bad from now on: from, and to, which is not among them.
     pub(crate) fn set(path: &Path, bytes: &[(u64, u64)]) {
         let mut bad = BAD.lock().unwrap_or_else(PoisonError::into_inner);
@@ -151,6 +160,11 @@ pub(crate) mod bad_sectors {
         buffer: &mut [u8],
         offset: u64,
     ) -> io::Result<usize> {
+        let mut passing = PASSING.lock().unwrap_or_else(PoisonError::into_inner);
+        if passing.take_if(|of| of == path).is_some() {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        drop(passing);
         let end = offset + buffer.len() as u64;
         let bad = BAD.lock().unwrap_or_else(PoisonError::into_inner);
         let of_file = bad.iter().filter(|(of, _, to)| of == path && *to > offset);

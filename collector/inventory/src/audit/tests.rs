@@ -83,11 +83,14 @@ async fn a_log_that_was_cut_at_its_end_is_known_by_the_seal_that_was_noted() {
     let (_directory, inventory) = filled(5).await;
     let noted = inventory.verify_audit(None).await.unwrap().seal;
     by_hand(&inventory, "DELETE FROM audit WHERE number > 3").await;
+    let found = inventory.verify_audit(Some((5, &noted))).await.unwrap();
+    assert_eq!(found.broken_since(5), Some(AuditBreak::Missing { number: 5 }));
     for time_ms in [40, 50] {
         inventory.audit_append(&entry(time_ms)).await.unwrap();
     }
     let found = inventory.verify_audit(Some((5, &noted))).await.unwrap();
     assert_eq!((found.broken, found.noted), (None, Some(Noted::Different)));
+    assert_eq!(found.broken_since(5), Some(AuditBreak::Changed { number: 5 }));
 }
 
 #[tokio::test]
@@ -100,7 +103,7 @@ async fn retention_takes_the_oldest_and_the_rest_still_holds() {
     assert_eq!(inventory.prune_audit(4).await.unwrap(), 0);
     let found = inventory.verify_audit(Some((6, &noted))).await.unwrap();
     assert_eq!((found.first, found.last, found.broken), (4, 7, None));
-    assert_eq!(found.noted, Some(Noted::Same));
+    assert_eq!((found.noted, found.broken_since(6)), (Some(Noted::Same), None));
     // All of it may go; numbers and seals go on behind.
     assert_eq!(inventory.prune_audit(1_000).await.unwrap(), 4);
     assert_eq!(inventory.audit_append(&entry(2_000)).await.unwrap(), 8);

@@ -41,6 +41,18 @@ pub enum Noted {
     Absent,
 }
 
+impl AuditVerified {
+    /// What broke since somebody noted the entry with which this was compared: entries were taken from the log's end, or it
+    /// was written anew. The chain itself holds in either case.
+    pub fn broken_since(&self, noted: u64) -> Option<AuditBreak> {
+        match self.noted {
+            Some(Noted::Different) => Some(AuditBreak::Changed { number: noted }),
+            Some(Noted::Absent) if noted > self.last => Some(AuditBreak::Missing { number: noted }),
+            _ => None,
+        }
+    }
+}
+
 impl Inventory {
     /// Reads the whole log, as of one moment. `noted` is a number and the seal that the entry had.
     pub async fn verify_audit(

@@ -115,6 +115,14 @@ async fn files_whose_ends_are_bad_or_that_are_one_sector_keep_nobody_waiting() {
     assert!(!directory.path().join("is-the-disk-there").exists());
 }
 
+#[tokio::test]
+async fn a_disk_that_was_away_for_a_moment_has_lost_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, path) = filled(directory.path()).await;
+    bad_sectors::fail_once(&path);
+    assert_whole(&journal, 2_000);
+}
+
 fn segments(directory: &Path) -> usize {
     let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|path| crate::segment::first_of(path).is_some()).count()

@@ -65,11 +65,25 @@ fn exposition(newest: &BTreeMap<Labels, Sample>) -> String {
             let written = written_metric_name(name);
             push(&mut out, format_args!("# TYPE {written} untyped\n"));
         }
-        push(&mut out, format_args!("{labels} "));
+        // So that who scrapes this with `honor_labels` does not take its address for that of the series, as Prometheus.
+        match labels.get("instance") {
+            Some(_) => push(&mut out, format_args!("{labels} ")),
+            None => push(&mut out, format_args!("{} ", with_empty_instance(labels))),
+        }
         push_number(&mut out, sample.value);
         push(&mut out, format_args!(" {}\n", sample.timestamp_ms));
     }
     out
+}
+
+/// The series as it is written, with `instance=""` as the last of its labels.
+fn with_empty_instance(labels: &Labels) -> String {
+    let written = labels.to_string();
+    match written.strip_suffix('}') {
+        Some(open) if open.ends_with('{') => format!("{open}instance=\"\"}}"),
+        Some(open) => format!("{open},instance=\"\"}}"),
+        None => format!("{written}{{instance=\"\"}}"),
+    }
 }
 
 /// Writing to a string cannot fail.
@@ -86,7 +100,7 @@ mod tests {
     fn series_stand_under_their_metric() {
         let sample = |value| Sample { timestamp_ms: 1_000, value };
         let newest = BTreeMap::from([
-            (Labels::metric("up", [("Ω", "1")]), sample(1.0)),
+            (Labels::metric("up", [("Ω", "1"), ("instance", "b")]), sample(1.0)),
             (Labels::metric("up", [("host", "a\"b")]), sample(f64::NAN)),
             (Labels::metric("age", [("A", "x")]), sample(0.5)),
         ]);
@@ -94,8 +108,8 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5);
         assert_eq!(lines[0], "# TYPE age untyped");
-        assert_eq!(lines[1], "age{A=\"x\"} 0.5 1000");
+        assert_eq!(lines[1], "age{A=\"x\",instance=\"\"} 0.5 1000");
         assert_eq!(lines[2], "# TYPE up untyped");
-        assert!(lines.contains(&"up{host=\"a\\\"b\"} NaN 1000"));
+        assert!(lines.contains(&"up{host=\"a\\\"b\",instance=\"\"} NaN 1000"));
     }
 }
