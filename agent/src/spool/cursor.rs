@@ -86,6 +86,12 @@ impl Cursor {
         }
     }
 
+    /// Whether a kill now would forget something: its reports are sent again, or named although they arrived.
+    #[cfg(test)]
+    pub(super) fn is_ahead_of_its_file(&self) -> bool {
+        self.dirty
+    }
+
     /// Whether anything was ever written under a name.
     pub(super) fn exists(directory: &Path, name: &str) -> bool {
         directory.join(name).exists()

@@ -53,7 +53,8 @@ struct Active {
     file: File,
     end: u64,
     capacity: u64,
-    dirty: bool,
+    /// Up to where it is durable.
+    synced: u64,
     /// Where each record begins, so that a fresh one is read without those before it.
     starts: Vec<(Position, u64)>,
 }
@@ -188,7 +189,7 @@ impl Log {
             runs: Vec::new(),
             schemas: Vec::new(),
         });
-        self.active = Some(Active { file, end: 0, capacity, dirty: false, starts: Vec::new() });
+        self.active = Some(Active { file, end: 0, capacity, synced: 0, starts: Vec::new() });
         Ok(())
     }
 
@@ -200,7 +201,6 @@ impl Log {
         active.file.write_all_at(bytes, active.end).map_err(disk("writing", &segment.path))?;
         active.starts.push((head.position, active.end));
         active.end += bytes.len() as u64;
-        active.dirty = true;
         segment.last = head.position;
         segment.count(head);
         Ok(())
@@ -211,11 +211,20 @@ impl Log {
         let (Some(active), Some(segment)) = (self.active.as_mut(), self.segments.back()) else {
             return Ok(());
         };
-        if active.dirty {
+        if active.synced < active.end {
             active.file.sync_data().map_err(disk("syncing", &segment.path))?;
-            active.dirty = false;
+            active.synced = active.end;
         }
         Ok(())
+    }
+
+    /// The segment being written, and up to where a power loss leaves it.
+    #[cfg(test)]
+    pub(super) fn durable(&self) -> Option<(PathBuf, u64)> {
+        self.active
+            .as_ref()
+            .zip(self.segments.back())
+            .map(|(active, segment)| (segment.path.clone(), active.synced))
     }
 
     /// Ends the segment being written and gives back the room it did not need.

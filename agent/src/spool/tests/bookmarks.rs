@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spool::bookmarks::{MARK_BYTES_MAX, SOURCES_MAX};
+use crate::spool::log::Log;
 
 /// Of every log but the metrics: names and contents, without the room that was taken ahead.
 fn evidence_files(bench: &Bench) -> Vec<(PathBuf, Vec<u8>)> {
@@ -197,7 +198,7 @@ enum Step {
         collector: usize,
         settled: bool,
     },
-    /// Killed; `torn` are the bytes, in thousandths of those that no sync and no delivery had seen, that are lost.
+    /// Killed; `torn` are the bytes, in thousandths of those that no sync had seen, that are lost.
     Kill {
         torn: usize,
     },
@@ -217,14 +218,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Cuts what was written since `synced`, as a power loss may.
-fn tear(bench: &Bench, synced: &[(PathBuf, Vec<u8>)], torn: usize) {
+/// Cuts what was written behind what is durable of each segment, as a power loss may.
+fn tear(bench: &Bench, durable: &[(PathBuf, u64)], torn: usize) {
     for (path, bytes) in evidence_files(bench) {
-        let kept = synced.iter().find(|(other, _)| *other == path).map_or(0, |(_, it)| it.len());
-        // A segment that was sealed since has been synced by that.
+        let Some((_, kept)) = durable.iter().find(|(other, _)| *other == path) else { continue };
+        let kept = usize::try_from(*kept).unwrap();
         let length = kept + bytes.len().saturating_sub(kept) * (1_000 - torn) / 1_000;
-        let sealed = fs::metadata(&path).unwrap().len() == bytes.len() as u64;
-        if length < bytes.len() && !sealed {
+        if length < bytes.len() {
             let mut damaged = bytes[..length].to_vec();
             damaged.resize(bytes.len() + 100, 0);
             fs::write(&path, damaged).unwrap();
@@ -240,7 +240,6 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
     ) {
         let mut bench = Bench::new(200 << 10);
-        let mut synced = evidence_files(&bench);
         // A collector whose answer was lost may be told of a gap where it has the report.
         let mut answers_lost = [false; 2];
         let stands = |bench: &mut Bench, source: &str| -> usize {
@@ -262,15 +261,19 @@ proptest! {
                 }
                 Step::Deliver { collector, settled } => {
                     bench.spool().sync_stream(Stream::Evidence).unwrap();
-                    synced = evidence_files(&bench);
                     bench.deliver(collector, Stream::Evidence, settled);
                     answers_lost[collector] |= !settled;
                 }
                 Step::Kill { torn } => {
+                    // What was acknowledged and not yet written down is as an answer that was lost.
+                    for (answer_lost, cursor) in answers_lost.iter_mut().zip(&bench.spool().cursors) {
+                        *answer_lost |= cursor.is_ahead_of_its_file();
+                    }
+                    let durable: Vec<_> =
+                        bench.spool().logs.iter().filter_map(Log::durable).collect();
                     bench.spool = None;
-                    tear(&bench, &synced, torn);
+                    tear(&bench, &durable, torn);
                     bench.open();
-                    synced = evidence_files(&bench);
                 }
                 Step::Full(full) => bench.full.store(full, Ordering::Relaxed),
                 Step::Tick => drop(bench.tick(50)),
