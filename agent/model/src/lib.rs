@@ -5,6 +5,7 @@
 
 mod backup;
 mod event;
+pub mod expression;
 mod fact;
 mod gap;
 mod host;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use crate::Labels;
+use crate::{Labels, expression};
 
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -34,9 +34,6 @@ pub struct MatcherError {
     source: regex::Error,
 }
 
-/// A compiled expression's memory: thousands of host names fit, a bomb does not.
-const REGEX_BYTES_MAX: usize = 1 << 20;
-
 impl Matcher {
     pub fn new(
         name: impl Into<String>,
@@ -47,9 +44,7 @@ impl Matcher {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Matches | MatchOp::MatchesNot => {
-                let anchored = format!("^(?s:{value})$");
-                let built = regex::RegexBuilder::new(&anchored).size_limit(REGEX_BYTES_MAX).build();
-                Some(built.map_err(|source| MatcherError {
+                Some(expression::anchored(&value).map_err(|source| MatcherError {
                     name: name.clone(),
                     pattern: value.clone(),
                     source,

@@ -3,13 +3,10 @@
 //! Promises: the same outcome as Prometheus for every action but `hashmod`, which is refused. Leaves to others: which
 //! series, and which labels a rule may not set.
 
-use agent_model::Problem;
+use agent_model::{Problem, expression};
 use agent_yaml::{At, Document, Text};
 use deserr::Deserr;
-use regex::{Captures, Regex, RegexBuilder};
-
-/// A compiled expression's memory: thousands of metric names fit, a bomb does not.
-const REGEX_BYTES_MAX: usize = 1 << 20;
+use regex::{Captures, Regex};
 
 /// One rule as people write it.
 #[derive(Clone, Debug, Deserr)]
@@ -96,8 +93,7 @@ impl Config {
     /// The rule, or what is wrong with its expression.
     pub fn rule(&self) -> Result<Rule, String> {
         let pattern = self.regex.as_ref().map_or("(.*)", |regex| regex.value.0.as_str());
-        let anchored = format!("^(?s:{pattern})$");
-        let built = RegexBuilder::new(&anchored).size_limit(REGEX_BYTES_MAX).build();
+        let built = expression::anchored(pattern);
         Ok(Rule {
             source_labels: self.source_labels.clone(),
             separator: self.separator.0.clone(),

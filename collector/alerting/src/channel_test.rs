@@ -139,6 +139,7 @@ fn message((receiver, integration): &ChannelKey, by: &str, now_ms: Millis) -> No
             generator_url: None,
         }],
         created_ms: now_ms,
+        escalation: None,
     };
     notification.idempotency_key = notification.key_of("test", integration, now_ms.unsigned_abs());
     notification

@@ -18,6 +18,8 @@ pub struct Notification {
     /// Firing ones first, oldest first.
     pub alerts: Vec<NotifiedAlert>,
     pub created_ms: Millis,
+    /// The level of an escalation by which it goes out, from 1: because nobody took it.
+    pub escalation: Option<u32>,
 }
 
 /// An alert as it stood when the notification was made.

@@ -285,6 +285,7 @@ impl Flush<'_> {
             group_labels: group.labels.clone(),
             alerts: alerts.into_values().collect(),
             created_ms: self.now_ms,
+            escalation: group.escalating.as_ref().map(|escalating| escalating.level),
         };
         notification.sort_alerts();
         let id = notification.key_of(&group.id, &integration.name, told.sequence);

@@ -30,7 +30,15 @@ pub(super) fn subject(notification: &Notification) -> String {
         0 => String::new(),
         more => format!(" (và {more} cảnh báo khác)"),
     };
-    format!("{}{more}", headline(first))
+    format!("{}{}{more}", escalated(notification), headline(first))
+}
+
+/// Why somebody is told whose turn it was not.
+fn escalated(notification: &Notification) -> String {
+    match notification.escalation.filter(|_| notification.is_firing()) {
+        Some(level) => format!("[CHƯA AI TIẾP NHẬN, MỨC {level}] "),
+        None => String::new(),
+    }
 }
 
 /// Where the pages show this one alert: their routes lie behind `#`.
@@ -51,6 +59,9 @@ pub(super) fn paragraphs(notification: &Notification, external_url: &str) -> Vec
     let now_ms = notification.created_ms;
     let mut paragraphs: Vec<Paragraph> =
         shown.map(|alert| paragraph(alert, now_ms, external_url)).collect();
+    if let Some(first) = paragraphs.first_mut() {
+        first.headline.insert_str(0, &escalated(notification));
+    }
     let left_out = notification.alerts.len().saturating_sub(ALERTS_WRITTEN_MAX);
     if left_out > 0 {
         paragraphs.push(Paragraph {

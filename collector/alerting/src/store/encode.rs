@@ -100,6 +100,9 @@ pub(super) fn waits_from(text: &str) -> Result<Escalating, AlertingError> {
 struct ContentRow {
     group_labels: BTreeMap<String, String>,
     alerts: Vec<AlertRow>,
+    /// Absent in rows from before there were escalations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    escalation: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,10 +124,21 @@ pub(super) fn content_json(notification: &Notification) -> String {
         resolved_ms: alert.resolved_ms,
         generator_url: alert.generator_url.as_deref().map(str::to_owned),
     });
-    json(&ContentRow { group_labels: map_of(&notification.group_labels), alerts: alerts.collect() })
+    json(&ContentRow {
+        group_labels: map_of(&notification.group_labels),
+        alerts: alerts.collect(),
+        escalation: notification.escalation,
+    })
 }
 
-pub(super) fn content_from(text: &str) -> Result<(Labels, Vec<NotifiedAlert>), AlertingError> {
+/// What a notification says, as it is read back.
+pub(super) struct Content {
+    pub(super) group_labels: Labels,
+    pub(super) alerts: Vec<NotifiedAlert>,
+    pub(super) escalation: Option<u32>,
+}
+
+pub(super) fn content_from(text: &str) -> Result<Content, AlertingError> {
     let row: ContentRow = parse("a notification", text)?;
     let alerts = row.alerts.into_iter().map(|alert| {
         let labels = Labels::new(alert.labels);
@@ -137,7 +151,11 @@ pub(super) fn content_from(text: &str) -> Result<(Labels, Vec<NotifiedAlert>), A
             generator_url: alert.generator_url.map(Arc::from),
         }
     });
-    Ok((Labels::new(row.group_labels), alerts.collect()))
+    Ok(Content {
+        group_labels: Labels::new(row.group_labels),
+        alerts: alerts.collect(),
+        escalation: row.escalation,
+    })
 }
 
 fn map_of(labels: &Labels) -> BTreeMap<String, String> {

@@ -17,7 +17,8 @@ use crate::state::State;
 use crate::{AlertingError, matchers_from_text};
 
 use super::encode::{
-    annotations_from, content_from, damaged, fingerprint_from, labels_from, told_from, waits_from,
+    Content, annotations_from, content_from, damaged, fingerprint_from, labels_from, told_from,
+    waits_from,
 };
 use super::{Store, failed};
 
@@ -178,7 +179,7 @@ fn swap_from(row: &SqliteRow) -> Result<Swap, AlertingError> {
 }
 
 pub(super) fn waiting_from(row: &SqliteRow) -> Result<Waiting, AlertingError> {
-    let (group_labels, alerts) = content_from(column(row, "content")?)?;
+    let Content { group_labels, alerts, escalation } = content_from(column(row, "content")?)?;
     let id: String = column(row, "id")?;
     let attempts: i64 = column(row, "attempts")?;
     let receiver: &str = column(row, "receiver")?;
@@ -191,6 +192,7 @@ pub(super) fn waiting_from(row: &SqliteRow) -> Result<Waiting, AlertingError> {
             group_labels,
             alerts,
             created_ms: column(row, "created_ms")?,
+            escalation,
         }),
         id,
         group_id: column(row, "group_id")?,

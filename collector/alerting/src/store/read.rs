@@ -9,7 +9,9 @@ use crate::detection::DetectionRecord;
 use crate::notification::{NotificationRecord, OutboxState};
 use crate::silence::Silence;
 
-use super::encode::{annotations_from, content_from, damaged, id_from, id_text, labels_from};
+use super::encode::{
+    Content, annotations_from, content_from, damaged, id_from, id_text, labels_from,
+};
 use super::load::{alert_from, column, fingerprint_column, silence_from};
 use super::{Store, failed};
 
@@ -181,7 +183,7 @@ impl Store {
 }
 
 pub(super) fn notification_from(row: &SqliteRow) -> Result<NotificationRecord, AlertingError> {
-    let (_, alerts) = content_from(column(row, "content")?)?;
+    let Content { alerts, .. } = content_from(column(row, "content")?)?;
     let state: &str = column(row, "state")?;
     let state = OutboxState::ALL.into_iter().find(|known| known.name() == state);
     let firing = alerts.iter().filter(|alert| alert.resolved_ms.is_none()).count();

@@ -182,8 +182,7 @@ impl Arguments<'_> {
         let (target, replacement) = (self.text(1)?, self.text(2)?);
         let (source, pattern) = (self.text(3)?, self.text(4)?);
         check_label_name(&target)?;
-        let anchored = format!("^(?s:{pattern})$");
-        let pattern = regex::Regex::new(&anchored).map_err(|_| {
+        let pattern = agent_model::expression::anchored(&pattern).map_err(|_| {
             PromqlError::Parse(format!("invalid regular expression in label_replace(): {pattern}"))
         })?;
         let vector = self.vector(0)?;

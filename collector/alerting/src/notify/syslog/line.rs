@@ -159,6 +159,7 @@ mod tests {
             group_labels: Labels::empty(),
             alerts: vec![alert.clone()],
             created_ms: 1_795_223_580_250,
+            escalation: None,
         };
         let channel = SyslogChannel {
             address: "x:1".to_owned(),

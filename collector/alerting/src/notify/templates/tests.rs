@@ -43,6 +43,7 @@ fn notification() -> Notification {
             alert("máy-3", Some(START_MS + 90_500)),
         ],
         created_ms: START_MS + 120_000,
+        escalation: None,
     }
 }
 

@@ -29,6 +29,7 @@ fn notification() -> Notification {
         group_labels: Labels::new([("alertname", "DiskFull")]),
         alerts: vec![alert("a", None), alert("b", Some(1_795_223_580_000))],
         created_ms: 1_795_223_580_000,
+        escalation: None,
     }
 }
 

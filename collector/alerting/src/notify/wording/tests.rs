@@ -38,6 +38,7 @@ fn notification(count: i64) -> Notification {
         group_labels: Labels::empty(),
         alerts: alerts.collect(),
         created_ms: 1_795_223_520_000 + 4 * 60_000,
+        escalation: None,
     }
 }
 
@@ -99,4 +100,15 @@ fn spans_are_said_as_people_do() {
         spans,
         ["chưa đến 1 phút", "4 phút", "1 giờ 0 phút", "1 giờ 35 phút", "1 ngày 2 giờ"]
     );
+}
+
+#[test]
+fn who_is_told_by_an_escalation_reads_why() {
+    let escalated = Notification { escalation: Some(2), ..notification(1) };
+    assert!(subject(&escalated).starts_with("[CHƯA AI TIẾP NHẬN, MỨC 2] ["));
+    let text = plain_text(&escalated, "https://giam-sat.example");
+    assert!(text.starts_with("[CHƯA AI TIẾP NHẬN, MỨC 2] ["), "{text}");
+    let mut over = escalated;
+    over.alerts.iter_mut().for_each(|alert| alert.resolved_ms = Some(alert.starts_ms + 1));
+    assert!(!subject(&over).contains("CHƯA AI"), "what is over needs nobody");
 }
