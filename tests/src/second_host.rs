@@ -10,7 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
+use crate::deadline::eventually;
 use crate::house::{House, binary, free_address};
+use crate::logins::line;
 
 pub struct SecondHost {
     pub host: String,
@@ -66,6 +68,17 @@ impl SecondHost {
             reqwest::Client::builder().timeout(std::time::Duration::from_secs(20)).build()?;
         let host = host.to_owned();
         Ok(Self { host, auth_log, web, http, process, log, _directory: directory })
+    }
+
+    /// Waits until the agent reads its log: what stands there before its first look is none of its business.
+    pub async fn reads_its_log(&self, house: &House) -> anyhow::Result<()> {
+        eventually("the agent reads its log", || async {
+            self.log_in_auth(&[line(0).replace("story0", "somebody")])?;
+            let found = house.messages("text=somebody").await?;
+            ensure!(!found.is_empty(), "no event of it");
+            Ok(())
+        })
+        .await
     }
 
     /// Appends lines to the log that it follows.

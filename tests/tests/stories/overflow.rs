@@ -94,6 +94,7 @@ async fn readings_that_find_no_room_in_the_spool_are_named_in_a_gap_record_and_n
     house.start().await?;
     let agent = SecondHost::start(&house, HOST, None, SMALLEST_SPOOL).await?;
     house.eventually_sees(&format!("node_load1{{host=\"{HOST}\"}}")).await?;
+    agent.reads_its_log(&house).await?;
     ensure!(house.stop()?, "the house did not end well");
     let written = overflow(&agent, house.agents_address()).await?;
     house.start().await?;
