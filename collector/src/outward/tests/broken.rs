@@ -97,9 +97,11 @@ async fn a_position_that_cannot_be_read_has_everything_sent_again() {
     let mut bench = Bench::new(&receiver.url());
     let (outward, running) = bench.start();
     bench.push(&[1], 1).await;
-    eventually("the sample", || outward.stored() == Some(Position(1))).await;
-    drop(running);
     let file = PositionFile::new(&bench.directory.path().join(DIRECTORY), "there");
+    eventually("the sample", || outward.stored() == Some(Position(1))).await;
+    // A write that has begun goes on after its task has ended, and would take the rubbish's place.
+    eventually("the position", || file.read().ok() == Some(Some(Position(1)))).await;
+    drop(running);
     std::fs::write(file.path(), "rubbish").unwrap();
     let (outward, _running) = bench.start();
     assert_eq!(outward.stored(), Some(Position(0)));
