@@ -11,8 +11,16 @@ const COMPILED_BYTES_MAX: usize = 1 << 20;
 
 /// Compiles an expression that must match a text from end to end; `.` matches a line's end too.
 pub fn anchored(expression: &str) -> Result<Regex, regex::Error> {
-    let whole = format!("^(?s:{})$", translated(expression));
-    RegexBuilder::new(&whole).size_limit(COMPILED_BYTES_MAX).build()
+    compiled(&format!("^(?s:{})$", translated(expression)))
+}
+
+/// Compiles an expression that is looked for in a text.
+pub fn anywhere(expression: &str) -> Result<Regex, regex::Error> {
+    compiled(&translated(expression))
+}
+
+fn compiled(translated: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(translated).size_limit(COMPILED_BYTES_MAX).build()
 }
 
 fn translated(expression: &str) -> String {
@@ -101,23 +109,30 @@ fn class(text: &str, out: &mut String) -> usize {
         at += 1;
     }
     let begins = at;
+    // Whether a range may begin with what stands before, and whether the next character ends one.
+    let (mut lone, mut ends) = (false, false);
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
+        if first == '-' && lone && !rest[1..].starts_with(']') {
+            out.push('-');
+            (lone, ends) = (false, true);
+            at += 1;
+            continue;
+        }
+        lone = !ends && !is_several(rest);
+        ends = false;
         at += match first {
             ']' if at > begins => {
                 out.push(']');
                 return at + 1;
             }
-            ']' => literal(']', out),
             '\\' => escape(rest, true, out),
-            '[' if rest.starts_with("[:") && rest.contains(":]") => {
+            '[' if is_named_class(rest) => {
                 let end = rest.find(":]").map_or(rest.len(), |end| end + 2);
                 out.push_str(&rest[..end]);
                 end
             }
-            '[' => literal('[', out),
-            '&' | '~' => literal(first, out),
-            '-' if rest.starts_with("--") => literal('-', out),
+            '[' | ']' | '&' | '~' | '-' => literal(first, out),
             other => {
                 out.push(other);
                 other.len_utf8()
@@ -126,6 +141,17 @@ fn class(text: &str, out: &mut String) -> usize {
     }
     // It has no end, which the engine says.
     at
+}
+
+/// `[:alpha:]`.
+fn is_named_class(text: &str) -> bool {
+    text.starts_with("[:") && text.contains(":]")
+}
+
+/// What stands for several characters, in a class.
+fn is_several(text: &str) -> bool {
+    let escaped = text.strip_prefix('\\').and_then(|rest| rest.chars().next());
+    is_named_class(text) || escaped.is_some_and(|one| "dswDSWpP".contains(one))
 }
 
 /// `{3}`, `{3,}` or `{3,5}`.
@@ -162,6 +188,11 @@ mod tests {
             ("[a&&b]+", "a&b", true),
             ("[a~~b]+", "~", true),
             ("[[:alpha:]_]+", "a_", true),
+            ("[+--]+", "+,-", true),
+            ("[--/]+", "-./", true),
+            ("[a-]+", "a-", true),
+            ("[a-c-]+", "b-", true),
+            (r"[\w-z]+", "-z", true),
             (r"\Qa.b\E.", "a.bc", true),
             (r"\Qa.b\E.", "axbc", false),
             ("x{y}", "x{y}", true),

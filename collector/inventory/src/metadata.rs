@@ -6,6 +6,7 @@
 //! Leaves to others: which metrics somebody may describe, and what is said again and again.
 
 use agent_model::{MetricKind, MetricMetadata, Millis};
+use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use sqlx::SqliteConnection;
 
@@ -178,10 +179,12 @@ async fn insert(
     new: &[(i64, &MetricMetadata)],
 ) -> Result<u64, InventoryError> {
     let failed = || sql("store what metrics are");
-    let mut in_all: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM metric_descriptions")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed())?;
+    let mut in_all = count(connection).await?;
+    if in_all >= DESCRIPTIONS_MAX {
+        // What was replaced holds room until somebody needs it.
+        forget_unsaid(connection).await?;
+        in_all = count(connection).await?;
+    }
     let mut own: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM metrics_described WHERE describer IN
              (SELECT describer FROM metric_describers WHERE owner = $1 AND host = $2)",
@@ -233,6 +236,22 @@ async fn insert(
     Ok(dropped)
 }
 
+async fn count(connection: &mut SqliteConnection) -> Result<i64, InventoryError> {
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM metric_descriptions");
+    count.fetch_one(connection).await.map_err(sql("count what metrics are"))
+}
+
+/// Forgets descriptions that nobody gives; returns how many.
+async fn forget_unsaid(connection: &mut SqliteConnection) -> Result<u64, InventoryError> {
+    let done = sqlx::query(
+        "DELETE FROM metric_descriptions WHERE NOT EXISTS
+             (SELECT 1 FROM metrics_described links
+              WHERE links.description = metric_descriptions.description)",
+    );
+    let done = done.execute(connection).await.map_err(sql("forget what metrics are"))?;
+    Ok(done.rows_affected())
+}
+
 /// Forgets what nobody has said for so long; returns how many rows went.
 pub(crate) async fn prune(inventory: &Inventory, before_ms: Millis) -> Result<u64, InventoryError> {
     let failed = || sql("forget what metrics are");
@@ -243,17 +262,13 @@ pub(crate) async fn prune(inventory: &Inventory, before_ms: Millis) -> Result<u6
         .await
         .map_err(failed())?
         .rows_affected();
-    for statement in [
-        "DELETE FROM metric_descriptions WHERE NOT EXISTS
-             (SELECT 1 FROM metrics_described links
-              WHERE links.description = metric_descriptions.description)",
+    rows += forget_unsaid(&mut transaction).await?;
+    let describers = sqlx::query(
         "DELETE FROM metric_describers WHERE NOT EXISTS
              (SELECT 1 FROM metrics_described links
               WHERE links.describer = metric_describers.describer)",
-    ] {
-        let done = sqlx::query(statement).execute(&mut *transaction).await;
-        rows += done.map_err(failed())?.rows_affected();
-    }
+    );
+    rows += describers.execute(&mut *transaction).await.map_err(failed())?.rows_affected();
     transaction.commit().await.map_err(failed())?;
     Ok(rows)
 }
@@ -278,12 +293,15 @@ impl Inventory {
         Ok(rows.into_iter().map(Row::ready).collect())
     }
 
-    /// What the targets of hosts say of metrics, or of one.
+    /// What the targets of hosts say of metrics, or of one: as many as asked for of those that are picked.
     pub async fn target_metadata(
         &self,
         metric: Option<&str>,
+        limit: usize,
+        picked: impl Fn(&TargetMetric) -> bool,
     ) -> Result<Vec<TargetMetric>, InventoryError> {
-        let rows: Vec<TargetRow> = sqlx::query_as(
+        let failed = || sql("list what targets say of metrics");
+        let mut rows = sqlx::query_as::<_, TargetRow>(
             "SELECT host, job, instance, metric, kind, help, unit
              FROM metric_describers describers
              JOIN metrics_described links ON links.describer = describers.describer
@@ -292,16 +310,18 @@ impl Inventory {
              ORDER BY host, job, instance, metric",
         )
         .bind(metric)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(sql("list what targets say of metrics"))?;
-        let ready = rows.into_iter().map(|TargetRow { host, job, instance, row }| TargetMetric {
-            host,
-            job,
-            instance,
-            metadata: row.ready(),
-        });
-        Ok(ready.collect())
+        .fetch(&self.readers);
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.try_next().await.map_err(failed())?
+        {
+            let TargetRow { host, job, instance, row } = row;
+            let one = TargetMetric { host, job, instance, metadata: row.ready() };
+            if picked(&one) {
+                found.push(one);
+            }
+        }
+        Ok(found)
     }
 }
 

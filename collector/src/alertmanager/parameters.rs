@@ -1,6 +1,6 @@
 //! The parameters of a request's address and its JSON body, read as Alertmanager's generated server reads them.
 
-use agent_model::Matcher;
+use agent_model::{Matcher, expression};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -49,8 +49,7 @@ impl Parameters {
     /// `receiver`, an expression for whole names.
     pub(super) fn receiver(&self) -> Result<Option<Regex>, Refusal> {
         let Some(text) = self.get("receiver") else { return Ok(None) };
-        let built = Regex::new(&format!("^(?:{text})$"));
-        built.map(Some).map_err(|error| {
+        expression::anchored(text).map(Some).map_err(|error| {
             let error = error.to_string();
             let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
             Refusal::bad(format!("failed to parse receiver param: {reason}: `^(?:{text})$`"))

@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use agent_model::expression;
 use gotmpl::{SafeKind, TemplateError, Value, ValueFunc};
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use crate::fields::{index, len, wrong};
 use crate::{humanize, printing, rendering, times};
 
-/// A compiled pattern in memory: templates look for words, and each pattern is compiled at each call.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
-
-/// What compiling a pattern counts as, in bytes of text.
+/// What compiling a pattern counts as, in bytes of text: each is compiled at each call.
 const PATTERN_WORK_BYTES: usize = 16 << 10;
 
 /// Go's own, which the engine has.
@@ -99,6 +97,5 @@ fn title(text: &str) -> String {
 fn pattern(given: &[Value]) -> Result<Regex, TemplateError> {
     let pattern = text_of(given, 0)?;
     rendering::spend(PATTERN_WORK_BYTES + 16 * pattern.len())?;
-    let pattern = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-    pattern.map_err(|error| wrong(error.to_string()))
+    expression::anywhere(pattern).map_err(|error| wrong(error.to_string()))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use agent_model::{Labels, Millis};
 use collector_alerting::{NewSilence, PostedAlert, matchers_from_text};
 
-use crate::harness::{Answer, SECOND, START, World, routing};
+use crate::harness::{Answer, SECOND, START, World, routing, summary};
 
 /// Tenths of a second from the start, as scenes count.
 const TENTH: Millis = SECOND / 10;
@@ -256,34 +256,21 @@ async fn act(world: &World, config: &str, deed: &Deed, now: Millis) {
     }
 }
 
-/// Passes the time to `until` and notes what is told, in tenths of a second.
-async fn pass(world: &World, from: Millis, until: Millis, told: &mut Vec<(i64, String)>) {
-    let mut now = from;
-    while now < until {
-        world.alerting.tick(now).await.unwrap();
-        world.alerting.deliver_due(now).await.unwrap();
-        let next = world.alerting.tick(now).await.unwrap().unwrap_or(until);
-        let texts = crate::harness::told(&world.receiver.take()).into_iter();
-        told.extend(texts.map(|text| ((now - START) / TENTH, text)));
-        now = next.clamp(now + 1, until);
-    }
-}
-
 async fn play(scene: &Scene) -> Vec<(i64, String)> {
     let config = format!(
         "route: {{receiver: hook, group_by: [], {}}}\nreceivers: [{{name: hook, webhook_configs: [{{url: URL/}}]}}]\n{}\n",
         scene.timing, scene.more
     );
     let world = World::new(&config).await;
-    let (mut now, mut told) = (START, Vec::new());
+    let (mut now, mut seen) = (START, Vec::new());
     for (at, deed) in scene.deeds {
         let then = START + at * TENTH;
-        pass(&world, now, then, &mut told).await;
+        seen.extend(world.pass_before(now, then).await);
         act(&world, &config, deed, then).await;
         now = then;
     }
-    pass(&world, now, now + 15 * SECOND, &mut told).await;
-    told
+    seen.extend(world.pass_before(now, now + 15 * SECOND).await);
+    seen.iter().map(|(at, one)| ((at - START) / TENTH, summary(&one.body))).collect()
 }
 
 #[tokio::test]

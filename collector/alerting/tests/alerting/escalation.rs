@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use agent_model::{Matcher, Millis};
+use agent_model::Matcher;
 use collector_alerting::{Deed, NewSilence, Routing};
 
-use crate::harness::{HOUR, MINUTE, SECOND, START, World, labels, open, routing, taken};
+use crate::harness::{HOUR, MINUTE, SECOND, START, World, labels, open, routing, short, taken};
 
 const CHAIN: &str = "
 escalations:
@@ -34,35 +34,11 @@ receivers:
     webhook_configs: [{ url: URL/office, send_resolved: false }]
 ";
 
-/// Minutes since the start, who, what.
-async fn pass(world: &World, from: Millis, until: Millis) -> Vec<(i64, String, String)> {
-    let mut seen = Vec::new();
-    let mut now = from;
-    loop {
-        world.alerting.tick(now).await.unwrap();
-        world.alerting.deliver_due(now).await.unwrap();
-        let next = world.alerting.tick(now).await.unwrap();
-        for one in world.receiver.take() {
-            let what = one.body["status"].as_str().unwrap().to_owned();
-            seen.push(((now - START) / MINUTE, one.path[1..].to_owned(), what));
-        }
-        if now >= until {
-            seen.sort();
-            return seen;
-        }
-        now = next.unwrap_or(until).clamp(now + 1, until);
-    }
-}
-
-fn short(told: &[(i64, String, String)]) -> Vec<(i64, &str, &str)> {
-    told.iter().map(|(at, who, what)| (*at, who.as_str(), what.as_str())).collect()
-}
-
 #[tokio::test]
 async fn who_does_not_take_an_alert_has_the_next_level_told_and_each_is_told_the_end() {
     let world = World::new(CHAIN).await;
     world.observe(START, &["a", "quiet"]).await;
-    let told = pass(&world, START, START + 2 * HOUR).await;
+    let told = world.who_is_told(START, START + 2 * HOUR).await;
     assert_eq!(
         short(&told),
         [
@@ -74,7 +50,7 @@ async fn who_does_not_take_an_alert_has_the_next_level_told_and_each_is_told_the
         ]
     );
     world.observe(START + 2 * HOUR, &["quiet"]).await;
-    let told = pass(&world, START + 2 * HOUR, START + 3 * HOUR).await;
+    let told = world.who_is_told(START + 2 * HOUR, START + 3 * HOUR).await;
     let ends =
         [(120, "director", "resolved"), (120, "duty", "resolved"), (120, "lead", "resolved")];
     assert_eq!(short(&told), ends);
@@ -84,13 +60,13 @@ async fn who_does_not_take_an_alert_has_the_next_level_told_and_each_is_told_the
 async fn who_takes_it_ends_the_chain_and_giving_it_back_begins_it_anew() {
     let world = World::new(CHAIN).await;
     world.observe(START, &["a"]).await;
-    pass(&world, START, START + 20 * MINUTE).await;
+    world.who_is_told(START, START + 20 * MINUTE).await;
     let alert = labels("DiskFull", "a").fingerprint();
     world.alerting.act(alert, "lan", taken(""), START + 20 * MINUTE).await.unwrap();
-    assert_eq!(pass(&world, START + 20 * MINUTE, START + 5 * HOUR).await, []);
+    assert_eq!(world.who_is_told(START + 20 * MINUTE, START + 5 * HOUR).await, []);
     let back = Deed::GiveBack { note: String::new() };
     world.alerting.act(alert, "lan", back, START + 5 * HOUR).await.unwrap();
-    let told = pass(&world, START + 5 * HOUR, START + 6 * HOUR).await;
+    let told = world.who_is_told(START + 5 * HOUR, START + 6 * HOUR).await;
     let anew = [
         (300, "duty", "firing"),
         (310, "lead", "firing"),
@@ -100,7 +76,7 @@ async fn who_takes_it_ends_the_chain_and_giving_it_back_begins_it_anew() {
     assert_eq!(short(&told), anew);
     world.alerting.act(alert, "lan", taken(""), START + 6 * HOUR).await.unwrap();
     world.observe(START + 6 * HOUR, &[]).await;
-    let told = pass(&world, START + 6 * HOUR, START + 7 * HOUR).await;
+    let told = world.who_is_told(START + 6 * HOUR, START + 7 * HOUR).await;
     assert_eq!(told.len(), 3, "{told:?}");
 }
 
@@ -108,10 +84,10 @@ async fn who_takes_it_ends_the_chain_and_giving_it_back_begins_it_anew() {
 async fn a_silence_stops_the_clock_of_a_level_and_a_restart_does_not() {
     let world = World::new(CHAIN).await;
     world.observe(START, &["a"]).await;
-    assert_eq!(pass(&world, START, START + 5 * MINUTE).await.len(), 1);
+    assert_eq!(world.who_is_told(START, START + 5 * MINUTE).await.len(), 1);
     let reopened = open(world.directory.path(), &world.receiver, CHAIN, START + 5 * MINUTE).await;
     let world = World { alerting: reopened, ..world };
-    let told = pass(&world, START + 5 * MINUTE, START + 15 * MINUTE).await;
+    let told = world.who_is_told(START + 5 * MINUTE, START + 15 * MINUTE).await;
     assert_eq!(short(&told), [(10, "lead", "firing")]);
     let silence = NewSilence {
         matchers: vec![Matcher::equal("host", "a")],
@@ -121,7 +97,7 @@ async fn a_silence_stops_the_clock_of_a_level_and_a_restart_does_not() {
         comment: String::new(),
     };
     world.alerting.add_silence(silence, START + 15 * MINUTE).await.unwrap();
-    let told = pass(&world, START + 15 * MINUTE, START + 2 * HOUR).await;
+    let told = world.who_is_told(START + 15 * MINUTE, START + 2 * HOUR).await;
     assert_eq!(short(&told), [(90, "director", "firing"), (90, "office", "firing")]);
 }
 
@@ -129,11 +105,11 @@ async fn a_silence_stops_the_clock_of_a_level_and_a_restart_does_not() {
 async fn a_chain_that_was_changed_holds_from_the_reload_on() {
     let world = World::new(CHAIN).await;
     world.observe(START, &["a"]).await;
-    pass(&world, START, START + 5 * MINUTE).await;
+    world.who_is_told(START, START + 5 * MINUTE).await;
     let later = CHAIN.replace("after: 10m", "after: 20m");
     let next = routing(&world.receiver, &later);
     world.alerting.reload(next, START + 5 * MINUTE).await.unwrap();
-    let told = pass(&world, START + 5 * MINUTE, START + 25 * MINUTE).await;
+    let told = world.who_is_told(START + 5 * MINUTE, START + 25 * MINUTE).await;
     assert_eq!(short(&told), [(20, "lead", "firing")]);
 }
 
@@ -169,10 +145,10 @@ async fn a_level_that_reaches_nobody_keeps_nothing_busy() {
     let config = CHAIN.replace("    webhook_configs: [{ url: URL/lead }]\n", "");
     let world = World::new(&config).await;
     world.observe(START, &["a"]).await;
-    pass(&world, START, START + 10 * MINUTE).await;
+    world.who_is_told(START, START + 10 * MINUTE).await;
     let next = world.alerting.tick(START + 11 * MINUTE).await.unwrap().unwrap();
     assert!(next >= START + 12 * MINUTE, "{next}");
-    let told = pass(&world, START + 11 * MINUTE, START + 40 * MINUTE).await;
+    let told = world.who_is_told(START + 11 * MINUTE, START + 40 * MINUTE).await;
     assert_eq!(short(&told), [(30, "director", "firing"), (30, "office", "firing")]);
 }
 
@@ -181,8 +157,8 @@ async fn a_level_that_reaches_nobody_keeps_nothing_busy() {
 async fn a_level_is_told_to_the_second_and_not_before() {
     let world = World::new(CHAIN).await;
     world.observe(START, &["a"]).await;
-    let told = pass(&world, START, START + 10 * MINUTE - SECOND).await;
+    let told = world.who_is_told(START, START + 10 * MINUTE - SECOND).await;
     assert_eq!(short(&told), [(0, "duty", "firing")]);
-    let told = pass(&world, START + 10 * MINUTE - SECOND, START + 10 * MINUTE).await;
+    let told = world.who_is_told(START + 10 * MINUTE - SECOND, START + 10 * MINUTE).await;
     assert_eq!(short(&told), [(10, "lead", "firing")]);
 }

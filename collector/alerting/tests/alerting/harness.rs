@@ -142,6 +142,13 @@ pub(crate) fn summary(body: &Value) -> String {
     parts.join(" ")
 }
 
+/// Minutes since the start, who, what.
+pub(crate) type Call = (i64, String, String);
+
+pub(crate) fn short(calls: &[Call]) -> Vec<(i64, &str, &str)> {
+    calls.iter().map(|(at, who, what)| (*at, who.as_str(), what.as_str())).collect()
+}
+
 pub(crate) struct World {
     pub(crate) alerting: Alerting,
     pub(crate) receiver: Receiver,
@@ -157,22 +164,46 @@ impl World {
         Self { alerting, receiver, directory }
     }
 
-    /// Ticks and delivers at every moment that is due, up to and including `until`; returns what was told and when.
-    pub(crate) async fn pass_to(&self, from: Millis, until: Millis) -> Vec<(Millis, String)> {
-        let mut seen = Vec::new();
-        let mut now = from;
-        loop {
-            self.alerting.tick(now).await.unwrap();
-            self.alerting.deliver_due(now).await.unwrap();
-            // A failed attempt has made a new time to come back at.
-            let next = self.alerting.tick(now).await.unwrap();
-            let at_s = (now - START) / SECOND;
-            seen.extend(told(&self.receiver.take()).into_iter().map(|text| (at_s, text)));
-            if now >= until {
-                return seen;
-            }
-            now = next.unwrap_or(until).clamp(now + 1, until);
+    /// What is told at every moment that is due from `from` on, before `until`.
+    pub(crate) async fn pass_before(&self, from: Millis, until: Millis) -> Vec<(Millis, Received)> {
+        let (mut seen, mut now) = (Vec::new(), from);
+        while now < until {
+            now = self.come_to(now, &mut seen).await.unwrap_or(until).clamp(now + 1, until);
         }
+        seen
+    }
+
+    /// The same up to and including `until`.
+    pub(crate) async fn pass(&self, from: Millis, until: Millis) -> Vec<(Millis, Received)> {
+        let mut seen = self.pass_before(from, until).await;
+        self.come_to(until, &mut seen).await;
+        seen
+    }
+
+    /// Ticks and delivers; returns when something is due again.
+    async fn come_to(&self, now: Millis, seen: &mut Vec<(Millis, Received)>) -> Option<Millis> {
+        self.alerting.tick(now).await.unwrap();
+        self.alerting.deliver_due(now).await.unwrap();
+        seen.extend(self.receiver.take().into_iter().map(|one| (now, one)));
+        // A failed attempt has made a new time to come back at.
+        self.alerting.tick(now).await.unwrap()
+    }
+
+    /// Seconds since the start and what was told.
+    pub(crate) async fn pass_to(&self, from: Millis, until: Millis) -> Vec<(Millis, String)> {
+        let seen = self.pass(from, until).await;
+        seen.iter().map(|(at, one)| ((at - START) / SECOND, summary(&one.body))).collect()
+    }
+
+    /// Minutes since the start, who is told by the path of its address, whether it fires; sorted.
+    pub(crate) async fn who_is_told(&self, from: Millis, until: Millis) -> Vec<Call> {
+        let seen = self.pass(from, until).await.into_iter().map(|(at, one)| {
+            let what = one.body["status"].as_str().unwrap().to_owned();
+            ((at - START) / MINUTE, one.path[1..].to_owned(), what)
+        });
+        let mut calls: Vec<Call> = seen.collect();
+        calls.sort();
+        calls
     }
 
     pub(crate) async fn observe(&self, at: Millis, hosts: &[&str]) {

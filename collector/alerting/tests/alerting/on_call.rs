@@ -5,7 +5,7 @@ use std::path::Path;
 use agent_model::Millis;
 use collector_alerting::{AlertingError, NewSwap, Routing};
 
-use crate::harness::{HOUR, MINUTE, START, World, open, routing};
+use crate::harness::{HOUR, MINUTE, START, World, open, routing, short};
 
 /// 08:12 on a Saturday is the start. Lan has the week until Monday 08:00, then Minh; at night Tuấn, but not on holidays.
 const ROSTER: &str = "
@@ -40,29 +40,6 @@ receivers:
     webhook_configs: [{ url: URL/tuan }]
 ";
 
-async fn pass(world: &World, from: Millis, until: Millis) -> Vec<(i64, String, String)> {
-    let mut seen = Vec::new();
-    let mut now = from;
-    loop {
-        world.alerting.tick(now).await.unwrap();
-        world.alerting.deliver_due(now).await.unwrap();
-        let next = world.alerting.tick(now).await.unwrap();
-        for one in world.receiver.take() {
-            let what = one.body["status"].as_str().unwrap().to_owned();
-            seen.push(((now - START) / MINUTE, one.path[1..].to_owned(), what));
-        }
-        if now >= until {
-            seen.sort();
-            return seen;
-        }
-        now = next.unwrap_or(until).clamp(now + 1, until);
-    }
-}
-
-fn short(told: &[(i64, String, String)]) -> Vec<(i64, &str, &str)> {
-    told.iter().map(|(at, who, what)| (*at, who.as_str(), what.as_str())).collect()
-}
-
 /// Minutes since the start of a time of day, days later.
 fn minute_of(day: i64, hour: i64, minute: i64) -> i64 {
     (day * 24 + hour - 8) * 60 + minute - 12
@@ -72,17 +49,17 @@ fn minute_of(day: i64, hour: i64, minute: i64) -> i64 {
 async fn each_turn_is_told_when_it_begins_and_who_was_told_hears_the_end() {
     let world = World::new(ROSTER).await;
     world.observe(START, &["a"]).await;
-    let told = pass(&world, START, START + 13 * HOUR).await;
+    let told = world.who_is_told(START, START + 13 * HOUR).await;
     assert_eq!(short(&told), [(0, "lan", "firing"), (720, "lan", "firing")]);
     // The night is Tuấn's, and after midnight it is Lan's again, who knows.
-    let told = pass(&world, START + 13 * HOUR, START + 23 * HOUR).await;
+    let told = world.who_is_told(START + 13 * HOUR, START + 23 * HOUR).await;
     assert_eq!(short(&told), [(minute_of(0, 22, 0), "tuan", "firing")]);
     let monday = START + minute_of(2, 7, 0) * MINUTE;
-    pass(&world, START + 23 * HOUR, monday).await;
-    let told = pass(&world, monday, monday + 2 * HOUR).await;
+    world.who_is_told(START + 23 * HOUR, monday).await;
+    let told = world.who_is_told(monday, monday + 2 * HOUR).await;
     assert_eq!(short(&told), [(minute_of(2, 8, 0), "minh", "firing")]);
     world.observe(monday + 2 * HOUR, &[]).await;
-    let told = pass(&world, monday + 2 * HOUR, monday + 3 * HOUR).await;
+    let told = world.who_is_told(monday + 2 * HOUR, monday + 3 * HOUR).await;
     let end = minute_of(2, 9, 0);
     let all = [(end, "lan", "resolved"), (end, "minh", "resolved"), (end, "tuan", "resolved")];
     assert_eq!(short(&told), all);
@@ -125,12 +102,12 @@ fn swap(person: &str, from_ms: Millis, until_ms: Millis) -> NewSwap {
 async fn a_swap_holds_over_a_restart_until_it_ends_or_is_taken_back() {
     let world = World::new(ROSTER).await;
     world.observe(START, &["a"]).await;
-    pass(&world, START, START + MINUTE).await;
+    world.who_is_told(START, START + MINUTE).await;
     let wish = swap("minh", START + HOUR, START + 3 * HOUR);
     let made = world.alerting.add_swap(wish, START + MINUTE).await.unwrap();
     let reopened = open(world.directory.path(), &world.receiver, ROSTER, START + MINUTE).await;
     let world = World { alerting: reopened, ..world };
-    let told = pass(&world, START + MINUTE, START + 2 * HOUR).await;
+    let told = world.who_is_told(START + MINUTE, START + 2 * HOUR).await;
     assert_eq!(short(&told), [(60, "minh", "firing")]);
     let now = START + 2 * HOUR;
     world.alerting.remove_swap(&made.id, now).await.unwrap();
@@ -157,7 +134,7 @@ async fn who_stands_in_and_leaves_the_file_leaves_nobody_untold() {
         ROSTER.replace("{ name: minh,", "{ name: hoa,").replace("[minh, lan]", "[hoa, lan]");
     world.alerting.reload(routing(&world.receiver, &later), START).await.unwrap();
     world.observe(START, &["a"]).await;
-    let told = pass(&world, START, START + HOUR).await;
+    let told = world.who_is_told(START, START + HOUR).await;
     assert_eq!(short(&told), [(0, "lan", "firing")]);
 }
 
@@ -173,7 +150,7 @@ route:";
     let config = format!("{}{}{}", &ROSTER[..from], &hole[1..], &ROSTER[to + "route:".len()..]);
     let world = World::new(&config).await;
     world.observe(START, &["a"]).await;
-    let told = pass(&world, START, START + HOUR).await;
+    let told = world.who_is_told(START, START + HOUR).await;
     assert_eq!(short(&told), [(0, "lan", "firing"), (minute_of(0, 9, 0), "minh", "firing")]);
     let shown = world.alerting.on_call(START, 3 * HOUR).await.unwrap();
     let by: Vec<&str> = shown[0].stretches.iter().map(|one| one.duty.by.name()).collect();
@@ -184,10 +161,10 @@ route:";
 async fn who_leaves_the_file_is_told_nothing_more() {
     let world = World::new(ROSTER).await;
     world.observe(START, &["a"]).await;
-    pass(&world, START, START + MINUTE).await;
+    world.who_is_told(START, START + MINUTE).await;
     let later = ROSTER.replace("people: [minh, lan]", "people: [minh]");
     world.alerting.reload(routing(&world.receiver, &later), START + MINUTE).await.unwrap();
-    let told = pass(&world, START + MINUTE, START + HOUR).await;
+    let told = world.who_is_told(START + MINUTE, START + HOUR).await;
     assert_eq!(short(&told), [(1, "minh", "firing")]);
 }
 

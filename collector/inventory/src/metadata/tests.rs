@@ -50,7 +50,7 @@ async fn what_many_say_is_kept_once_and_what_a_target_says_otherwise_replaces_it
     assert_eq!(all(&inventory).await, ["m: old", "n: x"]);
     apply(&inventory, &[said(&target("a"), 2, &[("m", "new")])]).await;
     assert_eq!(all(&inventory).await, ["m: new", "m: old", "n: x"]);
-    let of_targets = inventory.target_metadata(Some("m")).await.unwrap();
+    let of_targets = inventory.target_metadata(Some("m"), 9, |_| true).await.unwrap();
     let of_targets: Vec<_> =
         of_targets.iter().map(|one| (one.instance.as_str(), one.metadata.help.as_str())).collect();
     assert_eq!(of_targets, [("a", "new"), ("b", "old")]);
@@ -96,17 +96,31 @@ async fn an_owner_and_all_together_have_a_bound_and_what_is_beyond_is_counted() 
     assert_eq!(apply(&inventory, &[said(&owner(), 3, &[("m", "")])]).await, 1);
     // Another one has room of its own, until there is none for anybody.
     assert_eq!(apply(&inventory, &[said(&target("a"), 3, &[("m", "")])]).await, 0);
-    let count = u64::try_from(DESCRIPTIONS_MAX - DESCRIBED_MAX - 1).unwrap();
-    sqlx::query(
-        "WITH RECURSIVE numbers (number) AS
-             (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < $1)
-         INSERT INTO metric_descriptions SELECT number, 'x' || number, 0, '', '' FROM numbers",
-    )
-    .bind(i64::try_from(count).unwrap())
-    .execute(&inventory.writer)
-    .await
-    .unwrap();
+    fill(&inventory, DESCRIPTIONS_MAX - DESCRIBED_MAX - 1).await;
     assert_eq!(apply(&inventory, &[said(&target("b"), 4, &[("n", "new"), ("m", "")])]).await, 1);
     assert_eq!(inventory.metric_metadata(Some("m")).await.unwrap().len(), 1);
     assert_eq!(inventory.metric_metadata(Some("n")).await.unwrap(), []);
+    // What nobody gives any more makes room for what somebody does.
+    sqlx::query("DELETE FROM metrics_described WHERE description = 1")
+        .execute(&inventory.writer)
+        .await
+        .unwrap();
+    assert_eq!(apply(&inventory, &[said(&target("b"), 5, &[("n", "new")])]).await, 0);
+    assert_eq!(inventory.metric_metadata(Some("n")).await.unwrap().len(), 1);
+    let picked = |one: &TargetMetric| one.instance == "b";
+    assert_eq!(inventory.target_metadata(None, 1, picked).await.unwrap().len(), 1);
+    assert_eq!(inventory.target_metadata(None, 9, picked).await.unwrap().len(), 2);
+}
+
+/// So many descriptions that somebody gives.
+async fn fill(inventory: &Inventory, count: i64) {
+    for insert in [
+        "INSERT INTO metric_descriptions SELECT number, 'x' || number, 0, '', '' FROM numbers",
+        "INSERT INTO metrics_described SELECT 0, number, 9 FROM numbers",
+    ] {
+        let numbers = "WITH RECURSIVE numbers (number) AS
+             (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < $1)";
+        let statement = sqlx::AssertSqlSafe(format!("{numbers} {insert}"));
+        sqlx::query(statement).bind(count).execute(&inventory.writer).await.unwrap();
+    }
 }

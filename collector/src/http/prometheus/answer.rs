@@ -20,6 +20,10 @@ impl Failure {
         Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", text: text.into() }
     }
 
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, kind: "not_found", text: text.into() }
+    }
+
     pub(super) fn internal(text: impl Into<String>) -> Self {
         Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", text: text.into() }
     }

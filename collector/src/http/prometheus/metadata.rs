@@ -40,15 +40,18 @@ pub(super) async fn of_targets(State(api): State<Arc<WebApi>>, parameters: Param
     let selector = parameters.get("match_target").map(rules_promql::parse_matchers).transpose();
     let selector = selector.map_err(|error| Failure::bad_data(crate::describe(&error)))?;
     let wanted = parameters.get("metric");
-    let stored = api.inventory.target_metadata(wanted).await;
-    let stored = stored.map_err(|error| Failure::internal(crate::describe(&error)))?;
     let picked = |one: &TargetMetric| {
         let labels = labels(one);
         let labels = Labels::new(labels);
         selector.iter().flatten().all(|matcher| matcher.matches_labels(&labels))
     };
-    let shown = stored.iter().filter(|one| picked(one)).take(limit.unwrap_or(usize::MAX));
-    let shown = shown.map(|one| {
+    let limit = limit.unwrap_or(usize::MAX);
+    let found = api.inventory.target_metadata(wanted, limit, picked).await;
+    let found = found.map_err(|error| Failure::internal(crate::describe(&error)))?;
+    if found.is_empty() {
+        return Err(Failure::not_found("specified metadata not found"));
+    }
+    let shown = found.iter().map(|one| {
         let target: Map<String, Value> =
             labels(one).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         let MetricMetadata { metric, kind, help, unit } = &one.metadata;

@@ -37,7 +37,7 @@ const ARROWS: &[Arrow] = &[
     ),
     arrow("rules-promql", &["agent-model"], NO_IO),
     arrow("rules-sigma", &["agent-model"], NO_IO),
-    arrow("rules-templates", &[], NO_IO),
+    arrow("rules-templates", &["agent-model"], NO_IO),
     arrow(
         "rules",
         &["agent-model", "agent-yaml", "rules-promql", "rules-sigma", "rules-templates"],
