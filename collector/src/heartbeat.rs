@@ -75,8 +75,8 @@ impl Heart {
         loop {
             let now = clock::instant();
             match self.wanted().await {
-                None => (last, failing_since) = (None, None),
-                Some(heartbeat) if is_due(last, now, heartbeat.interval_ms()) => {
+                Ok(None) => (last, failing_since) = (None, None),
+                Ok(Some(heartbeat)) if is_due(last, now, heartbeat.interval_ms()) => {
                     last = Some(now);
                     let beat = self.beat(&heartbeat, clock::now_ms()).await;
                     self.note(&beat, &mut silent);
@@ -85,7 +85,8 @@ impl Heart {
                         Beat::Sent | Beat::Withheld(_) => None,
                     };
                 }
-                Some(_) => {}
+                Ok(Some(_)) => {}
+                Err(why) => self.note(&Beat::Withheld(why), &mut silent),
             }
             let failing =
                 failing_since.map_or(0, |since| (clock::instant() - since).as_secs().max(1));
@@ -97,9 +98,9 @@ impl Heart {
         }
     }
 
-    async fn wanted(&self) -> Option<Heartbeat> {
-        let routing = self.alerting.routing(clock::now_ms()).await.ok()?;
-        Heartbeat::of(&routing)
+    async fn wanted(&self) -> Result<Option<Heartbeat>, String> {
+        let routing = self.alerting.routing(clock::now_ms()).await;
+        Ok(Heartbeat::of(&routing.map_err(|error| crate::describe(&error))?))
     }
 
     async fn beat(&self, heartbeat: &Heartbeat, now_ms: Millis) -> Beat {
@@ -118,9 +119,13 @@ impl Heart {
         if !health.ready {
             return Err(format!("the collector is not ready: {}", health.reasons.join("; ")));
         }
-        match self.rule_health.newest_ms() {
+        match self.rule_health.newest_sound_ms() {
             Some(at_ms) if now_ms - at_ms <= EVALUATION_AGE_MAX_MS => {}
-            _ => return Err("no rule was evaluated in the last three minutes".to_owned()),
+            _ => {
+                return Err(
+                    "no rule was evaluated without an error in the last three minutes".to_owned()
+                );
+            }
         }
         let written = self.alerting.prove_writable(now_ms).await;
         written.map_err(|error| crate::describe(&error))

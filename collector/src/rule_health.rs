@@ -30,9 +30,10 @@ impl RuleHealth {
         self.table().get(rule_id).cloned()
     }
 
-    /// When any rule was evaluated last.
-    pub fn newest_ms(&self) -> Option<Millis> {
-        self.table().values().map(|run| run.at_ms).max()
+    /// When any rule was evaluated last without an error.
+    pub fn newest_sound_ms(&self) -> Option<Millis> {
+        let table = self.table();
+        table.values().filter(|run| run.error.is_none()).map(|run| run.at_ms).max()
     }
 
     /// Forgets every other rule.

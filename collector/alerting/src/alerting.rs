@@ -117,15 +117,8 @@ impl Alerting {
         &self,
         observation: RuleObservation,
     ) -> Result<Vec<OpenAlert>, AlertingError> {
-        let at_ms = observation.at_ms;
-        self.change(at_ms, |state, in_flight| {
-            let open = observe(state, &observation);
-            if !state.batch.is_empty() {
-                flush_due(state, in_flight, at_ms);
-            }
-            open
-        })
-        .await
+        // Who is told is for the next tick: the evaluation may be older than a silence that is in force by now.
+        self.change(observation.at_ms, |state, _| observe(state, &observation)).await
     }
 
     /// Says which rules there are: the alerts of any other rule resolve.

@@ -201,13 +201,15 @@ fn is_due(
     now_ms: Millis,
 ) -> bool {
     let known = state.channels.get(key);
+    if known.is_some_and(|channel| channel.is_held(now_ms)) {
+        return false;
+    }
     let tested_ms = known.and_then(|channel| channel.tested_ms).unwrap_or(since_ms);
     if daily.last_before_ms(now_ms) > tested_ms {
         return true;
     }
     known.is_some_and(|channel| {
         channel.failing_since_ms.is_some()
-            && !channel.is_held(now_ms)
             && !waiting.contains(&(&*key.0, &*key.1))
             && (now_ms - channel.last_attempt_ms >= AGAIN_MS
                 || lies_ahead(channel.last_attempt_ms, now_ms))

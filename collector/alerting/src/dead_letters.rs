@@ -88,11 +88,12 @@ fn again(state: &mut State, letter: &Waiting, now_ms: Millis) -> Result<String, 
     Ok(id)
 }
 
-/// What was firing when the letter was written may be over: nobody is to be called out for it.
+/// What was firing when the letter was written may be over: nobody is to be called out for it. What fires, again or still, is
+/// told as it is: a late letter must not be the last that is heard of it and say that it is over.
 fn refresh(told: &mut NotifiedAlert, current: Option<&Alert>, now_ms: Millis) {
-    let goes_on =
-        current.is_some_and(|alert| alert.is_firing() && alert.starts_ms() == told.starts_ms);
-    if !goes_on && told.resolved_ms.is_none() {
+    if let Some(alert) = current.filter(|alert| alert.is_firing()) {
+        *told = NotifiedAlert::of(alert);
+    } else if told.resolved_ms.is_none() {
         let ended_ms = current.and_then(|alert| alert.resolved_ms).unwrap_or(now_ms);
         told.resolved_ms = Some(ended_ms.max(told.starts_ms));
     }

@@ -24,6 +24,9 @@ const SLEEP_MAX_MS: Millis = 5_000;
 
 const MINUTE_MS: Millis = 60_000;
 
+/// How long a stop waits for attempts under way: less than a service manager gives a service to stop.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
 /// The wait after the database failed.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 
@@ -48,7 +51,7 @@ impl Drop for InFlight {
 
 impl Alerting {
     /// Works until `shutdown`: ticks when something is due or has changed, and delivers. Attempts under way at
-    /// the end are waited for, within their time limit. `clock` tells the time in milliseconds UTC.
+    /// the end are waited for as long as [`STOP_MAX`]; what is broken off then is made again by the next start. `clock` tells the time in milliseconds UTC.
     pub async fn run(
         &self,
         clock: impl Fn() -> Millis + Send + Sync + Clone + 'static,
@@ -70,8 +73,13 @@ impl Alerting {
                 report_panic(ended);
             }
         }
-        while let Some(ended) = sends.join_next().await {
-            report_panic(ended);
+        let ended = async {
+            while let Some(ended) = sends.join_next().await {
+                report_panic(ended);
+            }
+        };
+        if tokio::time::timeout(STOP_MAX, ended).await.is_err() {
+            warn!("attempts to notify are broken off by the stop; the next start makes them again");
         }
     }
 
@@ -107,20 +115,25 @@ impl Alerting {
         sends: &mut JoinSet<()>,
     ) -> Option<Millis> {
         let now_ms = clock();
-        let ticked = self.tick(now_ms).await;
-        let claimed = self.claim(now_ms).await;
-        match (ticked, claimed) {
-            (Ok(next), Ok(rows)) => {
+        match self.turn(now_ms).await {
+            Ok((next, rows)) => {
                 for row in rows {
                     sends.spawn(self.clone().attempt(row, clock.clone()));
                 }
                 next
             }
-            (Err(failed), _) | (_, Err(failed)) => {
+            Err(failed) => {
                 log_failure(&failed, "alerting stands still and tries again");
                 Some(now_ms + 1_000)
             }
         }
+    }
+
+    /// When the next turn is due, and what is to be sent. Nothing is claimed while the database cannot be written: what came
+    /// of it could not be recorded.
+    async fn turn(&self, now_ms: Millis) -> Result<(Option<Millis>, Vec<InFlight>), AlertingError> {
+        let next = self.tick(now_ms).await?;
+        Ok((next, self.claim(now_ms).await?))
     }
 
     async fn claim(&self, now_ms: Millis) -> Result<Vec<InFlight>, AlertingError> {

@@ -118,8 +118,8 @@ pub(crate) fn end_holds(state: &mut State, now_ms: Millis) {
         (alert.fingerprint, said_ms.unwrap_or(now_ms))
     };
     let ended: Vec<(u64, Millis)> = state.alerts.values().filter(ended).map(end).collect();
-    for (fingerprint, at_ms) in ended {
-        state.resolve(fingerprint, at_ms, "");
+    for (fingerprint, ended_ms) in ended {
+        state.resolve(fingerprint, ended_ms, now_ms, "");
     }
 }
 

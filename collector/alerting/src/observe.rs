@@ -78,7 +78,7 @@ pub(crate) fn retain_rules(state: &mut State, rules: &BTreeSet<String>, at_ms: M
         if pending {
             state.clear(fingerprint, at_ms);
         } else {
-            state.resolve(fingerprint, at_ms, "the rule is gone");
+            state.resolve(fingerprint, at_ms, at_ms, "the rule is gone");
         }
     }
 }
@@ -161,7 +161,7 @@ fn absent(state: &mut State, fingerprint: u64, keep_firing_for_ms: Millis, at_ms
     }
     let since_ms = *alert.absent_since_ms.get_or_insert(at_ms);
     if at_ms - since_ms >= keep_firing_for_ms {
-        state.resolve(fingerprint, at_ms, "");
+        state.resolve(fingerprint, at_ms, at_ms, "");
     } else if since_ms == at_ms {
         // The start of the hold must survive a restart, so it is written at once.
         state.batch.alerts.insert(fingerprint);

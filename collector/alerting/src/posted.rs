@@ -268,6 +268,6 @@ fn prolong(state: &mut State, next: Alert, now_ms: Millis) -> Taken {
     if ends_ms > now_ms {
         return Taken::Unchanged;
     }
-    state.resolve(fingerprint, ends_ms, "");
+    state.resolve(fingerprint, ends_ms, now_ms, "");
     Taken::Ended
 }

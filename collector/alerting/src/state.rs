@@ -168,14 +168,20 @@ impl State {
         self.batch.changes.push(Change { fingerprint, at_ms, kind, detail: String::new() });
     }
 
-    /// Resolves a firing alert as of `at_ms`.
-    pub(crate) fn resolve(&mut self, fingerprint: u64, at_ms: Millis, detail: &str) {
+    /// Resolves a firing alert as of `ended_ms`, which is learned at `now_ms`: a sender's clock is not ours.
+    pub(crate) fn resolve(
+        &mut self,
+        fingerprint: u64,
+        ended_ms: Millis,
+        now_ms: Millis,
+        detail: &str,
+    ) {
         let Some(alert) = self.alerts.get(&fingerprint) else { return };
         let mut alert = alert.clone();
         alert.state = AlertState::Resolved;
-        alert.resolved_ms = Some(at_ms.max(alert.starts_ms()));
+        alert.resolved_ms = Some(ended_ms.max(alert.starts_ms()));
         alert.absent_since_ms = None;
-        self.put(alert, at_ms, detail);
+        self.put(alert, now_ms, detail);
     }
 
     /// Keeps the index of rules: pending and firing alerts belong to their rule.

@@ -1,5 +1,6 @@
 //! Groups of an escalation: one for each receiver of each level of a route. Such a group holds an alert back until it has
-//! gone on being told, and nobody has taken it, for as long as its level says; then it is a group as any other.
+//! gone on firing, and nobody has taken it, for as long as its level says; then it is a group as any other. That the receiver
+//! of the route is told before is checked in `alerting.yml`: a level waits longer than the groups of its route.
 //! Time in which the alert is muted or taken does not count, and it begins anew afterwards.
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use crate::alert::Alert;
 pub(crate) struct Escalating {
     pub(crate) level: u32,
     pub(crate) after_ms: Millis,
-    /// Alerts that are told and not taken, with the moment since which they are so.
+    /// Alerts that fire and are not taken, with the moment since which they are so.
     pub(crate) waits: BTreeMap<u64, Millis>,
     /// The last look: what had waited long enough was let through then, whoever was there to be told.
     pub(crate) looked_ms: Millis,

@@ -234,6 +234,7 @@ impl Check<'_> {
         if let Some(name) = &raw.escalation {
             here.escalation = self.escalation(name, names);
         }
+        self.escalates_in_time(raw, &here);
         let index = routes.len();
         routes.push(Route {
             receiver: here.receiver.clone(),
@@ -250,6 +251,20 @@ impl Check<'_> {
             below.map(|child| self.route(&child.value, &here, false, names, routes)).collect();
         routes[index].children = children;
         index
+    }
+
+    /// What joins a group is told by its receiver after `group_interval` at the latest, and only then by a level.
+    fn escalates_in_time(&mut self, raw: &raw::Route, here: &Inherited) {
+        let interval = raw.group_interval.as_ref().map(|interval| &interval.place);
+        let place = raw.escalation.as_ref().map(|name| &name.place).or(interval);
+        let first = here.escalation.as_ref().and_then(|escalation| escalation.levels.first());
+        if let (Some(place), Some(first)) = (place, first)
+            && first.after_ms <= here.timing.group_interval_ms.max(here.timing.group_wait_ms)
+        {
+            let message = "the first level of this escalation may come before the receiver of the route is told: \
+                           its `after` must be longer than `group_wait` and `group_interval`";
+            self.problem(place, message);
+        }
     }
 
     fn escalation(&mut self, name: &At<String>, names: &Names<'_>) -> Option<Arc<Escalation>> {

@@ -42,10 +42,7 @@ async fn write(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::E
         write_alert(sql, alert, false).await?;
     }
     for fingerprint in &batch.cleared {
-        sqlx::query("DELETE FROM alerts WHERE fingerprint = $1 AND state = 'pending'")
-            .bind(fingerprint_text(*fingerprint))
-            .execute(&mut *sql)
-            .await?;
+        clear(sql, *fingerprint).await?;
     }
     // That something was pending and went away is not history: a nervous rule would fill the table.
     let told = |change: &&Change| !matches!(change.kind, ChangeKind::Pending | ChangeKind::Cleared);
@@ -105,6 +102,20 @@ async fn write_outbox(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), 
     Ok(())
 }
 
+/// What was only pending goes; what had an earlier episode is that again.
+async fn clear(sql: Sql<'_>, fingerprint: u64) -> Result<(), sqlx::Error> {
+    for statement in [
+        "UPDATE alerts SET state = 'resolved', is_open = 0 \
+         WHERE fingerprint = $1 AND state = 'pending' AND resolved_ms IS NOT NULL",
+        "DELETE FROM alerts WHERE fingerprint = $1 AND state = 'pending'",
+    ] {
+        let fingerprint = fingerprint_text(fingerprint);
+        sqlx::query(statement).bind(fingerprint).execute(&mut *sql).await?;
+    }
+    Ok(())
+}
+
+/// A pending alert takes nothing from the row of its earlier episode that it does not know itself.
 async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), sqlx::Error> {
     let (rule, by_timeout) = match &alert.source {
         AlertSource::Rule(rule) => (Some(rule.as_str()), false),
@@ -121,9 +132,13 @@ async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), s
          ON CONFLICT (fingerprint) DO UPDATE SET labels = excluded.labels, \
          annotations = excluded.annotations, rule = excluded.rule, state = excluded.state, \
          value = excluded.value, active_since_ms = excluded.active_since_ms, \
-         firing_since_ms = excluded.firing_since_ms, last_true_ms = excluded.last_true_ms, \
+         firing_since_ms = CASE WHEN excluded.state = 'pending' \
+         THEN COALESCE(excluded.firing_since_ms, alerts.firing_since_ms) \
+         ELSE excluded.firing_since_ms END, last_true_ms = excluded.last_true_ms, \
          absent_since_ms = excluded.absent_since_ms, ends_ms = excluded.ends_ms, \
-         resolved_ms = excluded.resolved_ms, acknowledged_ms = excluded.acknowledged_ms, \
+         resolved_ms = CASE WHEN excluded.state = 'pending' \
+         THEN COALESCE(excluded.resolved_ms, alerts.resolved_ms) \
+         ELSE excluded.resolved_ms END, acknowledged_ms = excluded.acknowledged_ms, \
          acknowledged_by = excluded.acknowledged_by, acknowledged_note = excluded.acknowledged_note, \
          is_open = excluded.is_open, generator_url = excluded.generator_url, \
          ends_by_timeout = excluded.ends_by_timeout, \
@@ -343,7 +358,7 @@ async fn write_outcome(sql: Sql<'_>, outcome: &Outcome) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Deletes what is older than we keep it. Whatever is still open stays.
+/// Deletes what is older than we keep it. Whatever is still open stays, and what was never delivered until a person has seen it.
 async fn prune(sql: Sql<'_>, now_ms: Millis) -> Result<(), sqlx::Error> {
     let history_ms = now_ms - HISTORY_KEPT_MS;
     let notifications_ms = now_ms - NOTIFICATIONS_KEPT_MS;
@@ -355,10 +370,14 @@ async fn prune(sql: Sql<'_>, now_ms: Millis) -> Result<(), sqlx::Error> {
         ("DELETE FROM swaps WHERE until_ms < $1", history_ms),
         (
             "DELETE FROM attempts WHERE outbox_id IN \
-             (SELECT id FROM outbox WHERE state <> 'waiting' AND finished_ms < $1)",
+             (SELECT id FROM outbox WHERE state IN ('sent', 'superseded', 'dismissed') AND finished_ms < $1)",
             notifications_ms,
         ),
-        ("DELETE FROM outbox WHERE state <> 'waiting' AND finished_ms < $1", notifications_ms),
+        (
+            "DELETE FROM outbox WHERE state IN ('sent', 'superseded', 'dismissed') \
+             AND finished_ms < $1",
+            notifications_ms,
+        ),
     ] {
         sqlx::query(statement).bind(before_ms).execute(&mut *sql).await?;
     }

@@ -73,3 +73,20 @@ async fn the_daily_test_is_made_at_its_hour_in_vietnam_and_again_until_a_dead_ch
     assert_eq!(other.take().len(), 1);
     assert_eq!(world.receiver.take().len(), 0, "only the receivers that it names");
 }
+
+#[tokio::test]
+async fn the_daily_test_waits_as_long_as_the_channel_has_asked() {
+    let other = Receiver::start().await;
+    let config = TWO.replace("OTHER", &other.address)
+        + "delivery: {daily_test: {at: '07:30', receivers: [other]}}\n";
+    let world = World::new(&config).await;
+    let test = START + 23 * HOUR + 18 * MINUTE;
+    other.answer([Answer::RetryAfter(429, 3600)]);
+    let by_hand = world.alerting.test_receiver("other", None, "lan", test - MINUTE).await.unwrap();
+    assert!(by_hand[0].error.is_some());
+    other.take();
+    world.pass_to(test - MINUTE, test + 58 * MINUTE).await;
+    assert_eq!(other.take().len(), 0);
+    world.pass_to(test + 58 * MINUTE, test + 2 * HOUR).await;
+    assert_eq!(told(&other.take()), ["firing[ChannelTest]"]);
+}

@@ -68,6 +68,39 @@ async fn a_dead_letter_that_is_sent_again_says_what_has_ended_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_says_of_what_fires_again_that_it_fires() {
+    let world = World::new(IMPATIENT).await;
+    let id = given_up(&world).await;
+    world.receiver.forget_script();
+    for (hour, hosts) in [(3, &[][..]), (4, &["a", "b"])] {
+        let now = START + hour * HOUR;
+        world.observe(now, hosts).await;
+        world.pass_to(now, now + 10 * MINUTE).await;
+    }
+    let now = START + 5 * HOUR;
+    world.alerting.resend(&id, now).await.unwrap();
+    world.alerting.deliver_due(now).await.unwrap();
+    assert_eq!(told(&world.receiver.take()), ["firing[DiskFull a, DiskFull b]"]);
+}
+
+#[tokio::test]
+async fn a_dead_letter_waits_for_a_person_however_long() {
+    let world = World::new(IMPATIENT).await;
+    let id = given_up(&world).await;
+    world.observe(START + 3 * HOUR, &[]).await;
+    let later = START + 120 * 24 * HOUR;
+    world.receiver.forget_script();
+    world.pass_to(later, later + HOUR).await;
+    let letters = world.alerting.dead_letters(10).await.unwrap();
+    assert_eq!(letters.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), [id.as_str()]);
+    world.alerting.dismiss(&id, later + HOUR).await.unwrap();
+    let much_later = later + 120 * 24 * HOUR;
+    world.pass_to(much_later, much_later + HOUR).await;
+    let kept = world.alerting.notifications(10).await.unwrap();
+    assert!(kept.iter().all(|one| one.id != id), "{kept:?}");
+}
+
+#[tokio::test]
 async fn a_dead_letter_that_somebody_has_seen_is_counted_no_longer() {
     let world = World::new(IMPATIENT).await;
     let id = given_up(&world).await;

@@ -124,7 +124,11 @@ escalations:
       - { after: 10m, receivers: [gone] }
       - { after: 20m, receivers: [] }
   - { name: a, levels: [{ after: 1m, receivers: [x] }] }
-route: { receiver: x, escalation: b }
+  - { name: hasty, levels: [{ after: 5m, receivers: [x] }] }
+route:
+  receiver: x
+  escalation: b
+  routes: [{ escalation: hasty }, { escalation: hasty, group_interval: 4m }]
 receivers: [{ name: x }]
 ";
     let problems = Routing::parse(Path::new("alerting.yml"), text).unwrap_err().to_string();
@@ -135,7 +139,8 @@ receivers: [{ name: x }]
         alerting.yml:7: there is no receiver "gone"
         alerting.yml:8: a level needs `receivers`
         alerting.yml:9: escalation "a" is there twice
-        alerting.yml:10: there is no escalation "b""#]];
+        alerting.yml:13: there is no escalation "b"
+        alerting.yml:14: the first level of this escalation may come before the receiver of the route is told: its `after` must be longer than `group_wait` and `group_interval`"#]];
     expected.assert_eq(&problems);
 }
 

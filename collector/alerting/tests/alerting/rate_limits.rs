@@ -75,3 +75,17 @@ async fn who_asks_to_be_left_alone_is_left_alone_by_every_group() {
     let told = world.pass_to(START + 9 * MINUTE, START + 11 * MINUTE).await;
     assert_eq!(told.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [600; 5]);
 }
+
+#[tokio::test]
+async fn what_is_not_sent_because_the_disk_is_full_uses_up_no_limit() {
+    let world = World::new(LIMITED).await;
+    observe(&world, START, &hosts(9)).await;
+    world.alerting.tick(START).await.unwrap();
+    let pool = crate::limits::break_table(&world, "outbox").await;
+    let now = START + SECOND;
+    observe(&world, now, &hosts(10)).await;
+    world.alerting.run(move || now, std::future::ready(())).await;
+    assert!(world.receiver.take().is_empty());
+    sqlx::query("DROP TRIGGER full").execute(&pool).await.unwrap();
+    assert_eq!(world.pass_to(now, now + SECOND).await.len(), 10);
+}

@@ -166,6 +166,22 @@ async fn a_detection_with_the_labels_of_a_rules_alert_does_not_end_it() {
 }
 
 #[tokio::test]
+async fn a_silence_that_came_while_rules_were_evaluated_mutes() {
+    let world = World::new(&SIMPLE.replace("group_wait: 30s", "group_wait: 0s")).await;
+    let wish = NewSilence {
+        matchers: vec![Matcher::equal("host", "a")],
+        starts_ms: START + SECOND,
+        ends_ms: START + HOUR,
+        created_by: "lan".to_owned(),
+        comment: "bảo trì".to_owned(),
+    };
+    world.alerting.add_silence(wish, START + SECOND).await.unwrap();
+    // The evaluation began before.
+    world.observe(START, &["a"]).await;
+    assert_eq!(world.pass_to(START + 2 * SECOND, START + MINUTE).await, []);
+}
+
+#[tokio::test]
 async fn a_silence_mutes_and_what_still_fires_is_told_when_it_ends() {
     let world = World::new(SIMPLE).await;
     let wish = NewSilence {
