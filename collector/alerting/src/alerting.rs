@@ -21,7 +21,7 @@ use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
 use crate::limiter::Limiter;
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
-use crate::notify::{Senders, senders};
+use crate::notify::{Senders, Sent, senders};
 use crate::observe::{OpenAlert, RuleObservation, observe, retain_rules};
 use crate::outcomes::Unwritten;
 use crate::posted::{self, PostOutcome, PostedAlert};
@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     /// Notifications that are on their way just now.
     in_flight: Locked<BTreeSet<String>>,
     limiter: Locked<Limiter>,
+    /// Outlives the senders, which a reload makes anew.
+    pub(crate) sent: Arc<Sent>,
     pub(crate) unwritten: Locked<Vec<Unwritten>>,
     changes: broadcast::Sender<Change>,
     pub(crate) wake: Notify,
@@ -79,7 +81,8 @@ impl Alerting {
     ) -> Result<Self, AlertingError> {
         let external_url: Arc<str> = config.external_url.trim_end_matches('/').into();
         let counters = Counters::default();
-        let senders = senders(&routing, &external_url, &counters.template_failures)?;
+        let sent = Arc::default();
+        let senders = senders(&routing, &external_url, &counters.template_failures, &sent)?;
         let store = Store::open(&config.database).await?;
         let memory = Memory { state: None, routing, senders };
         let (changes, _) = broadcast::channel(CHANGES_BUFFERED_MAX);
@@ -90,6 +93,7 @@ impl Alerting {
                 memory: Arc::new(Mutex::new(memory)),
                 in_flight: Locked::default(),
                 limiter: Locked::default(),
+                sent,
                 unwritten: Locked::default(),
                 changes,
                 wake: Notify::new(),
@@ -221,7 +225,8 @@ impl Alerting {
     /// Takes a new routing, whole or (when a receiver cannot be set up) not at all.
     pub async fn reload(&self, routing: Routing, now_ms: Millis) -> Result<(), AlertingError> {
         let failures = &self.inner.counters.template_failures;
-        let senders = senders(&routing, &self.inner.external_url, failures)?;
+        let sent = &self.inner.sent;
+        let senders = senders(&routing, &self.inner.external_url, failures, sent)?;
         let memory = self.lock().await;
         self.change_locked(memory, Some(senders), now_ms, |state, in_flight| {
             state.routing = routing;

@@ -138,6 +138,7 @@ impl Alerting {
 
     async fn claim(&self, now_ms: Millis) -> Result<Vec<InFlight>, AlertingError> {
         self.look(now_ms, |state| {
+            self.inner.sent.keep(|id| state.outbox.contains_key(id));
             let mut limiter = self.limiter();
             let waits = |id: &str| state.outbox.contains_key(id) || id.starts_with("test/");
             let limits = &state.routing.delivery.rate_limits;
@@ -321,7 +322,7 @@ mod tests {
                 "route: {{receiver: x}}\nreceivers: [{{name: x, webhook_configs: [{{url: 'http://a/'{timeout}}}]}}]"
             );
             let routing = Routing::parse(Path::new("a.yml"), &text)?;
-            let senders = senders(&routing, &"".into(), &Arc::default()).unwrap();
+            let senders = senders(&routing, &"".into(), &Arc::default(), &Arc::default()).unwrap();
             Ok::<_, agent_model::Problems>(
                 senders
                     .values()

@@ -35,6 +35,8 @@ use crate::routing::{Channel, Routing};
 
 pub(crate) use templates::Templates;
 
+pub(crate) use sent::Sent;
+
 use composing::Composer;
 
 /// What [`Notifier::send`] returns.
@@ -117,6 +119,7 @@ pub(crate) fn senders(
     routing: &Routing,
     external_url: &Arc<str>,
     template_failures: &Arc<AtomicU64>,
+    sent: &Arc<Sent>,
 ) -> Result<Senders, AlertingError> {
     // The process may have chosen the same provider already, which is as good.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
@@ -130,7 +133,8 @@ pub(crate) fn senders(
         for integration in &receiver.integrations {
             let refused =
                 |source| AlertingError::Receiver { receiver: receiver.name.to_string(), source };
-            let sender = sender(&integration.channel, external_url, &composer).map_err(refused)?;
+            let sender =
+                sender(&integration.channel, external_url, &composer, sent).map_err(refused)?;
             senders.insert((Arc::clone(&receiver.name), Arc::clone(&integration.name)), sender);
         }
     }
@@ -141,15 +145,16 @@ fn sender(
     channel: &Channel,
     external_url: &Arc<str>,
     composer: &Composer,
+    sent: &Arc<Sent>,
 ) -> Result<Arc<dyn Notifier>, SendError> {
-    let composer = composer.clone();
+    let (composer, sent) = (composer.clone(), Arc::clone(sent));
     Ok(match channel {
         Channel::Webhook(channel) => {
             Arc::new(webhook::Webhook::new(Arc::clone(channel), Arc::clone(external_url))?)
         }
         Channel::Email(channel) => Arc::new(email::Email::new(Arc::clone(channel), composer)?),
-        Channel::Sms(channel) => Arc::new(sms::Sms::new(Arc::clone(channel), composer)?),
-        Channel::Zalo(channel) => Arc::new(zalo::Zalo::new(Arc::clone(channel), composer)?),
+        Channel::Sms(channel) => Arc::new(sms::Sms::new(Arc::clone(channel), composer, sent)?),
+        Channel::Zalo(channel) => Arc::new(zalo::Zalo::new(Arc::clone(channel), composer, sent)?),
         Channel::Syslog(channel) => Arc::new(syslog::Syslog::new(Arc::clone(channel), composer)?),
         Channel::Script(channel) => {
             Arc::new(script::Script::new(Arc::clone(channel), Arc::clone(external_url)))

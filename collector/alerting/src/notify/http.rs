@@ -12,7 +12,7 @@ use super::retry_after::retry_after;
 use super::{SendError, clients, secret};
 
 /// One request, from the connection to the end of the answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As much of an answer as is read: those of all channels are some hundred bytes.
 const ANSWER_BYTES_MAX: usize = 16 << 10;

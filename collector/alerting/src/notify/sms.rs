@@ -5,6 +5,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rules_templates::{Value, map, shown, with_more};
 
@@ -13,20 +14,24 @@ use crate::routing::SmsChannel;
 
 use super::composing::{Composer, Words};
 use super::http::{Http, Request};
-use super::sent::Sent;
+use super::sent::{Sent, time_limit};
 use super::{Notifier, SendError, Sending, secret};
 
 pub(super) struct Sms {
     channel: Arc<SmsChannel>,
     http: Http,
     composer: Composer,
-    sent: Sent,
+    sent: Arc<Sent>,
 }
 
 impl Sms {
-    pub(super) fn new(channel: Arc<SmsChannel>, composer: Composer) -> Result<Self, SendError> {
+    pub(super) fn new(
+        channel: Arc<SmsChannel>,
+        composer: Composer,
+        sent: Arc<Sent>,
+    ) -> Result<Self, SendError> {
         let http = Http::new(channel.http.clone(), None)?;
-        Ok(Self { channel, http, composer, sent: Sent::default() })
+        Ok(Self { channel, http, composer, sent })
     }
 
     async fn post(&self, notification: &Notification) -> Result<(), SendError> {
@@ -37,26 +42,25 @@ impl Sms {
         let channel = Arc::clone(&self.channel);
         let composed =
             self.composer.compose(notification, move |words| compose(&channel, &secrets, words));
-        let key = notification.idempotency_key.as_str();
-        for (at, request) in composed.await??.into_iter().enumerate() {
-            if self.sent.is_taken(key, at) {
-                continue;
-            }
-            let answer = self.http.request(&format!("{key}-{at}"), request).await?.fine()?;
-            let said = String::from_utf8_lossy(&answer.body);
-            if !self.channel.success.as_ref().is_none_or(|success| success.is_match(&said)) {
-                return Err(answer.refusal(None));
-            }
-            self.sent.taken(key, at);
-        }
-        self.sent.done(key);
-        Ok(())
+        let (key, requests) = (&notification.idempotency_key, composed.await??);
+        self.sent.each(key, requests, |key, request| self.deliver(key, request)).await
+    }
+
+    async fn deliver(&self, key: String, request: Request) -> Result<(), SendError> {
+        let answer = self.http.request(&key, request).await?.fine()?;
+        let said = String::from_utf8_lossy(&answer.body);
+        let taken = self.channel.success.as_ref().is_none_or(|success| success.is_match(&said));
+        if taken { Ok(()) } else { Err(answer.refusal(None)) }
     }
 }
 
 impl Notifier for Sms {
     fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
         Box::pin(self.post(notification))
+    }
+
+    fn time_limit(&self) -> Duration {
+        time_limit(self.channel.to.len() * self.channel.parts_max)
     }
 }
 

@@ -4,6 +4,7 @@
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::routing::{ZaloChannel, ZaloMessage};
 
 use super::composing::{Composer, Words};
 use super::http::{Answer, Http, Request};
-use super::sent::Sent;
+use super::sent::{Sent, time_limit};
 use super::{Notifier, SendError, Sending};
 use tokens::Tokens;
 
@@ -28,39 +29,36 @@ pub(super) struct Zalo {
     http: Http,
     tokens: Tokens,
     composer: Composer,
-    sent: Sent,
+    sent: Arc<Sent>,
 }
 
 impl Zalo {
-    pub(super) fn new(channel: Arc<ZaloChannel>, composer: Composer) -> Result<Self, SendError> {
+    pub(super) fn new(
+        channel: Arc<ZaloChannel>,
+        composer: Composer,
+        sent: Arc<Sent>,
+    ) -> Result<Self, SendError> {
         let http = Http::new(channel.http.clone(), None)?;
-        let tokens = Tokens::new(&channel.token_file);
-        Ok(Self { channel, http, tokens, composer, sent: Sent::default() })
+        let tokens = Tokens::new(Arc::clone(&channel))?;
+        Ok(Self { channel, http, tokens, composer, sent })
     }
 
     async fn post(&self, notification: &Notification) -> Result<(), SendError> {
         let channel = Arc::clone(&self.channel);
         let composed = self.composer.compose(notification, move |words| compose(&channel, words));
-        let key = notification.idempotency_key.as_str();
-        for (at, message) in composed.await??.iter().enumerate() {
-            if !self.sent.is_taken(key, at) {
-                self.deliver(&format!("{key}-{at}"), message).await?;
-                self.sent.taken(key, at);
-            }
-        }
-        self.sent.done(key);
-        Ok(())
+        let (key, messages) = (&notification.idempotency_key, composed.await??);
+        self.sent.each(key, messages, |key, message| self.deliver(key, message)).await
     }
 
     /// With the token there is, else with a new one, once.
-    async fn deliver(&self, key: &str, message: &Value) -> Result<(), SendError> {
+    async fn deliver(&self, key: String, message: Value) -> Result<(), SendError> {
         let token = self.tokens.current().await?;
-        let answer = self.say(key, message, &token).await?;
+        let answer = self.say(&key, &message, &token).await?;
         if !answer.json()["error"].as_i64().is_some_and(|code| TOKEN_INVALID.contains(&code)) {
             return judged(&answer);
         }
-        let token = self.tokens.renewed(&token, &self.channel, &self.http).await?;
-        judged(&self.say(key, message, &token).await?)
+        let token = self.tokens.renewed(token).await?;
+        judged(&self.say(&key, &message, &token).await?)
     }
 
     async fn say(&self, key: &str, message: &Value, token: &str) -> Result<Answer, SendError> {
@@ -74,6 +72,11 @@ impl Zalo {
 impl Notifier for Zalo {
     fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
         Box::pin(self.post(notification))
+    }
+
+    /// A token may have to be renewed, and the message that came with the old one repeated.
+    fn time_limit(&self) -> Duration {
+        time_limit(self.channel.to.len() + 2)
     }
 }
 

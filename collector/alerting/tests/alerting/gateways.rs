@@ -6,7 +6,7 @@ use std::path::Path;
 use collector_alerting::Routing;
 use serde_json::json;
 
-use crate::harness::{Answer, MINUTE, START, World, detection};
+use crate::harness::{Answer, MINUTE, START, World, detection, routing};
 
 const TAKEN: &str = r#"{"CodeResult":"100"}"#;
 
@@ -36,25 +36,30 @@ async fn world(config: &str) -> World {
 
 #[tokio::test]
 async fn each_number_gets_each_part_once_whatever_fails_between() {
-    let world = world(&sms("fold_diacritics: true\n        part_chars: 40")).await;
+    let config = sms("fold_diacritics: true\n        part_chars: 40");
+    let world = world(&config).await;
+    // The first number is no number to the gateway.
     world.receiver.answer([
-        Answer::Json(200, TAKEN),
         Answer::Json(200, r#"{"CodeResult":"99"}"#),
+        Answer::Status(400),
+        Answer::Json(200, TAKEN),
         Answer::Json(200, TAKEN),
         Answer::Json(200, TAKEN),
         Answer::Json(200, TAKEN),
     ]);
     world.alerting.deliver_due(START + MINUTE).await.unwrap();
     let first = world.receiver.take();
-    assert_eq!(first.len(), 2);
+    assert_eq!(first.len(), 4, "who stands behind it is told all the same");
     let record = world.alerting.notifications(1).await.unwrap().remove(0);
     assert!(record.last_error.contains(r#"{"CodeResult":"99"}"#), "{}", record.last_error);
+    let again = routing(&world.receiver, &config);
+    world.alerting.reload(again, START + MINUTE).await.unwrap();
     world.alerting.deliver_due(START + 2 * MINUTE).await.unwrap();
     let second = world.receiver.take();
     assert_eq!(world.alerting.stats(START).await.unwrap().sent, 1);
-    let said: Vec<_> = first[..1]
+    let said: Vec<_> = second
         .iter()
-        .chain(&second)
+        .chain(&first[2..])
         .map(|one| (one.body["Phone"].clone(), one.body["Content"].clone()))
         .collect();
     let [one, two] =
