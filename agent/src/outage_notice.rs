@@ -1,4 +1,5 @@
-//! Says on the host itself that no collector takes its reports: by syslog and by mail, once when it begins and once when it ends.
+//! Says on the host itself that no collector takes its reports: by syslog and by mail, each once when it begins and once when it
+//! ends; a way that did not take it is tried again.
 //! Whoever watches the host by other ways learns so that nobody watches it by ours.
 //! Promises: a mail is handed to `sendmail` without a shell, and neither way can hold the agent up.
 
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use agent_model::{HostId, Problem};
 use agent_yaml::{At, Document};
@@ -16,8 +17,11 @@ use tokio::net::UnixDatagram;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
+use self::outage::{Event, Outage, Way};
 use crate::clock::Clock;
 use crate::send::Collector;
+
+mod outage;
 
 /// Shorter would tell of a collector that restarts.
 const AFTER_MIN: Duration = Duration::from_secs(60);
@@ -132,10 +136,11 @@ impl RawConfig {
     }
 }
 
-/// Looks until the agent stops.
+/// Looks until the agent stops. `state` is the directory of its state.
 pub(crate) async fn run(
     config: Config,
     host: HostId,
+    state: PathBuf,
     collectors: Vec<Arc<Collector>>,
     clock: Clock,
     shutdown: CancellationToken,
@@ -144,65 +149,40 @@ pub(crate) async fn run(
         let times = collectors.iter().map(|one| &one.health.last_acknowledged_ms);
         times.map(|time| time.load(Ordering::Relaxed)).max().unwrap_or(0)
     };
-    let mut outage = Outage { taken_ms: newest(), taken_at: clock.instant(), told: false };
-    let look = LOOK.min(config.after / 2);
+    let file = outage::file(&state);
+    let mut outage = Outage::new(newest(), clock.instant(), outage::load(&file));
+    let (look, ways) = (LOOK.min(config.after / 2), config.ways());
     while shutdown.run_until_cancelled(tokio::time::sleep(look)).await.is_some() {
         let now = clock.instant();
-        if let Some(event) = outage.look(newest(), now, config.after) {
-            let done = tell(&config, &host, event).await;
-            outage.note(event, done, now);
+        let events = outage.look(newest(), now, config.after, &ways);
+        for (way, event) in &events {
+            let done = tell(&config, &host, *way, *event).await;
+            outage.note(*way, *event, done, now);
+        }
+        if !events.is_empty() {
+            let (file, told) = (file.clone(), outage.told().clone());
+            drop(tokio::task::spawn_blocking(move || outage::save(&file, &told)).await);
         }
     }
 }
 
-/// What is known of the collectors together; by a clock that never steps.
-struct Outage {
-    taken_ms: i64,
-    taken_at: Instant,
-    told: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
-    /// Nothing was taken for so long.
-    Begins(Duration),
-    /// Reports are taken again.
-    Ends,
-}
-
-impl Outage {
-    fn look(&mut self, newest_ms: i64, now: Instant, after: Duration) -> Option<Event> {
-        if newest_ms != self.taken_ms {
-            self.taken_ms = newest_ms;
-            self.taken_at = now;
-            return self.told.then_some(Event::Ends);
-        }
-        let lasts = now.duration_since(self.taken_at);
-        (!self.told && lasts >= after).then_some(Event::Begins(lasts))
-    }
-
-    /// When nobody could be told, it is tried again after the same time.
-    fn note(&mut self, event: Event, done: bool, now: Instant) {
-        match event {
-            Event::Begins(_) if done => self.told = true,
-            Event::Begins(_) => self.taken_at = now,
-            Event::Ends => self.told = false,
-        }
+impl Config {
+    fn ways(&self) -> Vec<Way> {
+        let syslog = self.syslog.is_some().then_some(Way::Syslog);
+        let mail = (!self.mail_to.is_empty()).then_some(Way::Mail);
+        syslog.into_iter().chain(mail).collect()
     }
 }
 
-/// Whether at least one way took it.
-async fn tell(config: &Config, host: &HostId, event: Event) -> bool {
+/// Whether the way took it.
+async fn tell(config: &Config, host: &HostId, way: Way, event: Event) -> bool {
     let (priority, subject, text) = words(host, event);
-    let mut done = config.syslog.is_none() && config.mail_to.is_empty();
-    if let Some(path) = &config.syslog {
-        let sent = syslog(path.clone(), priority, &text).await;
-        done |= outcome("syslog", sent);
-    }
-    if !config.mail_to.is_empty() {
-        done |= outcome("mail", mail(config, &subject, &text).await);
-    }
-    done
+    let sent = match (way, &config.syslog) {
+        (Way::Syslog, Some(path)) => syslog(path.clone(), priority, &text).await,
+        (Way::Syslog, None) => Ok(()),
+        (Way::Mail, _) => mail(config, &subject, &text).await,
+    };
+    outcome(way.name(), sent)
 }
 
 fn outcome(way: &'static str, sent: Result<(), NoticeError>) -> bool {

@@ -120,7 +120,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     carriers.spawn(scrape::carry(scraped, spool.clone()));
     let collectors = start_senders(&config, known, &spool, clock, &senders_stop, &mut carriers);
     let (notice, served) = (config.outage_notice.clone(), collectors.clone());
-    sources.spawn(outage_notice::run(notice, noticed, served, clock, shutdown.clone()));
+    let state = config.state_dir.clone();
+    sources.spawn(outage_notice::run(notice, noticed, state, served, clock, shutdown.clone()));
     let (publish, last) = watch::channel(None);
     if let Some(listener) = listener {
         carriers.spawn(web::serve(listener, last, senders_stop.clone()));

@@ -1,5 +1,6 @@
 //! What is told, when, and what is refused in the configuration; the whole with a real agent is in `run`'s tests.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -7,25 +8,49 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+const AFTER: Duration = Duration::from_secs(300);
+
+const BOTH: [Way; 2] = [Way::Syslog, Way::Mail];
+
 #[test]
-fn an_outage_is_told_once_and_so_is_its_end() {
+fn an_outage_is_told_once_by_each_way_and_so_is_its_end() {
     let start = Clock.instant();
     let at = |minutes: u32| start + MINUTE * minutes;
-    let mut outage = Outage { taken_ms: 5, taken_at: start, told: false };
-    assert_eq!(outage.look(5, at(4), MINUTE * 5), None);
-    let begins = outage.look(5, at(5), MINUTE * 5).unwrap();
-    assert_eq!(begins, Event::Begins(MINUTE * 5));
-    outage.note(begins, true, at(5));
-    assert_eq!(outage.look(5, at(500), MINUTE * 5), None);
-    let ends = outage.look(6, at(501), MINUTE * 5).unwrap();
-    assert_eq!(ends, Event::Ends);
-    outage.note(ends, true, at(501));
-    assert_eq!(outage.look(7, at(502), MINUTE * 5), None, "the end is told once");
-    // Nobody could be told: again after the same time.
-    let begins = outage.look(7, at(507), MINUTE * 5).unwrap();
-    outage.note(begins, false, at(507));
-    assert_eq!(outage.look(7, at(511), MINUTE * 5), None);
-    assert!(outage.look(7, at(512), MINUTE * 5).is_some());
+    let mut outage = Outage::new(5, start, BTreeSet::new());
+    assert_eq!(outage.look(5, at(4), AFTER, &BOTH), []);
+    let begins = Event::Begins(AFTER);
+    assert_eq!(outage.look(5, at(5), AFTER, &BOTH), [(Way::Syslog, begins), (Way::Mail, begins)]);
+    outage.note(Way::Syslog, begins, true, at(5));
+    outage.note(Way::Mail, begins, false, at(5));
+    // The mail is tried again after the same time; the other way has said it.
+    assert_eq!(outage.look(5, at(9), AFTER, &BOTH), []);
+    let later = Event::Begins(AFTER * 2);
+    assert_eq!(outage.look(5, at(10), AFTER, &BOTH), [(Way::Mail, later)]);
+    outage.note(Way::Mail, later, true, at(10));
+    assert_eq!(outage.look(5, at(500), AFTER, &BOTH), []);
+    let ends = [(Way::Syslog, Event::Ends), (Way::Mail, Event::Ends)];
+    assert_eq!(outage.look(6, at(501), AFTER, &BOTH), ends);
+    outage.note(Way::Syslog, Event::Ends, true, at(501));
+    outage.note(Way::Mail, Event::Ends, false, at(501));
+    assert_eq!(outage.look(7, at(505), AFTER, &BOTH), []);
+    assert_eq!(outage.look(8, at(506), AFTER, &BOTH), [(Way::Mail, Event::Ends)]);
+    outage.note(Way::Mail, Event::Ends, true, at(506));
+    assert_eq!(outage.look(9, at(507), AFTER, &BOTH), []);
+}
+
+#[test]
+fn an_agent_that_starts_anew_in_an_outage_tells_it_no_second_time_and_tells_its_end() {
+    let state = tempfile::tempdir().unwrap();
+    let file = outage::file(state.path());
+    assert_eq!(outage::load(&file), BTreeSet::new());
+    outage::save(&file, &BTreeSet::from(BOTH));
+    let start = Clock.instant();
+    let mut outage = Outage::new(0, start, outage::load(&file));
+    assert_eq!(outage.look(0, start + AFTER, AFTER, &BOTH), []);
+    let ends = [(Way::Syslog, Event::Ends), (Way::Mail, Event::Ends)];
+    assert_eq!(outage.look(9, start + AFTER + MINUTE, AFTER, &BOTH), ends);
+    // Again nothing before the end could be told: it is still the outage that they know of.
+    assert_eq!(outage.look(9, start + AFTER * 3, AFTER, &BOTH), []);
 }
 
 fn read(text: &str) -> Result<Config, String> {
@@ -70,7 +95,7 @@ async fn a_mail_goes_to_sendmail_as_it_stands_and_a_refusal_is_told() {
         sendmail: sendmail(directory.path(), ""),
         ..Config::default()
     };
-    assert!(tell(&config, &host, Event::Begins(MINUTE * 5)).await);
+    assert!(tell(&config, &host, Way::Mail, Event::Begins(MINUTE * 5)).await);
     let mails = std::fs::read_to_string(directory.path().join("mails")).unwrap();
     assert!(
         mails.starts_with("args: -i -- root it@tinh.example\nTo: root, it@tinh.example\n"),
@@ -82,5 +107,5 @@ async fn a_mail_goes_to_sendmail_as_it_stands_and_a_refusal_is_told() {
     let refused = mail(&config, "s", "t").await.unwrap_err().to_string();
     assert!(refused.contains("queue is full"), "{refused}");
     config.sendmail = directory.path().join("nothing");
-    assert!(!tell(&config, &host, Event::Ends).await);
+    assert!(!tell(&config, &host, Way::Mail, Event::Ends).await);
 }

@@ -61,9 +61,7 @@ export function listen(client: QueryClient): () => void {
 
 function handlers(client: QueryClient): Record<string, (data: unknown) => void> {
   let digest: string | undefined;
-  const again = (...keys: string[]) => {
-    for (const key of keys) void client.invalidateQueries({ queryKey: [key] });
-  };
+  const again = refresher(client);
   const everything = () => {
     void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== "session" });
   };
@@ -89,6 +87,31 @@ function handlers(client: QueryClient): Record<string, (data: unknown) => void> 
     events: () => again("events"),
     drill: () => again("drills", "drill-run"),
     lagged: everything,
+  };
+}
+
+/** In a storm there is news many times a second: an answer that is under way is not broken off for it. */
+const REFRESH_MS = 1_000;
+
+/** Asks anew for what is named: at most once a second, and what is being asked for already once its answer has come. */
+export function refresher(client: QueryClient): (...keys: string[]) => void {
+  const wanted = new Set<string>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const refresh = () => {
+    timer = undefined;
+    for (const key of wanted) {
+      if (client.isFetching({ queryKey: [key] }) > 0) continue;
+      wanted.delete(key);
+      void client.invalidateQueries({ queryKey: [key] });
+    }
+    if (wanted.size > 0) timer = setTimeout(refresh, REFRESH_MS);
+  };
+  return (...keys) => {
+    for (const key of keys) wanted.add(key);
+    if (timer === undefined) {
+      refresh();
+      timer ??= setTimeout(refresh, REFRESH_MS);
+    }
   };
 }
 

@@ -180,6 +180,7 @@ export const en: Record<Key, string> = {
   "alerts.resolved": "Resolved in 24 hours",
   "alerts.none_firing": "No alert is firing",
   "alerts.none": "None",
+  "alerts.more": "Show more ({{count}} left)",
   "alerts.search": "Filter alerts",
   "alerts.since": "Since {{time}} ({{duration}})",
   "alerts.pending_since": "Seen since {{time}}, not firing yet",

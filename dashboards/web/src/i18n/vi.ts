@@ -179,6 +179,7 @@ export const vi = {
   "alerts.resolved": "Đã khắc phục trong 24 giờ",
   "alerts.none_firing": "Không có cảnh báo nào đang xảy ra",
   "alerts.none": "Không có",
+  "alerts.more": "Xem thêm (còn {{count}} cảnh báo)",
   "alerts.search": "Lọc cảnh báo",
   "alerts.since": "Từ {{time}} (đã {{duration}})",
   "alerts.pending_since": "Mới thấy từ {{time}}, chưa báo động",

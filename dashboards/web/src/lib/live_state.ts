@@ -29,9 +29,19 @@ function subscribe(listener: () => void) {
 
 export const useLiveState = () => useSyncExternalStore(subscribe, () => state);
 
+const seconds = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+/** One clock for everything on the page that shows how old it is. */
 function everySecond(listener: () => void) {
-  const timer = setInterval(listener, 1000);
-  return () => clearInterval(timer);
+  seconds.add(listener);
+  timer ??= setInterval(() => seconds.forEach((told) => told()), 1000);
+  return () => {
+    seconds.delete(listener);
+    if (seconds.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
 }
 
 const thisSecond = () => Math.floor(collectorNowMs() / 1000) * 1000;

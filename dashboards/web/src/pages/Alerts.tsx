@@ -1,5 +1,5 @@
 // Alerts: what is wrong now, what may become so, what is over; silences and what was sent to people.
-import { TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { getAlerts, type Alert, type AlertState } from "../api/alerts";
@@ -61,13 +61,22 @@ function isWanted(alert: Alert, state: AlertState, wanted: string) {
   return matches(wanted, alert.fingerprint, alert.name, ...Object.values(alert.labels), ...Object.values(alert.annotations));
 }
 
+/** Cards that a modest machine draws at once; in a storm there are ten thousand alerts, and the search finds each. */
+const SHOWN_AT_ONCE = 100;
+
 function Group({ title, state, alerts }: { title: string; state: AlertState; alerts: Alert[] }) {
   const { t } = useText();
+  const [max, setMax] = useState(SHOWN_AT_ONCE);
   const ordered = state === "resolved" ? alerts.toSorted((one, other) => (other.ends_at_ms ?? 0) - (one.ends_at_ms ?? 0)) : alerts.toSorted(byUrgency);
   return (
     <Section title={`${title} (${alerts.length})`}>
       {alerts.length === 0 && <p className="dim">{t(state === "firing" ? "alerts.none_firing" : "alerts.none")}</p>}
-      {ordered.map((alert) => <AlertCard key={alert.fingerprint} alert={alert} />)}
+      {ordered.slice(0, max).map((alert) => <AlertCard key={alert.fingerprint} alert={alert} />)}
+      {ordered.length > max && (
+        <Button variant="default" onClick={() => setMax(max + SHOWN_AT_ONCE)}>
+          {t("alerts.more", { count: ordered.length - max })}
+        </Button>
+      )}
     </Section>
   );
 }
