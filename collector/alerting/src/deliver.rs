@@ -202,6 +202,9 @@ impl Alerting {
         let (number, delivered) = (outcome.number, outcome.failure.is_none());
         let counters = &self.inner.counters;
         counters.attempted(&row.notification.receiver, &row.integration, number, delivered);
+        if outcome.dead {
+            counters.failed_for_good(&row.integration);
+        }
     }
 }
 

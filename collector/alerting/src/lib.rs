@@ -65,7 +65,7 @@ pub use routing::{
     ZaloChannel, ZaloMessage, matchers_from_text, matchers_text,
 };
 pub use silence::{NewSilence, Silence, SilenceState};
-pub use stats::Stats;
+pub use stats::{Sendings, Stats};
 pub use store::{AttemptRecord, HistoryEntry};
 pub use storm::STORM_ALERT;
 pub use view::{AlertFilter, AlertStatus};

@@ -90,9 +90,11 @@ pub(crate) struct Outcome {
 }
 
 /// What happened in memory and is to be added to the counters once it is written.
-#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+#[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) superseded: u64,
+    /// The integrations of those that a newer one replaced after attempts that failed.
+    pub(crate) replaced_in_vain: Vec<Arc<str>>,
     pub(crate) undeliverable: u64,
     pub(crate) dead: u64,
     pub(crate) alerts_refused: u64,

@@ -27,8 +27,6 @@ pub struct Stats {
     pub dead: u64,
     /// Notifications that had to wait for a rate limit.
     pub limited: u64,
-    /// Notifications that were dropped: none ever is.
-    pub dropped: u64,
     /// New alerts refused because there are [`crate::ALERTS_MAX`].
     pub alerts_refused: u64,
     /// Findings of a rule whose labels another rule's alert has already.
@@ -69,8 +67,18 @@ pub(crate) struct Counters {
     pub(crate) template_failures: Arc<AtomicU64>,
     /// Failed attempts by receiver; there are as many as `alerting.yml` names.
     failed_by_receiver: Mutex<BTreeMap<Arc<str>, u64>>,
-    /// Attempts, and those of them that failed, by kind of integration.
-    by_kind: Mutex<BTreeMap<String, (u64, u64)>>,
+    by_kind: Mutex<BTreeMap<String, Sendings>>,
+}
+
+/// What was sent by one kind of integration, as Alertmanager counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sendings {
+    /// Notifications that were tried, each once however often.
+    pub notifications: u64,
+    /// Those of them that were given up, or that a newer one replaced after they had failed.
+    pub failed: u64,
+    pub requests: u64,
+    pub requests_failed: u64,
 }
 
 impl Counters {
@@ -81,12 +89,11 @@ impl Counters {
         number: u32,
         delivered: bool,
     ) {
-        let kind = integration.split('/').next().unwrap_or(integration);
-        let mut by_kind = self.by_kind.lock().unwrap_or_else(PoisonError::into_inner);
-        let (attempts, failed) = by_kind.entry(kind.to_owned()).or_default();
-        *attempts += 1;
-        *failed += u64::from(!delivered);
-        drop(by_kind);
+        self.count(integration, |sendings| {
+            sendings.notifications += u64::from(number == 1);
+            sendings.requests += 1;
+            sendings.requests_failed += u64::from(!delivered);
+        });
         if !delivered {
             let mut failed = self.failed_by_receiver.lock().unwrap_or_else(PoisonError::into_inner);
             *failed.entry(Arc::clone(receiver)).or_default() += 1;
@@ -99,6 +106,7 @@ impl Counters {
     }
 
     pub(crate) fn add(&self, counted: Counted) {
+        counted.replaced_in_vain.iter().for_each(|integration| self.failed_for_good(integration));
         for (counter, more) in [
             (&self.superseded, counted.superseded),
             (&self.undeliverable, counted.undeliverable),
@@ -114,7 +122,18 @@ impl Counters {
         }
     }
 
-    pub(crate) fn attempts_by_kind(&self) -> BTreeMap<String, (u64, u64)> {
+    /// A notification will not be delivered any more, after attempts that failed.
+    pub(crate) fn failed_for_good(&self, integration: &str) {
+        self.count(integration, |sendings| sendings.failed += 1);
+    }
+
+    fn count(&self, integration: &str, count: impl FnOnce(&mut Sendings)) {
+        let kind = integration.split('/').next().unwrap_or(integration);
+        let mut by_kind = self.by_kind.lock().unwrap_or_else(PoisonError::into_inner);
+        count(by_kind.entry(kind.to_owned()).or_default());
+    }
+
+    pub(crate) fn sendings_by_kind(&self) -> BTreeMap<String, Sendings> {
         self.by_kind.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -144,7 +163,6 @@ impl Counters {
             undeliverable: of(&self.undeliverable),
             dead: of(&self.dead),
             limited,
-            dropped: 0,
             alerts_refused: of(&self.alerts_refused),
             findings_disputed: of(&self.findings_disputed),
             outbox_full: of(&self.outbox_full),

@@ -7,7 +7,9 @@ use agent_model::Millis;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use collector_alerting::{AlertFilter, AlertState, AlertingError, PostOutcome, SilenceState};
+use collector_alerting::{
+    AlertFilter, AlertState, AlertingError, PostOutcome, Sendings, SilenceState,
+};
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::Manager;
@@ -26,8 +28,8 @@ pub struct Figures {
     groups: IntGauge,
     receivers: IntGauge,
     integrations: IntGauge,
-    notifications: IntCounterVec,
-    notifications_failed: IntCounterVec,
+    /// Notifications, those that failed, requests, and requests that failed.
+    sendings: [IntCounterVec; 4],
     /// Ours: what alerting counts of itself, as a collector shows it.
     own: IntGaugeVec,
     /// Ours: connections that ended before a request was read.
@@ -42,6 +44,13 @@ impl Figures {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let make = Make { registry: &registry, prefix: "alertmanager_" };
+        let sent = |name: &str, help: &str| make.counters(name, help, &["integration"]);
+        let build = make.gauges("build_info", "What runs here.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let started = Make { registry: &registry, prefix: "process_" };
+        let started =
+            started.gauge("start_time_seconds", "Start time of the process since unix epoch.")?;
+        started.set(clock::now_ms() / 1_000);
         let ours = Make { registry: &registry, prefix: "haidang_collector_" };
         let figures = Self {
             received: make.counters(
@@ -60,16 +69,18 @@ impl Figures {
                 .gauge("dispatcher_aggregation_groups", "Number of active aggregation groups.")?,
             receivers: make.gauge("receivers", "Number of configured receivers.")?,
             integrations: make.gauge("integrations", "Number of configured integrations.")?,
-            notifications: make.counters(
-                "notifications_total",
-                "The total number of attempted notifications.",
-                &["integration"],
-            )?,
-            notifications_failed: make.counters(
-                "notifications_failed_total",
-                "The total number of failed notifications.",
-                &["integration"],
-            )?,
+            sendings: [
+                sent("notifications_total", "The total number of attempted notifications.")?,
+                sent("notifications_failed_total", "The total number of failed notifications.")?,
+                sent(
+                    "notification_requests_total",
+                    "The total number of attempted notification requests.",
+                )?,
+                sent(
+                    "notification_requests_failed_total",
+                    "The total number of failed notification requests.",
+                )?,
+            ],
             own: ours.gauges("alerting", ALERTING_HELP, &["what"])?,
             connections_refused: make.counters(
                 "connections_refused_total",
@@ -110,17 +121,17 @@ impl Figures {
     }
 
     /// Takes over what alerting counts; a kind that has sent nothing yet has 0.
-    fn note_attempts<'a>(
+    fn note_sendings<'a>(
         &self,
         kinds: impl Iterator<Item = &'a str>,
-        counted: &'a BTreeMap<String, (u64, u64)>,
+        counted: &'a BTreeMap<String, Sendings>,
     ) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         for kind in kinds.chain(counted.keys().map(String::as_str)) {
-            let (attempts, failed) = counted.get(kind).copied().unwrap_or_default();
-            for (counters, now) in
-                [(&self.notifications, attempts), (&self.notifications_failed, failed)]
-            {
+            let Sendings { notifications, failed, requests, requests_failed } =
+                counted.get(kind).copied().unwrap_or_default();
+            let now = [notifications, failed, requests, requests_failed];
+            for (counters, now) in self.sendings.iter().zip(now) {
                 let counter = counters.with_label_values(&[kind]);
                 counter.inc_by(now.saturating_sub(counter.get()));
             }
@@ -150,7 +161,7 @@ impl Figures {
         self.integrations.set(number(integrations));
         let names = routing.receivers().iter().flat_map(|receiver| &receiver.integrations);
         let kinds = names.filter_map(|integration| integration.name.split('/').next());
-        self.note_attempts(kinds, &manager.alerting.attempts_by_kind());
+        self.note_sendings(kinds, &manager.alerting.sendings_by_kind());
         set_all(&self.own, alerting_figures(&manager.alerting.stats(now_ms).await?));
         Ok(())
     }

@@ -56,7 +56,7 @@ async fn it_beats_only_while_the_collector_is_really_well() {
     let directory = tempfile::tempdir().unwrap();
     let (watcher, url) = watcher().await;
     let (heart, health) = heart(directory.path(), &url).await;
-    let heartbeat = heart.wanted().await.unwrap();
+    let heartbeat = heart.wanted().await.unwrap().unwrap();
     assert_eq!(heart.beat(&heartbeat, NOW).await, Beat::Sent);
     let withheld = |beat| match beat {
         Beat::Withheld(why) => why,
@@ -81,12 +81,12 @@ async fn a_watcher_that_refuses_or_is_gone_is_a_failure() {
     let (watcher, url) = watcher().await;
     let (refused, _health) = heart(directory.path(), &url).await;
     watcher.status.store(404, Ordering::SeqCst);
-    let heartbeat = refused.wanted().await.unwrap();
+    let heartbeat = refused.wanted().await.unwrap().unwrap();
     let beat = refused.beat(&heartbeat, NOW).await;
     assert!(matches!(&beat, Beat::Failed(why) if why.contains("404")), "{beat:?}");
     let gone = tempfile::tempdir().unwrap();
     let (gone, _health) = heart(gone.path(), "http://127.0.0.1:1/ping").await;
-    let heartbeat = gone.wanted().await.unwrap();
+    let heartbeat = gone.wanted().await.unwrap().unwrap();
     let beat = gone.beat(&heartbeat, NOW).await;
     assert!(matches!(&beat, Beat::Failed(why) if why.contains("could not be reached")), "{beat:?}");
 }

@@ -75,6 +75,9 @@ async fn a_wrong_configuration_leaves_the_one_that_runs() -> anyhow::Result<()> 
     let metrics = manager.get("/metrics").await?;
     let metrics = metrics.as_str().unwrap_or_default().to_owned();
     assert!(metrics.contains("# TYPE alertmanager_notifications_total counter"), "{metrics}");
+    let requests = "# TYPE alertmanager_notification_requests_failed_total counter";
+    assert!(metrics.contains(requests), "{metrics}");
+    assert!(metrics.contains("alertmanager_build_info{version="), "{metrics}");
     assert!(metrics.contains("alertmanager_config_last_reload_successful 1"), "{metrics}");
     assert!(metrics.contains("haidang_collector_alerting{what=\"outbox_length\"} 0"), "{metrics}");
     Ok(())

@@ -13,7 +13,7 @@ use crate::limits::SILENCES_LISTED_MAX;
 use crate::notification::NotificationRecord;
 use crate::routing::Routing;
 use crate::silence::Silence;
-use crate::stats::Stats;
+use crate::stats::{Sendings, Stats};
 use crate::store::{AttemptRecord, HistoryEntry};
 use crate::view::{self, AlertFilter, AlertStatus};
 use crate::{Alerting, AlertingError};
@@ -111,9 +111,9 @@ impl Alerting {
         self.look(now_ms, |state| self.inner.counters.failed_by_receiver(state)).await
     }
 
-    /// Attempts to send, and those of them that failed, since the start of the process, by kind of integration.
-    pub fn attempts_by_kind(&self) -> BTreeMap<String, (u64, u64)> {
-        self.inner.counters.attempts_by_kind()
+    /// What was sent since the start of the process, by kind of integration.
+    pub fn sendings_by_kind(&self) -> BTreeMap<String, Sendings> {
+        self.inner.counters.sendings_by_kind()
     }
 
     /// Every channel of the routing: whether it works, and what waits for it.

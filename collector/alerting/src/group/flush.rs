@@ -262,6 +262,9 @@ impl Flush<'_> {
             self.batch.outbox.remove(id);
             self.batch.superseded.insert(id.clone(), self.now_ms);
             self.batch.counted.superseded += 1;
+            if row.attempts > 0 {
+                self.batch.counted.replaced_in_vain.push(Arc::clone(&row.integration));
+            }
         }
         for alert in firing.iter().chain(ended) {
             let mut notified = NotifiedAlert::of(alert);

@@ -37,7 +37,12 @@ async fn what_was_tried_in_vain_for_long_enough_is_a_dead_letter_although_repeat
     assert_eq!((channel.dead, channel.waiting), (1, 0));
     assert_eq!(channel.failing_since_ms, Some(START));
     let stats = world.alerting.stats(now).await.unwrap();
-    assert_eq!((stats.dead, stats.dropped, stats.sent), (1, 0, 0));
+    assert_eq!((stats.dead, stats.sent), (1, 0));
+    // Each repeat that replaced one that failed, and the last, which was given up.
+    let sendings = world.alerting.sendings_by_kind()["webhook"];
+    assert_eq!(sendings.failed, sendings.notifications, "{sendings:?}");
+    assert_eq!(sendings.requests, sendings.requests_failed);
+    assert!(sendings.requests > 10 * sendings.notifications, "{sendings:?}");
     // The alert still fires: the next repeat is tried for its own time.
     assert_eq!(world.alerting.groups(now).await.unwrap().len(), 1);
     world.receiver.forget_script();

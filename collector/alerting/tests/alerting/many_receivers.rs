@@ -70,7 +70,7 @@ async fn a_thousand_receivers_down_for_an_hour_are_all_told_and_none_twice() {
     }
     let down = world.alerting.stats(START + HOUR).await.unwrap();
     let refused = *endpoint.refused.lock().unwrap();
-    assert_eq!((down.sent, down.dead, down.dropped), (0, 0, 0));
+    assert_eq!((down.sent, down.dead), (0, 0));
     assert_eq!(down.outbox_length, RECEIVERS);
     assert_eq!(down.failed, refused);
     let channels = world.alerting.channels(START + HOUR).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_thousand_receivers_down_for_an_hour_are_all_told_and_none_twice() {
     assert_eq!(taken.len(), RECEIVERS, "one key for each receiver");
     assert!(taken.values().all(|times| *times == 1), "nothing is sent again after its success");
     let up = world.alerting.stats(START + 2 * HOUR).await.unwrap();
-    assert_eq!((up.sent, up.outbox_length, up.dropped), (RECEIVERS as u64, 0, 0));
+    assert_eq!((up.sent, up.outbox_length), (RECEIVERS as u64, 0));
     let channels = world.alerting.channels(START + 2 * HOUR).await.unwrap();
     assert!(channels.iter().all(|one| one.failing_since_ms.is_none()));
 }

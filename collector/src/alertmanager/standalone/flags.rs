@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use agent_yaml::Duration;
-use clap::Args;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use super::StandaloneError;
 
@@ -60,61 +60,61 @@ struct Refused {
     web_config_file: Option<String>,
 }
 
-/// Flags of Alertmanager that change nothing here.
-#[derive(Args, Debug)]
-struct WithoutMeaning {
-    #[arg(long = "log.format", hide = true)]
-    log_format: Option<String>,
-    #[arg(long = "alerts.gc-interval", hide = true)]
-    alerts_gc_interval: Option<String>,
-    #[arg(long = "data.maintenance-interval", hide = true)]
-    data_maintenance_interval: Option<String>,
-    #[arg(long = "web.get-concurrency", hide = true)]
-    web_get_concurrency: Option<String>,
-    #[arg(long = "web.timeout", hide = true)]
-    web_timeout: Option<String>,
-    #[arg(long = "enable-feature", hide = true)]
-    enable_feature: Option<String>,
-    #[arg(long = "cluster.advertise-address", hide = true)]
-    advertise_address: Option<String>,
-    #[arg(long = "cluster.peer-timeout", hide = true)]
-    peer_timeout: Option<String>,
-    #[arg(long = "cluster.peer-name", hide = true)]
-    peer_name: Option<String>,
-    #[arg(long = "cluster.peers-resolve-timeout", hide = true)]
-    peers_resolve_timeout: Option<String>,
-    #[arg(long = "cluster.gossip-interval", hide = true)]
-    gossip_interval: Option<String>,
-    #[arg(long = "cluster.pushpull-interval", hide = true)]
-    pushpull_interval: Option<String>,
-    #[arg(long = "cluster.tcp-timeout", hide = true)]
-    tcp_timeout: Option<String>,
-    #[arg(long = "cluster.probe-timeout", hide = true)]
-    probe_timeout: Option<String>,
-    #[arg(long = "cluster.probe-interval", hide = true)]
-    probe_interval: Option<String>,
-    #[arg(long = "cluster.settle-timeout", hide = true)]
-    settle_timeout: Option<String>,
-    #[arg(long = "cluster.reconnect-interval", hide = true)]
-    reconnect_interval: Option<String>,
-    #[arg(long = "cluster.reconnect-timeout", hide = true)]
-    reconnect_timeout: Option<String>,
-    #[arg(long = "cluster.label", hide = true)]
-    label: Option<String>,
-    #[arg(long = "cluster.tls-config", hide = true)]
-    tls_config: Option<String>,
-    #[arg(
-        long = "cluster.allow-insecure-public-advertise-address-discovery",
-        hide = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true"
-    )]
-    insecure_discovery: Option<bool>,
-    #[arg(long = "silences.max-silences", hide = true)]
-    silences_max: Option<String>,
-    #[arg(long = "silences.max-per-silence-bytes", hide = true)]
-    silence_bytes_max: Option<String>,
+/// Flags of Alertmanager that change nothing here, each with a value.
+const WITHOUT_MEANING: &[&str] = &[
+    "log.format",
+    "alerts.gc-interval",
+    "data.maintenance-interval",
+    "web.get-concurrency",
+    "web.timeout",
+    "enable-feature",
+    "cluster.advertise-address",
+    "cluster.peer-timeout",
+    "cluster.peer-name",
+    "cluster.peers-resolve-timeout",
+    "cluster.gossip-interval",
+    "cluster.pushpull-interval",
+    "cluster.tcp-timeout",
+    "cluster.probe-timeout",
+    "cluster.probe-interval",
+    "cluster.settle-timeout",
+    "cluster.reconnect-interval",
+    "cluster.reconnect-timeout",
+    "cluster.label",
+    "cluster.tls-config",
+    "silences.max-silences",
+    "silences.max-per-silence-bytes",
+];
+
+/// One that stands alone or has a value behind `=`.
+const WITHOUT_MEANING_ALONE: &str = "cluster.allow-insecure-public-advertise-address-discovery";
+
+/// Those of them that were given.
+#[derive(Debug)]
+struct WithoutMeaning(Vec<&'static str>);
+
+impl Args for WithoutMeaning {
+    fn augment_args(command: Command) -> Command {
+        let hidden = |name: &'static str| Arg::new(name).long(name).hide(true);
+        let alone = hidden(WITHOUT_MEANING_ALONE).num_args(0..=1).require_equals(true);
+        command.args(WITHOUT_MEANING.iter().map(|name| hidden(name))).arg(alone)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for WithoutMeaning {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let all = WITHOUT_MEANING.iter().copied().chain([WITHOUT_MEANING_ALONE]);
+        Ok(Self(all.filter(|name| matches.contains_id(name)).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -140,6 +140,12 @@ impl Flags {
                  silences and notifications; leave the flag out and let senders know one server",
             );
         }
+        let external = self.web_external_url.as_str();
+        if !(external.is_empty()
+            || ["http://", "https://"].iter().any(|scheme| external.starts_with(scheme)))
+        {
+            return refused("--web.external-url: it begins with http:// or https://");
+        }
         if self.refused.systemd_socket {
             return refused(
                 "--web.systemd-socket: sockets of systemd are not taken over; give the address to \
@@ -157,15 +163,9 @@ impl Flags {
 
     /// Says which of the flags that were given do nothing.
     pub(super) fn say_what_has_no_meaning(&self) {
-        if self.without_meaning.tls_config.is_some() {
-            tracing::warn!("--cluster.tls-config does nothing: there is no cluster to talk to");
-        }
-        if self.without_meaning.silences_max.is_some()
-            || self.without_meaning.silence_bytes_max.is_some()
-        {
+        for flag in &self.without_meaning.0 {
             tracing::warn!(
-                silences = collector_alerting::SILENCES_MAX,
-                "--silences.max-… do nothing: there are bounds of our own"
+                "--{flag} does nothing: there is no cluster here, and every bound is our own"
             );
         }
     }
@@ -245,8 +245,12 @@ mod tests {
             ("--web.systemd-socket", "give the address to --web.listen-address"),
             ("--web.config.file=web.yml", "listen on 127.0.0.1 behind a proxy"),
             ("--cluster.peer=a:9094", "let senders know one server"),
+            ("--web.external-url=host/am", "it begins with http:// or https://"),
         ] {
             assert!(said(&[refused]).contains(instead), "{}", said(&[refused]));
         }
+        let given = ["alertmanager", "--cluster.label=a", "--log.format=json"];
+        let flags = Cli::try_parse_from(given).unwrap_or_else(|error| panic!("{error}")).flags;
+        assert_eq!(flags.without_meaning.0, ["log.format", "cluster.label"]);
     }
 }
