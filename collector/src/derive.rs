@@ -26,6 +26,9 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// After a change at least this long passes, so that a burst of reports is one round.
 const SPACING: Duration = Duration::from_millis(500);
 
+/// How often the week's alerts are counted against their budget: it reads all of them.
+const BUDGET_MS: Millis = 60_000;
+
 /// Gap records that are counted; older ones are history.
 const GAPS_MAX: u32 = 10_000;
 
@@ -47,6 +50,8 @@ pub struct Deriver {
     pub reporter: Reporter,
     /// Turns when backups, gaps or facts arrived.
     pub changed: broadcast::Receiver<()>,
+    /// When the week's alerts were last counted.
+    pub budgeted_ms: Option<Millis>,
 }
 
 impl Deriver {
@@ -107,6 +112,10 @@ impl Deriver {
         self.metrics.note_alerting(&self.stores.alerting.stats(now_ms).await?);
         self.metrics.note_failures(&self.stores.alerting.failed_by_receiver(now_ms).await?);
         self.metrics.note_channels(&self.stores.alerting.channels(now_ms).await?, now_ms);
+        if self.budgeted_ms.is_none_or(|at_ms| !(at_ms..at_ms + BUDGET_MS).contains(&now_ms)) {
+            self.metrics.note_budget(&self.stores.alerting.budget(0, now_ms).await?);
+            self.budgeted_ms = Some(now_ms);
+        }
         let province = Arc::clone(&self.province.borrow());
         let services = self.services(&province, &hosts, now_ms).await?;
         let sources = Sources {

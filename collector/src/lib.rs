@@ -9,6 +9,7 @@ pub mod alertmanager;
 pub mod api_tokens;
 pub mod app;
 pub mod authority;
+mod budget_figures;
 mod channel_figures;
 pub mod clock;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The collector's own metrics: what it took, refused, stored and sent, served at `/metrics`.
 //! A counter lives in the part that counts; this file only makes and registers them, each name once.
 
+use crate::budget_figures::BudgetFigures;
 use crate::channel_figures::ChannelFigures;
 use crate::heartbeat::HeartbeatFigures;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
@@ -54,6 +55,7 @@ struct PartFigures {
     metric_store: IntGaugeVec,
     notifications_failed: IntCounterVec,
     channels: ChannelFigures,
+    budget: BudgetFigures,
 }
 
 /// What came in.
@@ -172,6 +174,7 @@ impl PartFigures {
                 "Number of the first entry at which the audit log does not hold, 0 while it holds.",
             )?,
             channels: ChannelFigures::new(make)?,
+            budget: BudgetFigures::new(&Make { prefix: "haidang_", ..*make })?,
             notifications_failed: make.counters(
                 "notifications_failed_total",
                 "Attempts to notify a receiver that failed; each is tried again.",
@@ -279,6 +282,11 @@ impl SelfMetrics {
     /// Takes over what alerting knows of each channel.
     pub fn note_channels(&self, channels: &[collector_alerting::ChannelStatus], now_ms: i64) {
         self.parts.channels.note(channels, now_ms);
+    }
+
+    /// Takes over the week's alerts and their budget.
+    pub fn note_budget(&self, week: &collector_alerting::BudgetWeek) {
+        self.parts.budget.note(week);
     }
 
     /// The number of the first entry at which the audit log does not hold; none while it holds.

@@ -8,6 +8,7 @@
 
 mod alert;
 mod alerting;
+mod budget;
 mod channel;
 mod channel_test;
 mod dead_letters;
@@ -40,6 +41,7 @@ pub use alert::{
     fingerprint_text, label_order, parse_fingerprint,
 };
 pub use alerting::{Alerting, AlertingConfig};
+pub use budget::{BudgetStatus, BudgetWeek};
 pub use channel::ChannelStatus;
 pub use channel_test::{ChannelTest, TEST_ALERT};
 pub use detection::{DetectionAlert, DetectionRecord, DetectionsCommitted, LATE_ANNOTATION};
@@ -53,16 +55,20 @@ pub use limits::{
     SILENCE_COMMENT_BYTES_MAX, SILENCE_MATCHERS_BYTES_MAX, SILENCE_MATCHERS_MAX,
     SILENCES_LISTED_MAX, SILENCES_MAX, SWAPS_MAX,
 };
-pub use lives::{LIVES_MAX, Life, Lives, LivesSummary};
+pub use lives::{
+    LIFE_LINES_MAX, LIVES_MAX, Life, LifeKey, LifeStory, Lives, LivesAsked, TALLIES_MAX, Tallies,
+    Tally, Telling,
+};
 pub use notification::{Notification, NotificationRecord, NotifiedAlert, OutboxState};
 pub use notify::{Heartbeat, Notifier, SendError, Sending};
 pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
-    Authorization, Channel, EmailChannel, HttpOptions, Integration, Receiver, Routing,
-    ScriptChannel, SecretText, SlackAction, SlackChannel, SlackField, SmsChannel, SyslogChannel,
-    SyslogFormat, SyslogTransport, TeamsChannel, TelegramChannel, TlsOptions, Turn, WebhookChannel,
-    ZaloChannel, ZaloMessage, matchers_from_text, matchers_text,
+    Authorization, Channel, DiscordChannel, EmailChannel, HttpOptions, Integration,
+    MattermostAttachment, MattermostChannel, MattermostPriority, Receiver, Routing, ScriptChannel,
+    SecretText, SlackAction, SlackChannel, SlackField, SmsChannel, SyslogChannel, SyslogFormat,
+    SyslogTransport, TeamsChannel, TelegramChannel, TlsOptions, Turn, WebhookChannel, ZaloChannel,
+    ZaloMessage, matchers_from_text, matchers_text,
 };
 pub use silence::{NewSilence, Silence, SilenceState};
 pub use stats::{Sendings, Stats};

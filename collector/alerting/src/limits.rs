@@ -71,10 +71,10 @@ pub(crate) const CHECKPOINT_MS: Millis = 60_000;
 /// A hole in the evaluations longer than this does not count towards a rule's `for`: nobody looked.
 pub(crate) const EVALUATION_GAP_MS: Millis = 300_000;
 
-/// Delivered notifications and their attempts are kept for 90 days: a shift report and a complaint fit.
-pub(crate) const NOTIFICATIONS_KEPT_MS: Millis = 90 * DAY_MS;
+/// What notifications said, and their single attempts, are kept for 90 days: a shift report and a complaint fit.
+pub(crate) const WORDS_KEPT_MS: Millis = 90 * DAY_MS;
 
-/// Alerts' history, detections and ended silences are kept for 400 days: a yearly report fits.
+/// Alerts' history, who was told what became of it, detections and ended silences are kept for 400 days: a yearly report fits.
 pub(crate) const HISTORY_KEPT_MS: Millis = 400 * DAY_MS;
 
 /// How often what is too old is deleted.

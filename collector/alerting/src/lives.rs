@@ -1,172 +1,244 @@
-//! The lives of alerts, from firing to resolved, as the history tells them: searched, and summed up by rule, service or any label.
-//! Answers which rules are noisiest and how long people take. Pure; the store reads the rows.
+//! The lives of alerts, from firing to resolved, as the history tells them: searched, told one by one with all that happened,
+//! and tallied by rule, service or any label. Answers which rules are noisiest and how long people take.
+//! Promises: what is tallied is read page by page, so a year takes no more memory than a day.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use agent_model::{Labels, Matcher, Millis};
 
+use crate::notification::OutboxState;
+use crate::silence::Silence;
+use crate::store::HistoryEntry;
 use crate::{Alerting, AlertingError};
 
-/// Lives in one answer: a year of a province with a few hundred a day. What is beyond is told, not silently left out.
-pub const LIVES_MAX: usize = 100_000;
+/// Lives in one answer; older ones are asked for behind the last.
+pub const LIVES_MAX: usize = 1_000;
+
+/// Values of a label in one tally: the noisiest. How many are beyond is told.
+pub const TALLIES_MAX: usize = 1_000;
+
+/// Changes, and notifications, told of one life: an alert that goes on for two months is repeated so often.
+pub const LIFE_LINES_MAX: usize = 500;
 
 /// One time that an alert fired.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Life {
     pub fingerprint: u64,
-    /// As its alert has them now.
     pub labels: Labels,
+    /// Since when its condition held: from there to `fired_ms` it was pending.
+    pub active_since_ms: Millis,
     pub fired_ms: Millis,
+    /// When somebody first did something about it: took, assigned, commented.
+    pub handled_ms: Option<Millis>,
     pub acknowledged_ms: Option<Millis>,
     pub resolved_ms: Option<Millis>,
+    /// A receiver took a notification that it fires: it called somebody.
+    pub was_told: bool,
+}
+
+/// What names a life, and its place in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LifeKey {
+    pub fingerprint: u64,
+    pub fired_ms: Millis,
+}
+
+/// Which lives are meant: those that began between two times and whose labels match.
+#[derive(Clone, Debug, Default)]
+pub struct LivesAsked {
+    pub from_ms: Millis,
+    pub to_ms: Millis,
+    pub matchers: Vec<Matcher>,
 }
 
 /// Lives that began in a span of time, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lives {
     pub lives: Vec<Life>,
-    /// There were more than [`LIVES_MAX`]: the span is too long for one answer, and its end is missing.
+    /// There are older ones.
+    pub more: bool,
+}
+
+/// One life with what happened in it, each list oldest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LifeStory {
+    pub life: Life,
+    pub changes: Vec<HistoryEntry>,
+    pub tellings: Vec<Telling>,
+    /// Those that were active while it went on.
+    pub silences: Vec<Silence>,
+    /// More than [`LIFE_LINES_MAX`] happened: the last of it is missing.
     pub cut: bool,
 }
 
-/// All lives that have one value of a label.
+/// One notification that told of an alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LivesSummary {
-    /// Empty for those without the label.
-    pub value: String,
-    pub fired: usize,
-    pub acknowledged: usize,
-    pub resolved: usize,
-    /// Mean time to acknowledge, of those that somebody took.
-    pub mean_to_acknowledge_ms: Option<Millis>,
-    /// Mean time to resolve, of those that have ended.
-    pub mean_to_resolve_ms: Option<Millis>,
+pub struct Telling {
+    pub notification: String,
+    pub receiver: String,
+    pub integration: String,
+    /// It told that the alert is over.
+    pub is_end: bool,
+    pub state: OutboxState,
+    pub created_ms: Millis,
+    pub finished_ms: Option<Millis>,
+    pub attempts: u32,
+    pub last_error: String,
 }
 
-/// One line of the history, in the order of fingerprints and times.
-pub(crate) struct Step {
-    pub(crate) fingerprint: u64,
-    pub(crate) labels: Labels,
-    pub(crate) at_ms: Millis,
-    pub(crate) state: String,
+/// What some lives come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub fired: u64,
+    /// Those that called somebody.
+    pub told: u64,
+    /// Those that were gone within a few minutes without anybody having done anything.
+    pub fleeting: u64,
+    pub acknowledged: u64,
+    pub resolved: u64,
+    acknowledge_ms: Millis,
+    resolve_ms: Millis,
+}
+
+/// The lives of each value of a label, the noisiest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// By value; empty for those without the label.
+    pub values: Vec<(String, Tally)>,
+    /// Values beyond [`TALLIES_MAX`].
+    pub left_out: usize,
+    pub all: Tally,
+}
+
+impl Life {
+    pub fn key(&self) -> LifeKey {
+        LifeKey { fingerprint: self.fingerprint, fired_ms: self.fired_ms }
+    }
+}
+
+impl LivesAsked {
+    fn span(&self) -> (Millis, Millis) {
+        (self.from_ms, self.to_ms)
+    }
+
+    fn wants(&self, life: &Life) -> bool {
+        self.matchers.iter().all(|one| one.matches_labels(&life.labels))
+    }
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, life: &Life, fleeting_ms: Millis) {
+        self.fired += 1;
+        self.told += u64::from(life.was_told);
+        if let Some(at_ms) = life.acknowledged_ms {
+            self.acknowledged += 1;
+            self.acknowledge_ms += (at_ms - life.fired_ms).max(0);
+        }
+        if let Some(at_ms) = life.resolved_ms {
+            self.resolved += 1;
+            self.resolve_ms += (at_ms - life.fired_ms).max(0);
+            let alone = life.handled_ms.is_none() && at_ms - life.fired_ms <= fleeting_ms;
+            self.fleeting += u64::from(alone);
+        }
+    }
+
+    /// Mean time to acknowledge, of those that somebody took.
+    pub fn mean_to_acknowledge_ms(&self) -> Option<Millis> {
+        mean(self.acknowledge_ms, self.acknowledged)
+    }
+
+    /// Mean time to resolve, of those that have ended.
+    pub fn mean_to_resolve_ms(&self) -> Option<Millis> {
+        mean(self.resolve_ms, self.resolved)
+    }
+}
+
+fn mean(sum_ms: Millis, count: u64) -> Option<Millis> {
+    let count = i64::try_from(count).ok().filter(|count| *count > 0)?;
+    Some(sum_ms / count)
 }
 
 impl Alerting {
-    /// Lives that began between two times and whose labels match.
+    /// At most `limit` lives, beginning behind `after`.
     pub async fn lives(
         &self,
-        from_ms: Millis,
-        to_ms: Millis,
-        matchers: &[Matcher],
+        asked: &LivesAsked,
+        after: Option<LifeKey>,
+        limit: usize,
     ) -> Result<Lives, AlertingError> {
-        let steps = self.inner.store.steps(from_ms).await?;
-        let mut lives = of_steps(steps);
-        lives.retain(|life| {
-            life.fired_ms < to_ms && matchers.iter().all(|one| one.matches_labels(&life.labels))
-        });
-        lives.sort_by_key(|life| (std::cmp::Reverse(life.fired_ms), life.fingerprint));
-        let cut = lives.len() > LIVES_MAX;
-        lives.truncate(LIVES_MAX);
-        Ok(Lives { lives, cut })
-    }
-}
-
-/// What was firing before the first step began is left out: how long it took is not known.
-fn of_steps(steps: impl IntoIterator<Item = Step>) -> Vec<Life> {
-    let mut lives: Vec<Life> = Vec::new();
-    for step in steps {
-        let open = lives
-            .last_mut()
-            .filter(|life| life.fingerprint == step.fingerprint && life.resolved_ms.is_none());
-        match (step.state.as_str(), open) {
-            ("firing", None) => lives.push(Life {
-                fingerprint: step.fingerprint,
-                labels: step.labels,
-                fired_ms: step.at_ms,
-                acknowledged_ms: None,
-                resolved_ms: None,
-            }),
-            ("acknowledged", Some(life)) => {
-                life.acknowledged_ms.get_or_insert(step.at_ms);
+        let limit = limit.min(LIVES_MAX);
+        let mut found = Lives::default();
+        let take = |life: Life| {
+            if !asked.wants(&life) {
+                return ControlFlow::Continue(());
             }
-            ("resolved", Some(life)) => life.resolved_ms = Some(step.at_ms),
-            _ => {}
-        }
-    }
-    lives
-}
-
-impl Lives {
-    /// Summed up by the values of a label, the noisiest first.
-    pub fn by(&self, label: &str) -> Vec<LivesSummary> {
-        let mut by: BTreeMap<&str, Vec<&Life>> = BTreeMap::new();
-        for life in &self.lives {
-            by.entry(life.labels.get(label).unwrap_or_default()).or_default().push(life);
-        }
-        let mut summaries: Vec<LivesSummary> = by
-            .into_iter()
-            .map(|(value, lives)| {
-                let spans = |end: fn(&Life) -> Option<Millis>| -> Vec<Millis> {
-                    let ended = lives.iter().filter_map(|life| Some(end(life)? - life.fired_ms));
-                    ended.map(|span_ms| span_ms.max(0)).collect()
-                };
-                let acknowledged = spans(|life| life.acknowledged_ms);
-                let resolved = spans(|life| life.resolved_ms);
-                LivesSummary {
-                    value: value.to_owned(),
-                    fired: lives.len(),
-                    acknowledged: acknowledged.len(),
-                    resolved: resolved.len(),
-                    mean_to_acknowledge_ms: mean(&acknowledged),
-                    mean_to_resolve_ms: mean(&resolved),
-                }
-            })
-            .collect();
-        summaries.sort_by_key(|one| std::cmp::Reverse(one.fired));
-        summaries
-    }
-}
-
-fn mean(spans: &[Millis]) -> Option<Millis> {
-    let count = i64::try_from(spans.len()).ok().filter(|count| *count > 0)?;
-    Some(spans.iter().sum::<Millis>() / count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn steps(of: &[(u64, &str, Millis, &str)]) -> Vec<Step> {
-        let step = |(fingerprint, name, at_ms, state): &(u64, &str, Millis, &str)| Step {
-            fingerprint: *fingerprint,
-            labels: Labels::new([("alertname", *name)]),
-            at_ms: *at_ms,
-            state: (*state).to_owned(),
+            if found.lives.len() == limit {
+                found.more = true;
+                return ControlFlow::Break(());
+            }
+            found.lives.push(life);
+            ControlFlow::Continue(())
         };
-        of.iter().map(step).collect()
+        self.inner.store.each_life(asked.span(), after, take).await?;
+        Ok(found)
     }
 
-    #[test]
-    fn lives_are_cut_at_their_ends_and_summed_up() {
-        let lives = of_steps(steps(&[
-            (1, "A", 5, "resolved"),
-            (1, "A", 10, "firing"),
-            (1, "A", 20, "acknowledged"),
-            (1, "A", 25, "acknowledged"),
-            (1, "A", 40, "resolved"),
-            (1, "A", 50, "firing"),
-            (2, "A", 0, "firing"),
-            (2, "A", 30, "resolved"),
-            (3, "B", 7, "firing"),
-            (3, "B", 8, "firing"),
-        ]));
-        assert_eq!(lives.len(), 4);
-        assert_eq!((lives[0].acknowledged_ms, lives[0].resolved_ms), (Some(20), Some(40)));
-        assert_eq!((lives[1].fired_ms, lives[1].resolved_ms), (50, None));
-        let summed = Lives { lives, cut: false }.by("alertname");
-        let a = &summed[0];
-        assert_eq!((a.value.as_str(), a.fired, a.acknowledged, a.resolved), ("A", 3, 1, 2));
-        assert_eq!((a.mean_to_acknowledge_ms, a.mean_to_resolve_ms), (Some(10), Some(30)));
-        assert_eq!((summed[1].fired, summed[1].mean_to_resolve_ms), (1, None));
+    /// Lives tallied by the values of each of some labels.
+    pub async fn tallies(
+        &self,
+        asked: &LivesAsked,
+        labels: &[&str],
+        now_ms: Millis,
+    ) -> Result<Vec<Tallies>, AlertingError> {
+        let fleeting_ms = self.look(now_ms, |state| state.routing.budget.fleeting_ms).await?;
+        let mut all = Tally::default();
+        let mut by = vec![BTreeMap::<String, Tally>::new(); labels.len()];
+        let add = |life: Life| {
+            if asked.wants(&life) {
+                all.add(&life, fleeting_ms);
+                for (label, values) in labels.iter().zip(&mut by) {
+                    let value = life.labels.get(label).unwrap_or_default();
+                    match values.get_mut(value) {
+                        Some(tally) => tally.add(&life, fleeting_ms),
+                        None => {
+                            values.entry(value.to_owned()).or_default().add(&life, fleeting_ms);
+                        }
+                    }
+                }
+            }
+            ControlFlow::Continue(())
+        };
+        self.inner.store.each_life(asked.span(), None, add).await?;
+        let sorted = |values: BTreeMap<String, Tally>| {
+            let mut values: Vec<_> = values.into_iter().collect();
+            values.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.fired));
+            let left_out = values.len().saturating_sub(TALLIES_MAX);
+            values.truncate(TALLIES_MAX);
+            Tallies { values, left_out, all }
+        };
+        Ok(by.into_iter().map(sorted).collect())
+    }
+
+    /// One life with all that happened in it; what was told of its end belongs to it until the alert fires again.
+    pub async fn life(
+        &self,
+        key: LifeKey,
+        now_ms: Millis,
+    ) -> Result<Option<LifeStory>, AlertingError> {
+        let store = &self.inner.store;
+        let Some(life) = store.life(key).await? else { return Ok(None) };
+        let next_ms = store.fired_after(key).await?.unwrap_or(Millis::MAX);
+        let span = (life.fired_ms, next_ms);
+        let (mut changes, mut tellings) =
+            store.happened(life.fingerprint, span, LIFE_LINES_MAX + 1).await?;
+        let while_it_went_on = (life.fired_ms, life.resolved_ms.unwrap_or(now_ms));
+        let mut silences = store.silences_between(while_it_went_on).await?;
+        silences.retain(|silence| silence.matches(&life.labels));
+        let longest = changes.len().max(tellings.len()).max(silences.len());
+        changes.truncate(LIFE_LINES_MAX);
+        tellings.truncate(LIFE_LINES_MAX);
+        silences.truncate(LIFE_LINES_MAX);
+        Ok(Some(LifeStory { life, changes, tellings, silences, cut: longest > LIFE_LINES_MAX }))
     }
 }

@@ -1,12 +1,15 @@
 //! Ways to reach people: the trait that delivery sends through, and its implementations.
 
+mod chat;
 mod client;
 mod clients;
 mod composing;
+mod discord;
 mod email;
 mod facts;
 mod heartbeat;
 mod http;
+mod mattermost;
 mod retry_after;
 mod script;
 mod secret;
@@ -37,6 +40,7 @@ pub(crate) use templates::Templates;
 
 pub(crate) use sent::Sent;
 
+use chat::Incoming;
 use composing::Composer;
 
 /// What [`Notifier::send`] returns.
@@ -159,10 +163,14 @@ fn sender(
         Channel::Script(channel) => {
             Arc::new(script::Script::new(Arc::clone(channel), Arc::clone(external_url)))
         }
-        Channel::Slack(channel) => Arc::new(slack::Slack::new(Arc::clone(channel), composer)?),
+        Channel::Slack(chat) => Arc::new(Incoming::new(chat, &chat.url, &chat.http, composer)?),
+        Channel::Mattermost(chat) => {
+            Arc::new(Incoming::new(chat, &chat.url, &chat.http, composer)?)
+        }
+        Channel::Discord(chat) => Arc::new(Incoming::new(chat, &chat.url, &chat.http, composer)?),
         Channel::Telegram(channel) => {
             Arc::new(telegram::Telegram::new(Arc::clone(channel), composer)?)
         }
-        Channel::Teams(channel) => Arc::new(teams::Teams::new(Arc::clone(channel), composer)?),
+        Channel::Teams(chat) => Arc::new(Incoming::new(chat, &chat.url, &chat.http, composer)?),
     })
 }

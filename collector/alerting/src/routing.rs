@@ -4,6 +4,7 @@
 //! first matching child ends the search unless it says `continue`. One thing differs: security detections do not
 //! take the *root's* timing but go out at once, each alert alone, unless a route below the root says otherwise.
 
+mod budget;
 mod channels;
 mod check;
 mod classic;
@@ -22,10 +23,12 @@ use std::sync::Arc;
 use agent_model::{Labels, Matcher, Millis, Problems};
 use agent_yaml::Document;
 
+pub(crate) use budget::{AlertBudget, BudgetPart, WHOLE, week_of};
 pub use channels::{
-    Authorization, Channel, EmailChannel, HttpOptions, ScriptChannel, SecretText, SlackAction,
-    SlackChannel, SlackField, SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport,
-    TeamsChannel, TelegramChannel, TlsOptions, WebhookChannel, ZaloChannel, ZaloMessage,
+    Authorization, Channel, DiscordChannel, EmailChannel, HttpOptions, MattermostAttachment,
+    MattermostChannel, MattermostPriority, ScriptChannel, SecretText, SlackAction, SlackChannel,
+    SlackField, SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport, TeamsChannel,
+    TelegramChannel, TlsOptions, WebhookChannel, ZaloChannel, ZaloMessage,
 };
 pub(crate) use delivery::{DailyTest, Delivery, HeartbeatSettings, RateLimit};
 pub(crate) use escalation::{Escalation, Level};
@@ -47,6 +50,7 @@ pub struct Routing {
     pub(crate) resolve_timeout_ms: Millis,
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) heartbeat: Option<Arc<HeartbeatSettings>>,
+    pub(crate) budget: Arc<AlertBudget>,
     /// The file as it may be shown.
     written: Arc<str>,
 }
@@ -149,6 +153,7 @@ impl Routing {
             resolve_timeout_ms: check::RESOLVE_TIMEOUT_MS,
             delivery: Arc::default(),
             heartbeat: None,
+            budget: Arc::default(),
             written: Arc::from("route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n"),
         }
     }

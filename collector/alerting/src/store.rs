@@ -6,6 +6,7 @@ mod commit;
 mod encode;
 mod history;
 mod load;
+mod prune;
 mod read;
 
 use std::path::{Path, PathBuf};

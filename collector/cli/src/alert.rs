@@ -1,4 +1,4 @@
-//! `haidang alert list|show|ack|give-back|assign|comment|put-off` and `haidang silence add|list|expire`.
+//! `haidang alert list|show|ack|give-back|assign|comment|put-off|noisiest|past|life|budget` and `haidang silence add|list|expire`.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -58,7 +58,22 @@ pub(crate) enum Command {
         span: lives::Span,
     },
     /// List when alerts fired, were taken and ended, newest first.
-    Past(lives::Span),
+    Past {
+        #[command(flatten)]
+        span: lives::Span,
+        /// How many, at most 1000.
+        #[arg(long, default_value_t = 200)]
+        limit: u32,
+    },
+    /// Tell one time that an alert fired, line by line: who was told, what came of it, who did what.
+    Life {
+        /// As `alert past` shows it.
+        fingerprint: String,
+        /// Likewise, in milliseconds.
+        fired_ms: i64,
+    },
+    /// Show the week's alerts against the budget in alerting.yml, and what they were.
+    Budget(lives::Week),
     /// Show an alert with its history.
     Show { fingerprint: String },
 }
@@ -126,7 +141,9 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
             act(&client, &fingerprint, "put-off", &wish, "is put off")?;
         }
         Command::Noisiest { by, span } => lives::noisiest(&client, &span, &by)?,
-        Command::Past(span) => lives::past(&client, &span)?,
+        Command::Past { span, limit } => lives::past(&client, &span, limit)?,
+        Command::Life { fingerprint, fired_ms } => lives::life(&client, &fingerprint, fired_ms)?,
+        Command::Budget(week) => lives::budget(&client, &week)?,
         Command::Show { fingerprint } => {
             let alert: Value = client.get(&format!("/api/alerts/{}", segment(&fingerprint)))?;
             show(&alert);

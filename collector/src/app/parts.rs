@@ -219,6 +219,7 @@ impl Parts {
         now_ms: i64,
     ) -> Result<(), AppError> {
         let deriver = Deriver {
+            budgeted_ms: None,
             stores: self.stores.clone(),
             ingest: Arc::clone(ingest),
             metrics: self.metrics.clone(),

@@ -257,24 +257,27 @@ async fn notifications(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, Ap
     Ok(Json(records.iter().filter_map(shown_notification).collect()))
 }
 
+/// One that waits has failed when it was tried before.
+pub(super) fn shown_state(state: OutboxState, last_error: &str) -> &'static str {
+    match state {
+        OutboxState::Waiting if last_error.is_empty() => "queued",
+        OutboxState::Waiting => "failed",
+        other => other.name(),
+    }
+}
+
 pub(super) fn shown_notification(record: &NotificationRecord) -> Option<Value> {
-    let failing = !record.last_error.is_empty();
-    let state = match record.state {
-        OutboxState::Waiting if failing => "failed",
-        OutboxState::Waiting => "queued",
-        OutboxState::Sent => "sent",
-        OutboxState::Undeliverable => "undeliverable",
-        OutboxState::Dead => "dead",
-        OutboxState::Dismissed => "dismissed",
-        OutboxState::Superseded => return None,
-    };
+    if record.state == OutboxState::Superseded {
+        return None;
+    }
+    let state = shown_state(record.state, &record.last_error);
     Some(json!({
         "id": record.id, "receiver": record.receiver, "integration": record.integration,
         "alerts": record.alerts_firing + record.alerts_resolved,
         "status": if record.alerts_firing > 0 { "firing" } else { "resolved" },
         "state": state, "attempts": record.attempts, "created_at_ms": record.created_ms,
         "sent_at_ms": record.finished_ms.filter(|_| record.state == OutboxState::Sent),
-        "last_error": failing.then_some(&record.last_error),
+        "last_error": Some(&record.last_error).filter(|error| !error.is_empty()),
         "fingerprints": record.fingerprints.iter().map(|one| fingerprint_text(*one)).collect::<Vec<_>>(),
     }))
 }

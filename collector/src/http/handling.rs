@@ -34,7 +34,7 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
         .route("/api/alerts/{fingerprint}/put-off", routing::post(put_off))
 }
 
-fn fingerprint(text: &str) -> Result<u64, ApiError> {
+pub(super) fn fingerprint(text: &str) -> Result<u64, ApiError> {
     parse_fingerprint(text)
         .ok_or_else(|| ApiError::bad_request("a fingerprint has 16 hexadecimal digits"))
 }
@@ -54,7 +54,7 @@ async fn one(
     Ok(Json(shown))
 }
 
-fn shown_entry(entry: &HistoryEntry) -> Value {
+pub(super) fn shown_entry(entry: &HistoryEntry) -> Value {
     json!({ "at_ms": entry.at_ms, "what": entry.state, "detail": entry.detail })
 }
 

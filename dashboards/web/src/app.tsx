@@ -16,6 +16,7 @@ const Setup = lazy(() => import("./pages/Setup"));
 const Hosts = lazy(() => import("./pages/Hosts"));
 const Host = lazy(() => import("./pages/Host"));
 const Alerts = lazy(() => import("./pages/Alerts"));
+const History = lazy(() => import("./pages/History"));
 const Events = lazy(() => import("./pages/Events"));
 const Backups = lazy(() => import("./pages/Backups"));
 const Drills = lazy(() => import("./pages/Drills"));
@@ -52,6 +53,7 @@ function Pages({ user }: { user: NonNullable<Session["user"]> }) {
           <Route path="/hosts" component={Hosts} />
           <Route path="/hosts/:id">{({ id }) => <Host key={id} id={id} />}</Route>
           <Route path="/alerts" component={Alerts} />
+          <Route path="/alerts/history" component={History} />
           <Route path="/events" component={Events} />
           <Route path="/backups" component={Backups} />
           <Route path="/drills" component={Drills} />

@@ -1,29 +1,20 @@
-//! Slack, and what takes the same (Mattermost's incoming webhooks): one attachment of texts from templates, in the fields of
-//! Alertmanager (alertmanager, docs/configuration.md, "slack_config"). A 200 that says "invalid_payload" or `ok: false` is a
-//! failure.
-
-use std::sync::Arc;
+//! Slack: one attachment of texts from templates, in the fields of Alertmanager (alertmanager, docs/configuration.md,
+//! "slack_config"). A 200 that says "invalid_payload" or `ok: false` is a failure.
 
 use serde::Serialize;
 
-use crate::notification::Notification;
 use crate::routing::SlackChannel;
 
-use super::composing::{Composer, Words};
-use super::http::{Answer, Http};
-use super::{Notifier, SendError, Sending, secret};
+use super::SendError;
+use super::chat::Chat;
+use super::composing::Words;
+use super::http::Answer;
 
 /// Slack's bound on a title, in characters.
 const TITLE_CHARS_MAX: usize = 1_024;
 
-pub(super) struct Slack {
-    channel: Arc<SlackChannel>,
-    http: Http,
-    composer: Composer,
-}
-
 #[derive(Serialize)]
-struct Message {
+pub(super) struct Message {
     #[serde(skip_serializing_if = "String::is_empty")]
     channel: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -38,7 +29,7 @@ struct Message {
 }
 
 #[derive(Serialize)]
-struct Attachment {
+pub(super) struct Attachment {
     #[serde(skip_serializing_if = "String::is_empty")]
     title: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -64,14 +55,14 @@ struct Attachment {
 }
 
 #[derive(Serialize)]
-struct Field {
+pub(super) struct Field {
     title: String,
     value: String,
     short: bool,
 }
 
 #[derive(Serialize)]
-struct Action {
+pub(super) struct Action {
     #[serde(rename = "type")]
     kind: String,
     text: String,
@@ -80,30 +71,20 @@ struct Action {
     style: String,
 }
 
-impl Slack {
-    pub(super) fn new(channel: Arc<SlackChannel>, composer: Composer) -> Result<Self, SendError> {
-        let http = Http::new(channel.http.clone(), None)?;
-        Ok(Self { channel, http, composer })
+impl Chat for SlackChannel {
+    type Message = Message;
+
+    fn compose(&self, words: &mut Words) -> Message {
+        compose(self, words)
     }
 
-    async fn post(&self, notification: &Notification) -> Result<(), SendError> {
-        let channel = Arc::clone(&self.channel);
-        let composed = self.composer.compose(notification, move |words| compose(&channel, words));
-        let message = composed.await?;
-        let url = secret::read("the webhook's address", &self.channel.url).await?;
-        let answer = self.http.post(url, &notification.idempotency_key, &message).await?;
-        judged(&answer.fine()?)
-    }
-}
-
-impl Notifier for Slack {
-    fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
-        Box::pin(self.post(notification))
+    fn judged(answer: &Answer) -> Result<(), SendError> {
+        said_ok(answer)
     }
 }
 
 /// An incoming webhook says `ok`, the web API says it in JSON.
-fn judged(answer: &Answer) -> Result<(), SendError> {
+pub(super) fn said_ok(answer: &Answer) -> Result<(), SendError> {
     let taken = if answer.is_json {
         answer.json()["ok"] == true
     } else {

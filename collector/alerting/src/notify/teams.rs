@@ -1,45 +1,28 @@
 //! Microsoft Teams: message cards for the connectors that Microsoft closes, adaptive cards for Workflows, in the shapes of
 //! Alertmanager (learn.microsoft.com, "Create and send messages" of incoming webhooks; adaptivecards.io).
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
-use crate::notification::Notification;
 use crate::routing::TeamsChannel;
 
-use super::composing::{Composer, Words};
-use super::http::Http;
-use super::{Notifier, SendError, Sending, secret};
+use super::SendError;
+use super::chat::Chat;
+use super::composing::Words;
+use super::http::Answer;
 
 /// A message may have 28 KB; cards and their quotes need some of it.
 const TEXT_BYTES_MAX: usize = 20_000;
 
-pub(super) struct Teams {
-    channel: Arc<TeamsChannel>,
-    http: Http,
-    composer: Composer,
-}
+impl Chat for TeamsChannel {
+    type Message = Value;
 
-impl Teams {
-    pub(super) fn new(channel: Arc<TeamsChannel>, composer: Composer) -> Result<Self, SendError> {
-        let http = Http::new(channel.http.clone(), None)?;
-        Ok(Self { channel, http, composer })
+    fn compose(&self, words: &mut Words) -> Value {
+        compose(self, words)
     }
 
-    async fn post(&self, notification: &Notification) -> Result<(), SendError> {
-        let channel = Arc::clone(&self.channel);
-        let composed = self.composer.compose(notification, move |words| compose(&channel, words));
-        let message = composed.await?;
-        let url = secret::read("the webhook's address", &self.channel.url).await?;
-        let answer = self.http.post(url, &notification.idempotency_key, &message).await?;
-        answer.fine().map(|_| ())
-    }
-}
-
-impl Notifier for Teams {
-    fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
-        Box::pin(self.post(notification))
+    /// Its answers say nothing more than their status.
+    fn judged(_answer: &Answer) -> Result<(), SendError> {
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::notification::Notification;
 use crate::routing::TelegramChannel;
 
+use super::chat::cut;
 use super::composing::{Composer, Words};
 use super::http::{Answer, Http};
 use super::{Notifier, SendError, Sending, secret};
@@ -79,20 +80,18 @@ fn compose(channel: &TelegramChannel, words: &mut Words) -> Composed {
     match words.text("message", &channel.message) {
         Some(text) if text.chars().count() <= TEXT_CHARS_MAX => Composed { text, marked: true },
         // A page that is cut is no page any more, so the rest of it is told without marks.
-        Some(text) if channel.parse_mode.is_empty() => Composed { text: cut(&text), marked: true },
+        Some(text) if channel.parse_mode.is_empty() => {
+            Composed { text: cut(&text, TEXT_CHARS_MAX), marked: true }
+        }
         long => {
             let complaint = words.complaint().filter(|_| long.is_none());
             let complaint = complaint.map(|text| format!("{text}\n\n")).unwrap_or_default();
-            Composed { text: cut(&format!("{complaint}{}", words.built_in())), marked: false }
+            Composed {
+                text: cut(&format!("{complaint}{}", words.built_in()), TEXT_CHARS_MAX),
+                marked: false,
+            }
         }
     }
-}
-
-fn cut(text: &str) -> String {
-    if text.chars().count() <= TEXT_CHARS_MAX {
-        return text.to_owned();
-    }
-    text.chars().take(TEXT_CHARS_MAX - 1).chain(['…']).collect()
 }
 
 fn judged(answer: &Answer) -> Result<(), SendError> {

@@ -11,6 +11,8 @@ pub enum Channel {
     Webhook(Arc<WebhookChannel>),
     Email(Arc<EmailChannel>),
     Slack(Arc<SlackChannel>),
+    Mattermost(Arc<MattermostChannel>),
+    Discord(Arc<DiscordChannel>),
     Telegram(Arc<TelegramChannel>),
     Teams(Arc<TeamsChannel>),
     Sms(Arc<SmsChannel>),
@@ -125,6 +127,47 @@ pub struct SlackAction {
     pub text: Template,
     pub url: Template,
     pub style: Template,
+}
+
+/// Every text is a template.
+#[derive(Clone, Debug)]
+pub struct MattermostChannel {
+    pub url: SecretText,
+    pub http: HttpOptions,
+    pub text: Template,
+    /// What else a message says, by Mattermost's keys.
+    pub texts: Vec<(&'static str, Template)>,
+    /// What opens beside the message.
+    pub card: Option<Template>,
+    pub priority: Option<MattermostPriority>,
+    pub attachments: Vec<MattermostAttachment>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MattermostPriority {
+    pub priority: Template,
+    pub requested_ack: bool,
+    pub persistent_notifications: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct MattermostAttachment {
+    /// By Mattermost's keys.
+    pub texts: Vec<(&'static str, Template)>,
+    pub fields: Vec<SlackField>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DiscordChannel {
+    pub url: SecretText,
+    pub http: HttpOptions,
+    pub title: Template,
+    pub message: Template,
+    /// Above the embed: where somebody is mentioned.
+    pub content: Template,
+    /// Empty for the webhook's own, as the picture.
+    pub username: String,
+    pub avatar_url: String,
 }
 
 #[derive(Clone, Debug)]

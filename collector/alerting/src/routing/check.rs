@@ -11,6 +11,7 @@ use super::{
 };
 use super::{matcher_text, raw};
 
+mod budget;
 mod chat;
 mod delivery;
 mod email;
@@ -18,6 +19,7 @@ mod escalations;
 mod heartbeat;
 mod http;
 mod intervals;
+mod mattermost;
 mod ours;
 mod receivers;
 mod rosters;
@@ -76,6 +78,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     check.root(&file.route, &names, &mut routes);
     rosters::on_call(&mut check, &file, &mut receivers, &rosters, &people);
     let delivery = delivery::ready(&mut check, file.delivery.as_ref(), &receivers);
+    let budget = budget::ready(&mut check, file.alert_budget.as_ref());
     let inhibit_rules = file.inhibit_rules.iter().map(|rule| check.inhibit_rule(rule)).collect();
     let resolve_timeout = file.global.and_then(|global| global.resolve_timeout);
     if !check.problems.is_empty() {
@@ -98,6 +101,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         resolve_timeout_ms: resolve_timeout.map_or(RESOLVE_TIMEOUT_MS, Duration::as_millis),
         delivery: Arc::new(delivery),
         heartbeat: heartbeat.map(Arc::new),
+        budget: Arc::new(budget),
         written: super::written::written(document),
     })
 }

@@ -13,7 +13,7 @@ const GIVE_UP_AFTER_MS: Millis = DAY_MS;
 const DAY_MS: Millis = 86_400_000;
 
 /// Asia/Ho_Chi_Minh has no summer time.
-const VIETNAM_AHEAD_MS: Millis = 7 * 3_600_000;
+pub(crate) const VIETNAM_AHEAD_MS: Millis = 7 * 3_600_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {

@@ -3,6 +3,7 @@
 use agent_yaml::{At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
+mod budget;
 mod channels;
 mod chat;
 mod delivery;
@@ -12,8 +13,11 @@ mod ours;
 mod people;
 mod zalo;
 
+pub(super) use budget::AlertBudget;
 pub(super) use channels::{Email, Global, Receiver, Webhook};
-pub(super) use chat::{Slack, SlackAction, Teams, Telegram};
+pub(super) use chat::{
+    Discord, Mattermost, MattermostAttachment, Slack, SlackAction, SlackField, Teams, Telegram,
+};
 pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use heartbeat::Heartbeat;
 pub(super) use http::{Http, Tls};
@@ -52,6 +56,8 @@ pub(super) struct File {
     pub(super) holidays: Vec<Holiday>,
     #[deserr(default)]
     pub(super) heartbeat: Option<At<Heartbeat>>,
+    #[deserr(default)]
+    pub(super) alert_budget: Option<At<AlertBudget>>,
 }
 
 #[derive(Debug, Deserr)]

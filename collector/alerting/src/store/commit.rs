@@ -8,7 +8,7 @@ use crate::alert::{Alert, AlertSource, Change, ChangeKind, fingerprint_text};
 use crate::detection::DetectionAlert;
 use crate::duty::Swap;
 use crate::group::Group;
-use crate::limits::{ATTEMPTS_KEPT_MAX, HISTORY_KEPT_MS, NOTIFICATIONS_KEPT_MS};
+use crate::limits::ATTEMPTS_KEPT_MAX;
 use crate::matchers_text;
 use crate::outbox::Waiting;
 use crate::silence::Silence;
@@ -16,6 +16,8 @@ use crate::state::{Batch, Outcome, State};
 
 use super::channels::{write_beat, write_channel};
 use super::encode::{annotations_json, content_json, id_text, labels_json, told_json, waits_json};
+use super::history::{write_life, write_tellings};
+use super::prune::prune;
 use super::{Store, failed};
 
 pub(super) type Sql<'a> = &'a mut SqliteConnection;
@@ -48,6 +50,10 @@ async fn write(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::E
     let told = |change: &&Change| !matches!(change.kind, ChangeKind::Pending | ChangeKind::Cleared);
     for change in batch.changes.iter().filter(told) {
         write_change(sql, change).await?;
+        let of = change.fingerprint;
+        if let Some(alert) = state.alerts.get(&of).or_else(|| batch.closed.get(&of)) {
+            write_life(sql, change, alert).await?;
+        }
     }
     for (detection, recorded_ms) in &batch.detections {
         write_detection(sql, detection, *recorded_ms).await?;
@@ -299,9 +305,9 @@ async fn insert_notification(sql: Sql<'_>, row: &Waiting) -> Result<(), sqlx::Er
     .bind(row.next_attempt_ms)
     .bind(row.tried_ms)
     .bind(row.tried_at_ms)
-    .execute(sql)
+    .execute(&mut *sql)
     .await?;
-    Ok(())
+    write_tellings(sql, &row.id, &row.notification).await
 }
 
 async fn finish(
@@ -354,32 +360,6 @@ async fn write_outcome(sql: Sql<'_>, outcome: &Outcome) -> Result<(), sqlx::Erro
         finish(sql, &outcome.id, "sent", outcome.at_ms).await?;
     } else if outcome.dead {
         finish(sql, &outcome.id, "dead", outcome.at_ms).await?;
-    }
-    Ok(())
-}
-
-/// Deletes what is older than we keep it. Whatever is still open stays, and what was never delivered until a person has seen it.
-async fn prune(sql: Sql<'_>, now_ms: Millis) -> Result<(), sqlx::Error> {
-    let history_ms = now_ms - HISTORY_KEPT_MS;
-    let notifications_ms = now_ms - NOTIFICATIONS_KEPT_MS;
-    for (statement, before_ms) in [
-        ("DELETE FROM transitions WHERE at_ms < $1", history_ms),
-        ("DELETE FROM detections WHERE time_ms < $1 AND recorded_ms < $1", history_ms),
-        ("DELETE FROM alerts WHERE is_open = 0 AND resolved_ms < $1", history_ms),
-        ("DELETE FROM silences WHERE ends_ms < $1", history_ms),
-        ("DELETE FROM swaps WHERE until_ms < $1", history_ms),
-        (
-            "DELETE FROM attempts WHERE outbox_id IN \
-             (SELECT id FROM outbox WHERE state IN ('sent', 'superseded', 'dismissed') AND finished_ms < $1)",
-            notifications_ms,
-        ),
-        (
-            "DELETE FROM outbox WHERE state IN ('sent', 'superseded', 'dismissed') \
-             AND finished_ms < $1",
-            notifications_ms,
-        ),
-    ] {
-        sqlx::query(statement).bind(before_ms).execute(&mut *sql).await?;
     }
     Ok(())
 }

@@ -87,28 +87,22 @@ impl Store {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading an alert's history"))?;
-        let entry = |row: &SqliteRow| {
-            Ok(HistoryEntry {
-                fingerprint: fingerprint_column(row)?,
-                at_ms: column(row, "at_ms")?,
-                state: column(row, "state")?,
-                detail: column(row, "detail")?,
-            })
-        };
-        rows.iter().map(entry).collect()
+        rows.iter().map(entry_from).collect()
     }
 
-    /// Notifications, newest first.
+    /// Notifications whose words are still kept, newest first.
     pub(crate) async fn notifications(
         &self,
         limit: u32,
     ) -> Result<Vec<NotificationRecord>, AlertingError> {
-        let rows =
-            sqlx::query("SELECT * FROM outbox ORDER BY created_ms DESC, sequence DESC LIMIT $1")
-                .bind(i64::from(limit))
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed("reading notifications"))?;
+        let rows = sqlx::query(
+            "SELECT * FROM outbox WHERE content <> '' \
+             ORDER BY created_ms DESC, sequence DESC LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading notifications"))?;
         rows.iter().map(notification_from).collect()
     }
 
@@ -180,6 +174,15 @@ impl Store {
         .map_err(failed("reading silences"))?;
         rows.iter().map(silence_from).collect()
     }
+}
+
+pub(super) fn entry_from(row: &SqliteRow) -> Result<HistoryEntry, AlertingError> {
+    Ok(HistoryEntry {
+        fingerprint: fingerprint_column(row)?,
+        at_ms: column(row, "at_ms")?,
+        state: column(row, "state")?,
+        detail: column(row, "detail")?,
+    })
 }
 
 pub(super) fn notification_from(row: &SqliteRow) -> Result<NotificationRecord, AlertingError> {

@@ -1,4 +1,4 @@
-//! Slack, Telegram and Teams, over HTTP: what they are told, and which of their answers are failures.
+//! Slack, Mattermost, Discord, Telegram and Teams, over HTTP: what they are told, and which of their answers are failures.
 
 use serde_json::json;
 
@@ -26,6 +26,8 @@ async fn outcome(configs: &str, answer: Answer) -> String {
 
 const SLACK: &str = "    slack_configs: [{api_url: URL/hook, channel: '#soc'}]\n";
 const TELEGRAM: &str = "    telegram_configs: [{api_url: URL/, bot_token: 1:a, chat_id: -5}]\n";
+const MATTERMOST: &str = "    mattermost_configs: [{webhook_url: URL/mattermost, channel: soc}]\n";
+const DISCORD: &str = "    discord_configs: [{webhook_url: URL/discord}]\n";
 const TEAMS: &str = "    msteamsv2_configs: [{webhook_url: URL/teams}]\n";
 
 #[tokio::test]
@@ -43,6 +45,11 @@ async fn a_200_that_says_no_is_a_failure() {
         (TELEGRAM, Answer::Json(200, r#"{"ok":false}"#), r#"200: {"ok":false}"#),
         (TELEGRAM, Answer::Says("ok"), "200: ok"),
         (TELEGRAM, Answer::Json(403, r#"{"ok":false}"#), "403: "),
+        (MATTERMOST, Answer::Says("ok"), "ok"),
+        (MATTERMOST, Answer::Says("<html>sign in</html>"), "200: <html>"),
+        (MATTERMOST, Answer::Json(400, r#"{"id":"web.incoming_webhook.text.app_error"}"#), "400: "),
+        (DISCORD, Answer::Status(204), "ok"),
+        (DISCORD, Answer::Json(400, r#"{"code":50006}"#), "400: "),
         (TEAMS, Answer::Status(202), "ok"),
         (TEAMS, Answer::Status(400), "400: not today"),
     ] {
@@ -55,9 +62,11 @@ async fn a_200_that_says_no_is_a_failure() {
 #[tokio::test]
 async fn how_long_to_wait_stands_in_the_head_or_in_telegrams_body() {
     let telegram = r#"{"ok":false,"error_code":429,"parameters":{"retry_after":90}}"#;
-    for (configs, answer) in
-        [(SLACK, Answer::RetryAfter(429, 90)), (TELEGRAM, Answer::Json(429, telegram))]
-    {
+    for (configs, answer) in [
+        (SLACK, Answer::RetryAfter(429, 90)),
+        (DISCORD, Answer::RetryAfter(429, 90)),
+        (TELEGRAM, Answer::Json(429, telegram)),
+    ] {
         let world = world(configs).await;
         world.receiver.answer([answer]);
         world.alerting.deliver_due(START + MINUTE).await.unwrap();
@@ -101,6 +110,57 @@ async fn each_is_told_in_its_own_shape() {
         (&json!("Attention"), &json!("[KHẨN CẤP] máy-1 – dò mật khẩu"))
     );
     assert!(body[1]["text"].as_str().unwrap().contains("**[KHẨN CẤP] máy-1"));
+}
+
+#[tokio::test]
+async fn mattermost_and_discord_are_told_in_theirs() {
+    let mattermost = "    mattermost_configs:
+      - webhook_url: URL/m
+        channel: soc
+        icon_emoji: ''
+        type: custom_alert
+        text: '{{ range 17000 }}đ{{ end }}'
+        props: {card: 'thẻ {{ .Status }}'}
+        priority: {priority: Urgent, requested_ack: true, persistent_notifications: true}
+        attachments:
+          - title: '{{ .GroupLabels.alertname }}'
+            color: '#f00'
+            footer: ''
+            fields: [{title: Máy, value: '{{ .CommonLabels.host }}', short: true}]
+      - webhook_url: URL/n
+        priority: {priority: loud, requested_ack: true}
+";
+    let discord = "    discord_configs: [{webhook_url: URL/d, content: '<@&1>', message: '{{ range 5000 }}đ{{ end }}', username: Hải Đăng, avatar_url: 'https://a.example/h.png'}]\n";
+    let world = world(&format!("{mattermost}{discord}")).await;
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    let mut received = world.receiver.take();
+    received.sort_by(|one, other| one.path.cmp(&other.path));
+    let [discord, whole, plain] = [0, 1, 2].map(|at| received[at].body.clone());
+    let text = whole["text"].as_str().unwrap();
+    assert!(text.chars().count() == 16_383 && text.ends_with('…'));
+    let mut rest = whole.clone();
+    rest.as_object_mut().unwrap().remove("text");
+    assert_eq!(
+        rest,
+        json!({
+            "channel": "soc", "type": "custom_alert", "username": "Hải Đăng",
+            "props": {"card": "thẻ firing"},
+            "priority": {"priority": "urgent", "requested_ack": true, "persistent_notifications": true},
+            "attachments": [{
+                "title": "BruteForce", "color": "#f00",
+                "fields": [{"title": "Máy", "value": "máy-1", "short": true}],
+            }],
+        })
+    );
+    assert_eq!(plain["priority"], json!({"priority": "standard"}));
+    assert!(plain["text"].as_str().unwrap().starts_with("**[KHẨN CẤP] máy-1"), "{plain}");
+    let embed = &discord["embeds"][0];
+    assert_eq!(embed["title"], "[KHẨN CẤP] máy-1 – dò mật khẩu");
+    assert_eq!((&embed["color"], &discord["content"]), (&json!(0x99_2D_22), &json!("<@&1>")));
+    assert_eq!(discord["username"], "Hải Đăng");
+    assert_eq!(discord["avatar_url"], "https://a.example/h.png");
+    let message = embed["description"].as_str().unwrap();
+    assert!(message.chars().count() == 4_096 && message.ends_with('…'));
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ const GOOD_FILES: &[&str] = &[
     "route: {receiver: x}\nreceivers: [{name: x, slack_configs: [{api_url_file: /etc/slack}]}]",
     "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t, chat_id: -5, parse_mode: HTML, message: m, disable_notifications: true, api_url: 'https://t.example'}]}]",
     "global: {telegram_api_url: 'https://t.example'}\nroute: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t, chat_id: 5, parse_mode: ''}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, discord_configs: [{webhook_url: 'https://d.example/x', title: t, message: m}]}]",
 ];
 
 const BAD_FILES: &[&str] = &[
@@ -96,6 +97,8 @@ const BAD_FILES: &[&str] = &[
     "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t}]}]",
     "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{chat_id: 5}]}]",
     "route: {receiver: x}\nreceivers: [{name: x, telegram_configs: [{bot_token: t, chat_id: 5, parse_mode: Rot13}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, discord_configs: [{webhook_url: 'https://d.example/x', webhook_url_file: /etc/discord}]}]",
+    "route: {receiver: x}\nreceivers: [{name: x, discord_configs: [{webhook_url: 'https://d.example/x', unknown: 1}]}]",
 ];
 
 #[test]
@@ -134,7 +137,7 @@ fn channels_that_are_not_built_are_refused_by_name() {
                 - name: y\n    email_configs: [{to: a@b.vn, from: a@b.vn, smarthost: 'm:1', html: '{{ $x }}'}]\n";
     let problems = Routing::parse(Path::new("a.yml"), text).unwrap_err().to_string();
     expect_test::expect![[r#"
-        a.yml:4: `victorops_configs` are not supported yet; there are webhook_configs, email_configs, slack_configs (Mattermost takes those too), telegram_configs, msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, syslog_configs and script_configs
+        a.yml:4: `victorops_configs` are not supported yet; there are webhook_configs, email_configs, slack_configs, mattermost_configs, discord_configs, telegram_configs, msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, syslog_configs and script_configs
         a.yml:7: the template cannot be used: undefined variable "$x""#]]
     .assert_eq(&problems);
 }

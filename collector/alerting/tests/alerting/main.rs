@@ -23,6 +23,7 @@ mod on_call;
 mod posted;
 mod rate_limits;
 mod restart;
+mod rsyslog;
 mod storm;
 mod syslog;
 mod timeline;

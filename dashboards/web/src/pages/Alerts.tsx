@@ -30,7 +30,7 @@ export default function Alerts() {
   const [wanted, setWanted] = useState(useHashQuery().get("wanted") ?? "");
   const stale = useStaleClass();
   return (
-    <Page title={t("alerts.title")}>
+    <Page title={t("alerts.title")} aside={<a href="#/alerts/history">{t("history.title")}</a>}>
       <TextInput
         className="search"
         type="search"

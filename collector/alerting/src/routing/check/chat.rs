@@ -6,8 +6,8 @@ use agent_yaml::{At, Place};
 
 use super::super::raw;
 use super::super::{
-    Channel, HttpOptions, SecretText, SlackAction, SlackChannel, SlackField, TeamsChannel,
-    TelegramChannel,
+    Channel, DiscordChannel, HttpOptions, SecretText, SlackAction, SlackChannel, SlackField,
+    TeamsChannel, TelegramChannel,
 };
 use super::{Check, http};
 
@@ -39,12 +39,7 @@ pub(super) fn slack(
     let of_global =
         global.map(|global| (global.slack_api_url.as_ref(), &global.slack_api_url_file));
     let url = address(check, &config.place, "api_url", own, of_global);
-    let fields = raw.fields.iter().map(|field| SlackField {
-        title: check.text(Some(&field.title), ""),
-        value: check.text(Some(&field.value), ""),
-        short: field.short.unwrap_or(raw.short_fields),
-    });
-    let fields = fields.collect();
+    let fields = fields(check, &raw.fields, raw.short_fields);
     let actions = raw.actions.iter().map(|action| slack_action(check, action)).collect();
     let mrkdwn_in = match raw.mrkdwn_in.as_slice() {
         [] => MARKDOWN_IN.map(str::to_owned).to_vec(),
@@ -84,6 +79,19 @@ pub(super) fn slack(
         link_names: raw.link_names,
         mrkdwn_in,
     }))
+}
+
+pub(super) fn fields(
+    check: &mut Check<'_>,
+    raw: &[raw::SlackField],
+    short: bool,
+) -> Vec<SlackField> {
+    let fields = raw.iter().map(|field| SlackField {
+        title: check.text(Some(&field.title), ""),
+        value: check.text(Some(&field.value), ""),
+        short: field.short.unwrap_or(short),
+    });
+    fields.collect()
 }
 
 fn slack_action(check: &mut Check<'_>, action: &At<raw::SlackAction>) -> SlackAction {
@@ -150,6 +158,23 @@ pub(super) fn telegram(
     }))
 }
 
+pub(super) fn discord(check: &mut Check<'_>, config: &At<raw::Discord>) -> Channel {
+    let raw = &config.value;
+    let own = (raw.webhook_url.as_ref(), &raw.webhook_url_file);
+    if let Some(avatar) = &raw.avatar_url {
+        check.is_http(avatar);
+    }
+    Channel::Discord(Arc::new(DiscordChannel {
+        url: address(check, &config.place, "webhook_url", own, None),
+        http: options(check, raw.http_config.as_ref()),
+        title: check.text(raw.title.as_ref(), r#"{{ template "discord.default.title" . }}"#),
+        message: check.text(raw.message.as_ref(), r#"{{ template "discord.default.message" . }}"#),
+        content: check.text(raw.content.as_ref(), r#"{{ template "discord.default.content" . }}"#),
+        username: raw.username.as_ref().map(|name| name.0.clone()).unwrap_or_default(),
+        avatar_url: raw.avatar_url.as_ref().map(|url| url.value.clone()).unwrap_or_default(),
+    }))
+}
+
 /// `name`: of the templates that are built in, `msteams` or `msteamsv2`.
 pub(super) fn teams(check: &mut Check<'_>, config: &At<raw::Teams>, name: &str) -> Channel {
     let raw = &config.value;
@@ -184,7 +209,7 @@ fn refuse(check: &mut Check<'_>, given: Option<&At<agent_yaml::Anything>>, key: 
 }
 
 /// An address that may be a secret: in place or in a file, of the channel or of `global`.
-fn address(
+pub(super) fn address(
     check: &mut Check<'_>,
     place: &Place,
     key: &str,

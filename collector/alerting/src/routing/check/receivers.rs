@@ -6,10 +6,10 @@ use agent_yaml::At;
 
 use super::super::raw;
 use super::super::{Channel, Integration, Receiver, SecretText, WebhookChannel};
-use super::{Check, chat, email, http, ours, zalo};
+use super::{Check, chat, email, http, mattermost, ours, zalo};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 
-const BUILT: &str = "webhook_configs, email_configs, slack_configs (Mattermost takes those too), telegram_configs, \
+const BUILT: &str = "webhook_configs, email_configs, slack_configs, mattermost_configs, discord_configs, telegram_configs, \
                      msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, syslog_configs and script_configs";
 
 pub(super) fn ready(
@@ -36,6 +36,13 @@ pub(super) fn ready(
     }
     for (at, config) in raw.slack_configs.iter().enumerate() {
         add("slack", at, config.value.send_resolved, chat::slack(check, config, global));
+    }
+    for (at, config) in raw.mattermost_configs.iter().enumerate() {
+        let channel = mattermost::ready(check, config, global);
+        add("mattermost", at, config.value.send_resolved, channel);
+    }
+    for (at, config) in raw.discord_configs.iter().enumerate() {
+        add("discord", at, config.value.send_resolved, chat::discord(check, config));
     }
     for (at, config) in raw.telegram_configs.iter().enumerate() {
         add("telegram", at, config.value.send_resolved, chat::telegram(check, config, global));

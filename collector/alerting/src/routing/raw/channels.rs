@@ -3,7 +3,7 @@
 use agent_yaml::{Anything, At, Duration, Entries, Findings, Text};
 use deserr::Deserr;
 
-use super::chat::{Slack, Teams, Telegram};
+use super::chat::{Discord, Mattermost, Slack, Teams, Telegram};
 use super::http::{Http, Tls};
 use super::ours::{Script, Sms, Syslog};
 use super::people::OnCall;
@@ -95,9 +95,9 @@ pub(in crate::routing) struct Global {
     #[deserr(default)]
     pub(in crate::routing) rocketchat_token_id_file: Option<Anything>,
     #[deserr(default)]
-    pub(in crate::routing) mattermost_webhook_url: Option<Anything>,
+    pub(in crate::routing) mattermost_webhook_url: Option<At<String>>,
     #[deserr(default)]
-    pub(in crate::routing) mattermost_webhook_url_file: Option<Anything>,
+    pub(in crate::routing) mattermost_webhook_url_file: Option<String>,
 }
 
 #[derive(Debug, Deserr)]
@@ -112,6 +112,10 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) on_call_configs: Vec<At<OnCall>>,
     #[deserr(default)]
     pub(in crate::routing) slack_configs: Vec<At<Slack>>,
+    #[deserr(default)]
+    pub(in crate::routing) mattermost_configs: Vec<At<Mattermost>>,
+    #[deserr(default)]
+    pub(in crate::routing) discord_configs: Vec<At<Discord>>,
     #[deserr(default)]
     pub(in crate::routing) telegram_configs: Vec<At<Telegram>>,
     #[deserr(default)]
@@ -130,13 +134,9 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) syslog_configs: Vec<At<Syslog>>,
     // Refused by name.
     #[deserr(default)]
-    pub(in crate::routing) discord_configs: Vec<At<Anything>>,
-    #[deserr(default)]
     pub(in crate::routing) incidentio_configs: Vec<At<Anything>>,
     #[deserr(default)]
     pub(in crate::routing) jira_configs: Vec<At<Anything>>,
-    #[deserr(default)]
-    pub(in crate::routing) mattermost_configs: Vec<At<Anything>>,
     #[deserr(default)]
     pub(in crate::routing) opsgenie_configs: Vec<At<Anything>>,
     #[deserr(default)]
@@ -161,10 +161,8 @@ impl Receiver {
         &self,
     ) -> impl Iterator<Item = (&'static str, &At<Anything>)> {
         let kinds = [
-            ("discord_configs", &self.discord_configs),
             ("incidentio_configs", &self.incidentio_configs),
             ("jira_configs", &self.jira_configs),
-            ("mattermost_configs", &self.mattermost_configs),
             ("opsgenie_configs", &self.opsgenie_configs),
             ("pagerduty_configs", &self.pagerduty_configs),
             ("pushover_configs", &self.pushover_configs),

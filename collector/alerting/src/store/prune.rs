@@ -1,0 +1,49 @@
+//! Deleting what is older than it is kept. Whatever is still open stays, and what was never delivered until a person has seen it.
+//! Of a notification its words and attempts go first; that it was sent, to whom and what came of it stays with the history.
+
+use agent_model::Millis;
+
+use crate::limits::{HISTORY_KEPT_MS, WORDS_KEPT_MS};
+
+use super::commit::Sql;
+
+pub(super) async fn prune(sql: Sql<'_>, now_ms: Millis) -> Result<(), sqlx::Error> {
+    let (history_ms, words_ms) = (now_ms - HISTORY_KEPT_MS, now_ms - WORDS_KEPT_MS);
+    for (statement, before_ms) in [
+        ("DELETE FROM transitions WHERE at_ms < $1", history_ms),
+        ("DELETE FROM lives WHERE fired_ms < $1 AND resolved_ms < $1", history_ms),
+        ("DELETE FROM detections WHERE time_ms < $1 AND recorded_ms < $1", history_ms),
+        ("DELETE FROM alerts WHERE is_open = 0 AND resolved_ms < $1", history_ms),
+        ("DELETE FROM silences WHERE ends_ms < $1", history_ms),
+        ("DELETE FROM swaps WHERE until_ms < $1", history_ms),
+        (
+            "DELETE FROM attempts WHERE outbox_id IN \
+             (SELECT id FROM outbox WHERE state IN ('sent', 'superseded', 'dismissed') AND finished_ms < $1)",
+            words_ms,
+        ),
+        // What another took the place of told nobody anything.
+        (
+            "DELETE FROM tellings WHERE notification_id IN \
+             (SELECT id FROM outbox WHERE state = 'superseded' AND finished_ms < $1)",
+            words_ms,
+        ),
+        ("DELETE FROM outbox WHERE state = 'superseded' AND finished_ms < $1", words_ms),
+        (
+            "UPDATE outbox SET content = '', group_key = '' \
+             WHERE state IN ('sent', 'dismissed') AND finished_ms < $1 AND content <> ''",
+            words_ms,
+        ),
+        (
+            "DELETE FROM tellings WHERE notification_id IN \
+             (SELECT id FROM outbox WHERE state IN ('sent', 'dismissed') AND finished_ms < $1)",
+            history_ms,
+        ),
+        (
+            "DELETE FROM outbox WHERE state IN ('sent', 'dismissed') AND finished_ms < $1",
+            history_ms,
+        ),
+    ] {
+        sqlx::query(statement).bind(before_ms).execute(&mut *sql).await?;
+    }
+    Ok(())
+}
