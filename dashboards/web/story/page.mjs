@@ -16,7 +16,7 @@ const PATIENCE_MS = 150_000;
 const PASSWORD = "mật khẩu thật dài";
 const QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["overview", "hosts", "host", "alerts", "events", "backups", "drills", "drill", "users", "audit"];
+const PAGES = ["overview", "hosts", "host", "alerts", "history", "events", "backups", "drills", "drill", "users", "audit"];
 
 const profile = mkdtempSync(join(tmpdir(), "haidang-page-"));
 const browser = await chromium.launchPersistentContext(profile, {
@@ -126,10 +126,15 @@ async function aDrill(page) {
 }
 
 async function examine(page, name, ground, { host, drill }) {
-  const path = { overview: "", host: `hosts/${encodeURIComponent(host)}`, drill: `drills/${drill}` }[name] ?? name;
+  const path = { overview: "", host: `hosts/${encodeURIComponent(host)}`, drill: `drills/${drill}`, history: "alerts/history" }[name] ?? name;
   await page.goto(`${base}/#/${path}`);
   await page.getByRole("heading", { level: 1 }).waitFor();
   await page.waitForFunction(() => !document.body.innerText.includes("Đang tải…"));
+  // A life tells its steps once it is opened.
+  if (name === "history") {
+    await page.locator("button[aria-expanded=false]").first().click();
+    await page.getByText("Bắt đầu báo động").first().waitFor();
+  }
   await shoot(page, `${name}-${ground}`);
   await page.evaluate(AXE);
   const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));

@@ -9,7 +9,8 @@ use tests::webhook::Webhook;
 
 fn routing(lan: &Webhook, minh: &Webhook, lead: &Webhook) -> String {
     format!(
-        "escalations:
+        "alert_budget: {{ per_week: 10 }}
+escalations:
   - name: chain
     levels: [{{ after: 2s, receivers: [lead] }}]
 people:
@@ -89,6 +90,22 @@ async fn an_alert_finds_somebody_who_takes_it() -> anyhow::Result<()> {
         Ok(())
     })
     .await?;
+    let lives = house.get("/api/history/lives?matchers=alertname%3DPortalDown").await?;
+    let fired = lives["lives"][0]["fired_at_ms"].as_i64().context("no life")?.to_string();
+    let life = said(&house, &["alert", "life", fingerprint, &fired])?;
+    for words in [
+        "told duty webhook/0@duty/lan: sent, 1 attempts",
+        "told lead webhook/0: sent",
+        "acknowledged admin.token: đang xem",
+        "commented admin.token: đã gọi nhà mạng",
+        "given_back admin.token: chuyển ca",
+    ] {
+        ensure!(life.contains(words), "{words}: {life}");
+    }
+    let budget = said(&house, &["alert", "budget"])?;
+    ensure!(budget.contains("PortalDown 1 1 0 1 "), "fired, called, fleeting, taken: {budget}");
+    house.eventually_sees("haidang_alert_budget_per_week{part=\"all\"} == 10").await?;
+    house.eventually_sees("haidang_alert_budget_fired{part=\"all\"} >= 1").await?;
     let audit = house.get("/api/audit").await?.to_string();
     for action in ["alert.acknowledge", "alert.assign", "alert.comment", "alert.give_back"] {
         ensure!(audit.contains(action), "{action} is not in the audit log");
