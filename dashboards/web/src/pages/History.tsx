@@ -36,7 +36,7 @@ export default function History() {
   return (
     <Page title={t("history.title")} aside={<a href="#/alerts">{t("history.to_alerts")}</a>}>
       <AlertBudget />
-      <form role="search" className="row" onSubmit={submit}>
+      <form role="search" className="row" style={{ marginTop: "1rem" }} onSubmit={submit}>
         <TextInput
           type="search"
           label={t("history.matchers")}
