@@ -36,9 +36,8 @@ use crate::AlertingError;
 use crate::notification::Notification;
 use crate::routing::{Channel, Routing};
 
-pub(crate) use templates::Templates;
-
 pub(crate) use sent::Sent;
+pub(crate) use templates::Templates;
 
 use chat::Incoming;
 use composing::Composer;
