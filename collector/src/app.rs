@@ -38,7 +38,7 @@ pub const SILENT_AFTER_MS: i64 = 45_000;
 /// What only this start knows.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Where to leave an admin token for the CLI; loopback only, new at each start.
+    /// Where to leave an admin token for the CLI, for who may read the file; new at each start.
     pub admin_token_file: Option<PathBuf>,
     /// Where files that people write lie under their usual names, unless the configuration names them.
     pub files_dir: Option<PathBuf>,

@@ -72,8 +72,8 @@ fn collector(picture: &Picture, found: &mut Vec<StatusProblem>) {
                 format!("the collector is not ready: {reason}"),
             ),
             what_to_do: words(
-                "Giải phóng dung lượng đĩa của bộ thu thập; nó tự chạy tiếp khi đủ chỗ.",
-                "Free space on the collector's disk; it goes on by itself when there is room.",
+                "Nếu ổ đĩa của bộ thu thập đầy thì giải phóng chỗ; nếu không, xem nhật ký của nó. Nó tự chạy tiếp.",
+                "If the collector's disk is full, free space; if not, read its log. It goes on by itself.",
             ),
             link: "#/",
         });
