@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Identity, Tls, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Identity, TlsParameters};
+use lettre::transport::smtp::commands::Ehlo;
+use lettre::transport::smtp::extension::{ClientId, ServerInfo};
 
 use rules_templates::Template;
 
@@ -19,8 +20,18 @@ use crate::routing::EmailChannel;
 use super::composing::{Composer, Words};
 use super::{Notifier, SendError, Sending, secret, wording};
 
-/// One command of SMTP and its answer.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the connection until the server knows who we are.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A server that reads a mail before it answers to its end has ten minutes (RFC 5321, section 4.5.3.2.6); who leaves earlier
+/// sends it again, and the server delivers both.
+const MAIL_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// For a goodbye: the mail is taken, whatever comes of this.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where a password may go in the clear, as Go has it.
+const OURSELVES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// The port on which TLS begins at once (RFC 8314).
 const SUBMISSIONS_PORT: u16 = 465;
@@ -64,28 +75,53 @@ impl Email {
         let channel = Arc::clone(&self.channel);
         let composed = self.composer.compose(notification, move |words| compose(&channel, words));
         let message = message(notification, composed.await??)?;
-        let at_once = self.channel.implicit_tls.unwrap_or(self.channel.port == SUBMISSIONS_PORT);
-        let tls = match (at_once, self.channel.require_tls) {
-            (true, _) => Tls::Wrapper(self.tls.clone()),
-            (_, true) => Tls::Required(self.tls.clone()),
-            // As Alertmanager: without `require_tls` nothing is encrypted, so a certificate that nobody can check
-            // (a mail server's own) keeps no alert from going out.
-            (_, false) => Tls::None,
-        };
-        let host = self.channel.host.as_str();
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-            .port(self.channel.port)
-            .tls(tls)
-            .timeout(Some(COMMAND_TIMEOUT));
-        if let Some(hello) = &self.channel.hello {
-            builder = builder.hello_name(ClientId::Domain(hello.clone()));
-        }
-        if let (Some(username), Some(secret)) = (&self.channel.username, &self.channel.password) {
-            let password = secret::read("the mail password", secret).await?;
-            builder = builder.credentials(Credentials::new(username.clone(), password));
-        }
-        builder.build().send(message).await.map_err(SendError::Smtp)?;
+        let mut server = tokio::time::timeout(CONNECTION_TIMEOUT, self.connected())
+            .await
+            .map_err(|_| SendError::TimedOut { seconds: CONNECTION_TIMEOUT.as_secs() })??;
+        let sent = server.send(message.envelope(), &message.formatted()).await;
+        sent.map_err(SendError::Smtp)?;
+        tokio::time::timeout(GOODBYE_TIMEOUT, server.quit()).await.ok();
         Ok(())
+    }
+
+    async fn connected(&self) -> Result<AsyncSmtpConnection, SendError> {
+        let channel = &self.channel;
+        let hello = channel.hello.clone().map_or_else(ClientId::default, ClientId::Domain);
+        let at_once = channel.implicit_tls.unwrap_or(channel.port == SUBMISSIONS_PORT);
+        let tls = at_once.then(|| self.tls.clone());
+        let address = (channel.host.as_str(), channel.port);
+        let mut server = AsyncSmtpConnection::connect_tokio1(address, None, &hello, tls, None)
+            .await
+            .map_err(SendError::Smtp)?;
+        // As Alertmanager: without `require_tls` nothing is encrypted, so a certificate that nobody can check
+        // (a mail server's own) keeps no alert from going out.
+        if channel.require_tls && !server.is_encrypted() {
+            server.starttls(self.tls.clone(), &hello).await.map_err(SendError::Smtp)?;
+        }
+        if let (Some(username), Some(secret)) = (&channel.username, &channel.password) {
+            let answer = server.command(Ehlo::new(hello)).await.map_err(SendError::Smtp)?;
+            let info = ServerInfo::from_response(&answer).map_err(SendError::Smtp)?;
+            // As Alertmanager: a relay that asks nobody for a password gets none.
+            if info.get_auth_mechanism(DEFAULT_MECHANISMS).is_some() {
+                self.may_have_password(&server)?;
+                let password = secret::read("the mail password", secret).await?;
+                let credentials = Credentials::new(username.clone(), password);
+                let signed_in = server.auth(DEFAULT_MECHANISMS, &credentials).await;
+                signed_in.map_err(SendError::Smtp)?;
+            }
+        }
+        Ok(server)
+    }
+
+    fn may_have_password(&self, server: &AsyncSmtpConnection) -> Result<(), SendError> {
+        let host = self.channel.host.as_str();
+        if server.is_encrypted() || OURSELVES.contains(&host) {
+            return Ok(());
+        }
+        Err(SendError::Setup(format!(
+            "{host} would get the password without TLS, where anybody can read it: set `require_tls: true`, or give no \
+             `auth_username`"
+        )))
     }
 }
 
@@ -122,8 +158,9 @@ fn message(notification: &Notification, composed: Composed) -> Result<Message, S
         .from(from)
         .subject(one_line(&composed.subject))
         .message_id(Some(format!("<{}@{domain}>", notification.idempotency_key)));
-    for to in composed.to.split(',') {
-        builder = builder.to(one_line(to).parse().map_err(|error| wrong(&error))?);
+    let to: Mailboxes = one_line(&composed.to).parse().map_err(|error| wrong(&error))?;
+    for to in to {
+        builder = builder.to(to);
     }
     let message = match (composed.text, composed.html) {
         (Some(text), Some(html)) => {
@@ -152,5 +189,9 @@ fn one_line(text: &str) -> String {
 impl Notifier for Email {
     fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
         Box::pin(self.mail(notification))
+    }
+
+    fn time_limit(&self) -> Duration {
+        CONNECTION_TIMEOUT + MAIL_TIMEOUT
     }
 }

@@ -50,7 +50,7 @@ receivers:
             alerting.yml:10: "ftp://x" is not an http:// or https:// address
             alerting.yml:11: a webhook needs one of `url` and `url_file`
             alerting.yml:12: receiver "a" is there twice
-            alerting.yml:14: "not an address" is not an e-mail address
+            alerting.yml:14: "not an address" is not an e-mail address, nor several with commas between
             alerting.yml:14: an e-mail receiver needs `from` (or `smtp_from` in `global`)
             alerting.yml:14: `auth_username` and `auth_password` or `auth_password_file` go together
             alerting.yml:16: "mail" is not host:port"#]],

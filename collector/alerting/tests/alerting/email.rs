@@ -209,3 +209,60 @@ async fn templates_that_fail_loop_or_grow_cost_no_mail() {
         assert_eq!((stats.sent, stats.template_failures), (1, 2), "{template}");
     }
 }
+
+const PASSWORD: &str =
+    "require_tls: false\n        auth_username: haidang\n        auth_password: p";
+
+#[tokio::test]
+async fn a_filter_that_takes_its_time_gets_one_mail() {
+    let mut server = MailServer::start(&json!({"filter_seconds": 16})).await;
+    let world = world("require_tls: false", server.port).await;
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    server.mail().await;
+    let stats = world.alerting.stats(START).await.unwrap();
+    assert_eq!((stats.sent, stats.failed), (1, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_only_listens_is_left_soon() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let world = world("require_tls: false", listener.local_addr().unwrap().port()).await;
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    let record = world.alerting.notifications(1).await.unwrap().remove(0);
+    assert_eq!(record.last_error, "no answer within 20 s");
+}
+
+#[tokio::test]
+async fn a_comma_in_a_name_is_part_of_it() {
+    let mut server = MailServer::start(&json!({})).await;
+    let email = r#"require_tls: false
+        to: '"Lan, phòng CNTT" <lan@tinh.example>, truc@tinh.example'"#;
+    let world = world(email, server.port).await;
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    assert_eq!(server.mail().await["to"], json!(["lan@tinh.example", "truc@tinh.example"]));
+}
+
+#[tokio::test]
+async fn a_relay_that_asks_for_no_password_gets_none() {
+    let mut server = MailServer::start(&json!({})).await;
+    let world = world(PASSWORD, server.port).await;
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    server.mail().await;
+    assert_eq!(world.alerting.stats(START).await.unwrap().sent, 1);
+}
+
+#[tokio::test]
+async fn a_password_goes_in_the_clear_to_ourselves_only() {
+    for (address, sent) in [("127.0.0.1", 1), ("127.0.0.2", 0)] {
+        let options =
+            json!({"clear": true, "user": "haidang", "password": "p", "address": address});
+        let server = MailServer::start(&options).await;
+        let email = format!("{PASSWORD}\n        smarthost: '{address}:{}'", server.port);
+        let world = world(&email, server.port).await;
+        world.alerting.deliver_due(START + MINUTE).await.unwrap();
+        let record = world.alerting.notifications(1).await.unwrap().remove(0);
+        let refused = record.last_error.contains("would get the password without TLS");
+        assert_eq!(refused, sent == 0, "{address}: {}", record.last_error);
+        assert_eq!(world.alerting.stats(START).await.unwrap().sent, sent);
+    }
+}

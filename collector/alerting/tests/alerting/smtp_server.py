@@ -1,7 +1,8 @@
 """A real SMTP server for the tests: prints its port, then every mail it takes as one line of JSON.
 
 One argument, JSON: certificate and key (offers STARTTLS and demands it), user and password (demands AUTH),
-refusals (how many mails are put off with 451 first).
+refusals (how many mails are put off with 451 first), filter_seconds (how long a mail is looked at before it is taken),
+clear (takes a password without TLS), address (where it listens).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        await asyncio.sleep(options.get("filter_seconds", 0))
         put_off = self.refusals > 0
         self.refusals -= 1
         part = lambda kind: body.get_content() if (body := mail.get_body((kind,))) else None
@@ -56,11 +58,12 @@ def protocol():
         require_starttls=context is not None,
         authenticator=authenticate,
         auth_required="user" in options,
+        auth_require_tls="clear" not in options,
     )
 
 
 async def main():
-    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(protocol, options.get("address", "127.0.0.1"), 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

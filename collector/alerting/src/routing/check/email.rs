@@ -1,7 +1,7 @@
 //! Checks of `email_configs`: each has all it needs, from itself or from `global`.
 
 use agent_yaml::{At, Place, Text};
-use lettre::message::Mailbox;
+use lettre::message::Mailboxes;
 use rules_templates::Template;
 
 use super::super::EmailChannel;
@@ -29,9 +29,7 @@ pub(super) fn ready(
     let smarthost =
         needed(check, smarthost, &config.place, "`smarthost` (or `smtp_smarthost` in `global`)");
     let (host, port) = smarthost.map_or((String::new(), 0), |smarthost| {
-        let parts = smarthost.value.rsplit_once(':');
-        let found = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-        found.unwrap_or_else(|| {
+        host_and_port(&smarthost.value).unwrap_or_else(|| {
             let message = format!("{:?} is not host:port", smarthost.value);
             check.problem(&smarthost.place, message);
             (String::new(), 0)
@@ -130,14 +128,38 @@ fn headers(check: &mut Check<'_>, raw: &raw::Email) -> (Template, Vec<(String, T
     (subject.unwrap_or_else(|| check.text(None, DEFAULT_SUBJECT)), headers)
 }
 
-/// Comma-separated addresses, as Alertmanager's `to`; those that a template makes show when they are made.
+/// An IPv6 address stands in brackets, which are not part of it.
+fn host_and_port(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let bare = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    Some((bare.to_owned(), port.parse().ok()?))
+}
+
+/// Addresses with commas between, as Alertmanager's `to`; those that a template makes show when they are made.
 fn addresses(check: &mut Check<'_>, text: &At<Text>) {
-    if text.value.0.contains("{{") {
-        return;
+    let list = text.value.0.trim();
+    let is_list = |list: &str| list.parse::<Mailboxes>().is_ok_and(|all| all.iter().count() > 0);
+    if !list.contains("{{") && !is_list(list) {
+        let message = format!("{list:?} is not an e-mail address, nor several with commas between");
+        check.problem(&text.place, message);
     }
-    for part in text.value.0.split(',').map(str::trim) {
-        if part.parse::<Mailbox>().is_err() {
-            check.problem(&text.place, format!("{part:?} is not an e-mail address"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_and_port;
+
+    #[test]
+    fn a_host_of_any_kind_has_a_port_behind_it() {
+        let found = |text| host_and_port(text).map(|(host, port)| format!("{host} {port}"));
+        assert_eq!(found("mail.example:25").as_deref(), Some("mail.example 25"));
+        assert_eq!(found("[2001:db8::1]:587").as_deref(), Some("2001:db8::1 587"));
+        for wrong in ["mail.example", "2001:db8::1:587", "[2001:db8::1:587", "mail:65536"] {
+            assert_eq!(found(wrong), None, "{wrong}");
         }
     }
 }
