@@ -55,6 +55,11 @@ impl Files {
         file.as_deref().map_or_else(|| Ok(Routing::nobody()), Routing::open)
     }
 
+    /// The same, and every file that it names is there.
+    pub fn whole_routing(&self) -> Result<Routing, Problems> {
+        self.routing()?.whole()
+    }
+
     pub fn inventory(&self) -> Result<Arc<InventoryConfig>, Problems> {
         let file = self.place(self.inventory.as_deref(), "inventory.yml");
         Ok(Arc::new(file.as_deref().map(InventoryConfig::load).transpose()?.unwrap_or_default()))
@@ -85,7 +90,7 @@ impl Files {
     /// Everything that is wrong with any of them.
     pub fn problems(&self) -> Problems {
         let wrong = [
-            self.routing().err(),
+            self.whole_routing().err(),
             self.inventory().err(),
             self.backup_policy().err(),
             Some(self.drill_plans().problems),

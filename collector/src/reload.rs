@@ -129,7 +129,7 @@ impl Reloader {
                 self.in_force.rules.send_replace(Arc::new(rulebook));
             }
             FileGroup::Routing => {
-                let routing = self.read(Files::routing).await??;
+                let routing = self.read(Files::whole_routing).await??;
                 let done = self.in_force.alerting.reload(routing, clock::now_ms()).await;
                 done.map_err(|error| group.problem(crate::describe(&error)))?;
             }

@@ -373,6 +373,7 @@ pub(crate) fn alerting_figures(
         ("silences_refused", stats.silences_refused),
         ("detections_grouped", stats.detections_grouped),
         ("template_failures", stats.template_failures),
+        ("bodies_waited", stats.bodies_waited),
         ("outbox_full", stats.outbox_full),
         ("outbox_length", length(stats.outbox_length)),
         ("outbox_oldest_seconds", stats.oldest_unsent_seconds),

@@ -7,7 +7,7 @@ mod tests {
     use agent_model::Labels;
     use collector::config::Config;
     use collector_alerting::{
-        AlertFilter, Alerting, AlertingConfig, Finding, Routing, RuleObservation,
+        AlertFilter, Alerting, AlertingConfig, Finding, Routing, RuleObservation, STORM_ALERT,
     };
     use collector_inventory::InventoryConfig;
     use rules::backup_policy::BackupPolicy;
@@ -52,6 +52,22 @@ mod tests {
     #[test]
     fn the_alerting_example_is_taken() {
         Routing::open(&example("alerting.yml")).unwrap_or_else(|problems| panic!("{problems}"));
+    }
+
+    #[test]
+    fn the_alerting_example_tells_security_officers_of_every_detection() {
+        let routing = Routing::open(&example("alerting.yml")).unwrap();
+        let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/library/detections");
+        let names = std::fs::read_dir(library).unwrap().filter_map(|file| {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            Some(name.strip_suffix(".yml")?.to_owned()).filter(|name| !name.ends_with(".test"))
+        });
+        let names: Vec<String> = names.chain([STORM_ALERT.to_owned()]).collect();
+        assert!(names.len() > 10, "{names:?}");
+        for name in names {
+            let told = routing.receiver_names(&Labels::new([("alertname", name.as_str())]));
+            assert!(told.iter().any(|one| &**one == "security-officers"), "{name}: {told:?}");
+        }
     }
 
     /// The alert of a shipped rule with these labels and its own severity.

@@ -82,7 +82,11 @@ impl Alerting {
         let external_url: Arc<str> = config.external_url.trim_end_matches('/').into();
         let counters = Counters::default();
         let sent = Arc::default();
-        let senders = senders(&routing, &external_url, &counters.template_failures, &sent)?;
+        let (senders, failed) = senders(&routing, &external_url, &counters.composed, &sent);
+        if let Some(failed) = failed {
+            let cause = std::error::Error::source(&failed).map(ToString::to_string);
+            tracing::error!(%failed, cause, "its attempts fail until that is mended; all others go on");
+        }
         let store = Store::open(&config.database).await?;
         let memory = Memory { state: None, routing, senders };
         let (changes, _) = broadcast::channel(CHANGES_BUFFERED_MAX);
@@ -224,9 +228,12 @@ impl Alerting {
 
     /// Takes a new routing, whole or (when a receiver cannot be set up) not at all.
     pub async fn reload(&self, routing: Routing, now_ms: Millis) -> Result<(), AlertingError> {
-        let failures = &self.inner.counters.template_failures;
+        let counted = &self.inner.counters.composed;
         let sent = &self.inner.sent;
-        let senders = senders(&routing, &self.inner.external_url, failures, sent)?;
+        let (senders, failed) = senders(&routing, &self.inner.external_url, counted, sent);
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
         let memory = self.lock().await;
         self.change_locked(memory, Some(senders), now_ms, |state, in_flight| {
             state.routing = routing;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_model::Millis;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -13,7 +14,7 @@ use crate::channel_test::{due_tests, next_test, test_id};
 use crate::group::Group;
 use crate::limits::{ATTEMPT_MAX_MS, CHECKPOINT_MS, OUTBOX_FULL_RETRY_MS, OUTBOX_MAX};
 use crate::notification::Notification;
-use crate::notify::{Notifier, SendError};
+use crate::notify::{COMPOSED, Notifier, SendError};
 use crate::outbox::{Waiting, asked_ms, back_off_ms, next_attempt, sendable};
 use crate::silence::Silence;
 use crate::state::{Outcome, State};
@@ -26,6 +27,9 @@ const MINUTE_MS: Millis = 60_000;
 
 /// How long a stop waits for attempts under way: less than a service manager gives a service to stop.
 const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// How long a message may wait until it is composed: a thousand large ones to receivers that hang come one after another.
+const COMPOSING_MAX: Duration = Duration::from_secs(3_600);
 
 /// The wait after the database failed.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
@@ -212,11 +216,18 @@ pub(crate) async fn in_time(
     notifier: &dyn Notifier,
     notification: &Notification,
 ) -> Result<(), SendError> {
-    let limit = attempt_limit(notifier);
-    match tokio::time::timeout(limit, notifier.send(notification)).await {
-        Ok(sent) => sent,
-        Err(_) => Err(SendError::TimedOut { seconds: limit.as_secs() }),
+    let composed = Arc::new(Notify::new());
+    let sending = COMPOSED.scope(Arc::clone(&composed), notifier.send(notification));
+    tokio::pin!(sending);
+    let timed_out = |limit: Duration| SendError::TimedOut { seconds: limit.as_secs() };
+    // What waits for its turn among others takes nothing of the time that its receiver has.
+    tokio::select! {
+        sent = &mut sending => return sent,
+        () = composed.notified() => {}
+        () = tokio::time::sleep(COMPOSING_MAX) => return Err(timed_out(COMPOSING_MAX)),
     }
+    let limit = attempt_limit(notifier);
+    tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| Err(timed_out(limit)))
 }
 
 /// Our own limit, or a longer one that `alerting.yml` asks for.
@@ -325,7 +336,7 @@ mod tests {
                 "route: {{receiver: x}}\nreceivers: [{{name: x, webhook_configs: [{{url: 'http://a/'{timeout}}}]}}]"
             );
             let routing = Routing::parse(Path::new("a.yml"), &text)?;
-            let senders = senders(&routing, &"".into(), &Arc::default(), &Arc::default()).unwrap();
+            let (senders, _) = senders(&routing, &"".into(), &Arc::default(), &Arc::default());
             Ok::<_, agent_model::Problems>(
                 senders
                     .values()

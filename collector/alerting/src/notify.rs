@@ -1,5 +1,6 @@
 //! Ways to reach people: the trait that delivery sends through, and its implementations.
 
+mod body;
 mod chat;
 mod client;
 mod clients;
@@ -29,13 +30,16 @@ pub use heartbeat::Heartbeat;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::AlertingError;
+use crate::limits::ATTEMPT_ASKED_MAX_S;
 use crate::notification::Notification;
 use crate::routing::{Channel, Routing};
+use crate::stats::Composed;
 
+pub(crate) use client::usable;
+pub(crate) use composing::COMPOSED;
 pub(crate) use sent::Sent;
 pub(crate) use templates::Templates;
 
@@ -72,6 +76,8 @@ pub enum SendError {
     },
     #[error("the receiver could not be reached, or did not answer as HTTP")]
     Http(#[source] reqwest::Error),
+    #[error("a certificate or key of `tls_config` cannot be used")]
+    Tls(#[source] reqwest::Error),
     #[error("the receiver answered {status}: {body}")]
     Status { status: u16, body: String, retry_after: Option<Duration> },
     #[error("the mail could not be put together: {0}")]
@@ -117,51 +123,71 @@ impl SendError {
     }
 }
 
-/// Sets up what sends for each integration of each receiver.
+/// Sets up what sends for each integration of each receiver; and the first that could not be, which tries it again with each
+/// of its attempts.
 pub(crate) fn senders(
     routing: &Routing,
     external_url: &Arc<str>,
-    template_failures: &Arc<AtomicU64>,
+    counted: &Arc<Composed>,
     sent: &Arc<Sent>,
-) -> Result<Senders, AlertingError> {
+) -> (Senders, Option<AlertingError>) {
     // The process may have chosen the same provider already, which is as good.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     clients::forget();
-    let composer = Composer {
-        external_url: Arc::clone(external_url),
-        failures: Arc::clone(template_failures),
-    };
+    let composer =
+        Composer { external_url: Arc::clone(external_url), counted: Arc::clone(counted) };
     let mut senders: BTreeMap<(Arc<str>, Arc<str>), Arc<dyn Notifier>> = BTreeMap::new();
+    let mut failed = None;
     for receiver in routing.receivers() {
         for integration in &receiver.integrations {
-            let refused =
-                |source| AlertingError::Receiver { receiver: receiver.name.to_string(), source };
-            let sender =
-                sender(&integration.channel, external_url, &composer, sent).map_err(refused)?;
+            let sender = sender(&integration.channel, &composer, sent).unwrap_or_else(|source| {
+                let receiver = receiver.name.to_string();
+                failed.get_or_insert(AlertingError::Receiver { receiver, source });
+                let (channel, composer) = (integration.channel.clone(), composer.clone());
+                Arc::new(Unready { channel, composer, sent: Arc::clone(sent) })
+            });
             senders.insert((Arc::clone(&receiver.name), Arc::clone(&integration.name)), sender);
         }
     }
-    Ok(Arc::new(senders))
+    (Arc::new(senders), failed)
+}
+
+/// A channel that could not be set up. What it lacks may come, a certificate for example.
+struct Unready {
+    channel: Channel,
+    composer: Composer,
+    sent: Arc<Sent>,
+}
+
+impl Notifier for Unready {
+    fn send<'a>(&'a self, notification: &'a Notification) -> Sending<'a> {
+        Box::pin(async {
+            let ready = sender(&self.channel, &self.composer, &self.sent)?;
+            ready.send(notification).await
+        })
+    }
+
+    /// That of what it becomes is not known.
+    fn time_limit(&self) -> Duration {
+        Duration::from_secs(ATTEMPT_ASKED_MAX_S)
+    }
 }
 
 fn sender(
     channel: &Channel,
-    external_url: &Arc<str>,
     composer: &Composer,
     sent: &Arc<Sent>,
 ) -> Result<Arc<dyn Notifier>, SendError> {
     let (composer, sent) = (composer.clone(), Arc::clone(sent));
     Ok(match channel {
         Channel::Webhook(channel) => {
-            Arc::new(webhook::Webhook::new(Arc::clone(channel), Arc::clone(external_url))?)
+            Arc::new(webhook::Webhook::new(Arc::clone(channel), composer)?)
         }
         Channel::Email(channel) => Arc::new(email::Email::new(Arc::clone(channel), composer)?),
         Channel::Sms(channel) => Arc::new(sms::Sms::new(Arc::clone(channel), composer, sent)?),
         Channel::Zalo(channel) => Arc::new(zalo::Zalo::new(Arc::clone(channel), composer, sent)?),
         Channel::Syslog(channel) => Arc::new(syslog::Syslog::new(Arc::clone(channel), composer)?),
-        Channel::Script(channel) => {
-            Arc::new(script::Script::new(Arc::clone(channel), Arc::clone(external_url)))
-        }
+        Channel::Script(channel) => Arc::new(script::Script::new(Arc::clone(channel), composer)),
         Channel::Slack(chat) => Arc::new(Incoming::new(chat, &chat.url, &chat.http, composer)?),
         Channel::Mattermost(chat) => {
             Arc::new(Incoming::new(chat, &chat.url, &chat.http, composer)?)

@@ -53,6 +53,7 @@ pub struct Routing {
     pub(crate) budget: Arc<AlertBudget>,
     /// The file as it may be shown.
     written: Arc<str>,
+    unready: Problems,
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +130,12 @@ impl Routing {
         check::ready(&Document::parse(file, text)?)
     }
 
+    /// Itself, unless a file that it names (a certificate, a key) is not there or is none. The file has no mistake of its own,
+    /// so a start goes on and only what needs that file fails; a check and a reload refuse it.
+    pub fn whole(self) -> Result<Self, Problems> {
+        if self.unready.0.is_empty() { Ok(self) } else { Err(self.unready) }
+    }
+
     /// What holds without a file: alerts are kept and shown, and nobody is told.
     pub fn nobody() -> Self {
         let timing = check::default_timing();
@@ -155,6 +162,7 @@ impl Routing {
             heartbeat: None,
             budget: Arc::default(),
             written: Arc::from("route:\n  receiver: nobody\nreceivers:\n  - name: nobody\n"),
+            unready: Problems::default(),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Stats {
     pub detections_grouped: u64,
     /// Templates that failed when they were rendered; the built-in text went out instead.
     pub template_failures: u64,
+    /// Large messages that waited until the memory for such was free again.
+    pub bodies_waited: u64,
     /// Times that a group had to wait because the outbox holds [`crate::OUTBOX_MAX`].
     pub outbox_full: u64,
     /// Alerts that others posted and that are none, or are too large.
@@ -63,8 +65,7 @@ pub(crate) struct Counters {
     detections_grouped: AtomicU64,
     posts_invalid: AtomicU64,
     silences_refused: AtomicU64,
-    /// Counted where messages are composed.
-    pub(crate) template_failures: Arc<AtomicU64>,
+    pub(crate) composed: Arc<Composed>,
     /// Failed attempts by receiver; there are as many as `alerting.yml` names.
     failed_by_receiver: Mutex<BTreeMap<Arc<str>, u64>>,
     by_kind: Mutex<BTreeMap<String, Sendings>>,
@@ -79,6 +80,13 @@ pub struct Sendings {
     pub failed: u64,
     pub requests: u64,
     pub requests_failed: u64,
+}
+
+/// Counted where messages are composed.
+#[derive(Default)]
+pub(crate) struct Composed {
+    pub(crate) template_failures: AtomicU64,
+    pub(crate) bodies_waited: AtomicU64,
 }
 
 impl Counters {
@@ -169,7 +177,8 @@ impl Counters {
             detections_grouped: of(&self.detections_grouped),
             posts_invalid: of(&self.posts_invalid),
             silences_refused: of(&self.silences_refused),
-            template_failures: of(&self.template_failures),
+            template_failures: of(&self.composed.template_failures),
+            bodies_waited: of(&self.composed.bodies_waited),
             outbox_length: state.outbox.len(),
             oldest_unsent_seconds: u64::try_from((now_ms - oldest_ms) / 1_000).unwrap_or(0),
             alerts_pending: in_state(AlertState::Pending),

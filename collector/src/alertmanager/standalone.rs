@@ -176,7 +176,7 @@ impl Reload {
         let turn = self.0.lock().await;
         let (file, alerting, figures) = &*turn;
         let now_ms = clock::now_ms();
-        let taken = match Routing::open(file) {
+        let taken = match Routing::open(file).and_then(Routing::whole) {
             Ok(routing) => {
                 alerting.reload(routing, now_ms).await.map_err(|error| crate::describe(&error))
             }

@@ -28,7 +28,7 @@ pub use fields::wrong;
 pub use functions::{number_of, shown, text_of};
 pub use gotmpl::{SafeKind, TemplateError as EngineError, Value, ValueFunc, url_encode};
 pub use record::{fields as record_fields, kind, map, numbered, record, with_more};
-pub use rendering::now;
+pub use rendering::{now, stoppable};
 pub use times::{date, duration, since, time, timestamp_of, tz};
 
 /// Steps of all loops of one rendering: a group of thousands of alerts, each with its labels. What comes to more is longer

@@ -2,17 +2,22 @@
 //! together may read and write, and what time it is. The engine takes plain functions, so this lies where the thread
 //! finds it; nothing stays there afterwards.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use gotmpl::{TemplateError, Value};
 use jiff::Timestamp;
 
 use crate::Methods;
 use crate::fields::wrong;
+use crate::record;
 
 /// Bytes that all calls of functions of one rendering read and write: a message is some thousands of them, so this is a
 /// template that would keep a processor busy for seconds.
 pub(crate) const WORK_BYTES_MAX: usize = 32 << 20;
+
+/// What a member of a list or a map costs.
+const MEMBER_BYTES: usize = 8;
 
 /// What a call costs that reads and writes nothing.
 const CALL_BYTES: usize = 32;
@@ -35,6 +40,20 @@ const NONE: Rendering = Rendering {
 
 thread_local! {
     static CURRENT: Cell<Rendering> = const { Cell::new(NONE) };
+    static STOP: RefCell<Option<Rc<dyn Fn() -> bool>>> = const { RefCell::new(None) };
+}
+
+/// Does work, of which every rendering fails once `stop` says so: whoever renders has a clock, this has none.
+pub fn stoppable<T>(stop: impl Fn() -> bool + 'static, work: impl FnOnce() -> T) -> T {
+    /// What was there before is there again, however the work ends.
+    struct Before(Option<Rc<dyn Fn() -> bool>>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            STOP.set(self.0.take());
+        }
+    }
+    let _before = Before(STOP.replace(Some(Rc::new(stop))));
+    work()
 }
 
 /// Ends the rendering when dropped.
@@ -67,7 +86,7 @@ pub(crate) fn text_max() -> usize {
 
 /// Counts a call; refuses what is too long and what is too much.
 pub(crate) fn count(given: &[Value], answer: &Value) -> Result<(), TemplateError> {
-    if length(answer) > text_max() {
+    if answer.as_str().is_some_and(|text| text.len() > text_max()) {
         return Err(too_long());
     }
     spend(given.iter().chain([answer]).map(length).sum())
@@ -75,6 +94,10 @@ pub(crate) fn count(given: &[Value], answer: &Value) -> Result<(), TemplateError
 
 /// Counts work that is done by other than text.
 pub(crate) fn spend(bytes: usize) -> Result<(), TemplateError> {
+    let stop = STOP.with_borrow(Clone::clone);
+    if stop.is_some_and(|stop| stop()) {
+        return Err(wrong("it takes too long"));
+    }
     let mut current = CURRENT.get();
     let left = current.work_left.checked_sub(bytes.saturating_add(CALL_BYTES));
     current.work_left = left.ok_or_else(|| {
@@ -88,6 +111,11 @@ pub(crate) fn too_long() -> TemplateError {
     wrong(format!("it becomes longer than {} bytes", text_max()))
 }
 
+/// Of a list and a map each member may be looked at, which takes as long as some letters; a record is only asked for one.
 fn length(value: &Value) -> usize {
-    value.as_str().map_or(0, str::len)
+    match value {
+        Value::List(values) => values.len() * MEMBER_BYTES,
+        Value::Map(map) if record::kind(value).is_none() => map.len() * MEMBER_BYTES,
+        other => other.as_str().map_or(0, str::len),
+    }
 }

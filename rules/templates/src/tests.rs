@@ -320,3 +320,29 @@ fn a_rendering_is_bounded() {
             .starts_with("FAILED")
     );
 }
+
+#[test]
+fn lists_that_are_made_again_and_again_are_work() {
+    let alerts: Vec<Value> = (0..10_000).map(|_| alert("A", "x")).collect();
+    let data = record("Data", [("Alerts", Value::List(alerts.into()))]);
+    let text = "{{ range .Alerts }}{{ len $.Alerts.Names }}{{ end }}";
+    let template = Library::new(1_000_000).with_methods(methods).template(text).unwrap();
+    let failed = template.render(&data, Timestamp::UNIX_EPOCH).unwrap_err().to_string();
+    assert!(failed.contains("its functions read and write more than"), "{failed}");
+}
+
+#[test]
+fn a_rendering_ends_when_it_is_told_to() {
+    let calls = std::rc::Rc::new(std::cell::Cell::new(0));
+    let stop = {
+        let calls = std::rc::Rc::clone(&calls);
+        move || calls.replace(calls.get() + 1) == 10
+    };
+    let text = "{{ range 1000 }}{{ toUpper \"a\" }}{{ end }}";
+    let template = Library::new(10_000).template(text).unwrap();
+    let render = || template.render(&data(), Timestamp::UNIX_EPOCH);
+    let failed = stoppable(stop, render).unwrap_err().to_string();
+    assert!(failed.contains("it takes too long"), "{failed}");
+    assert_eq!(calls.get(), 11);
+    assert_eq!(render().unwrap().len(), 1_000);
+}

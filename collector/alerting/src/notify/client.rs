@@ -37,17 +37,26 @@ pub(super) fn builder(options: &HttpOptions) -> Result<ClientBuilder, SendError>
     secured(builder, &options.tls)
 }
 
+/// Whether certificates and keys are there and are such.
+pub(crate) fn usable(options: &TlsOptions) -> Result<(), SendError> {
+    secured(Client::builder(), options).map(drop)
+}
+
 fn secured(mut builder: ClientBuilder, options: &TlsOptions) -> Result<ClientBuilder, SendError> {
     if let Some(authorities) = &options.authorities {
         let pem = secret::pem("the CA certificates", authorities)?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(SendError::Http)?;
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(SendError::Tls)?;
+        if certificates.is_empty() {
+            let text = "the CA certificates have none between BEGIN CERTIFICATE and its end";
+            return Err(SendError::Setup(text.to_owned()));
+        }
         builder = builder.tls_certs_only(certificates);
     }
     if let Some((certificate, key)) = &options.identity {
         let mut pem = secret::pem("our certificate", certificate)?;
         pem.push(b'\n');
         pem.extend(secret::pem("the key of our certificate", key)?);
-        builder = builder.identity(Identity::from_pem(&pem).map_err(SendError::Http)?);
+        builder = builder.identity(Identity::from_pem(&pem).map_err(SendError::Tls)?);
     }
     Ok(builder.tls_danger_accept_invalid_certs(options.skip_verify))
 }

@@ -2,21 +2,35 @@
 //! with the failure said in the message, counted and logged.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use rules_templates::{Template, Value};
-use tokio::sync::Semaphore;
+use rules_templates::{Template, Value, stoppable};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{SendError, templates, wording};
 use crate::notification::Notification;
+use crate::stats::Composed;
 
 /// Messages composed at a time: each holds a processor, and all that a template can know of a group, some kilobytes for each
 /// alert. A thousand receivers of one storm would else do it at once.
 const COMPOSED_AT_ONCE_MAX: usize = 2;
 
 static ROOM: Semaphore = Semaphore::const_new(COMPOSED_AT_ONCE_MAX);
+
+/// What the templates of one message may take together: one that is slow holds a place that all receivers share.
+const TEXTS_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What each of them may take however long the others took: an address is made in less.
+const TEXT_TIME_MIN: Duration = Duration::from_millis(20);
+
+tokio::task_local! {
+    /// Told when the message of this attempt is composed: only then begins the time that its receiver has.
+    pub(crate) static COMPOSED: Arc<Notify>;
+}
 
 /// As much of a failure as is said in a message.
 const FAILURE_CHARS_MAX: usize = 300;
@@ -25,8 +39,7 @@ const FAILURE_CHARS_MAX: usize = 300;
 #[derive(Clone)]
 pub(super) struct Composer {
     pub(super) external_url: Arc<str>,
-    /// Templates that failed when they were rendered.
-    pub(super) failures: Arc<AtomicU64>,
+    pub(super) counted: Arc<Composed>,
 }
 
 /// One notification on its way into a message.
@@ -36,6 +49,7 @@ pub(super) struct Words {
     pub(super) data: Value,
     /// Every attempt says the same.
     now: Timestamp,
+    ends: Instant,
     failed: Vec<String>,
 }
 
@@ -46,19 +60,34 @@ impl Composer {
         notification: &Notification,
         compose: impl FnOnce(&mut Words) -> T + Send + 'static,
     ) -> Result<T, SendError> {
-        // It is never closed.
-        let room = ROOM.acquire().await;
         let (composer, notification) = (self.clone(), notification.clone());
-        let composed = tokio::task::spawn_blocking(move || {
+        let composed = self.in_turn(move || {
             let mut words = Words::new(notification, composer.external_url);
             let message = compose(&mut words);
-            // Here, because who waits for it may have gone.
-            drop(room);
             let failed = u64::try_from(words.failed.len()).unwrap_or(u64::MAX);
-            composer.failures.fetch_add(failed, Ordering::Relaxed);
+            composer.counted.template_failures.fetch_add(failed, Ordering::Relaxed);
             message
         });
-        composed.await.map_err(|error| SendError::Setup(format!("composing ended: {error}")))
+        composed.await
+    }
+
+    /// Work that makes a message, when it is its turn.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, SendError> {
+        // It is never closed.
+        let room = ROOM.acquire().await;
+        let composed = tokio::task::spawn_blocking(move || {
+            let message = work();
+            // Here, because who waits for it may have gone.
+            drop(room);
+            message
+        });
+        let composed = composed.await;
+        // Only an attempt to deliver has a time.
+        COMPOSED.try_with(|composed| composed.notify_one()).ok();
+        composed.map_err(|error| SendError::Setup(format!("composing ended: {error}")))
     }
 }
 
@@ -66,7 +95,8 @@ impl Words {
     fn new(notification: Notification, external_url: Arc<str>) -> Self {
         let data = templates::data(&notification, &external_url);
         let now = Timestamp::from_millisecond(notification.created_ms).unwrap_or_default();
-        Self { notification, external_url, data, now, failed: Vec::new() }
+        let ends = Instant::now() + TEXTS_TIME_MAX;
+        Self { notification, external_url, data, now, ends, failed: Vec::new() }
     }
 
     /// The text of a key, or nothing when its template fails, which is remembered.
@@ -82,7 +112,9 @@ impl Words {
         template: &Template,
         data: &Value,
     ) -> Option<String> {
-        match template.render(data, self.now) {
+        let ends = self.ends.max(Instant::now() + TEXT_TIME_MIN);
+        let stop = move || Instant::now() >= ends;
+        match stoppable(stop, || template.render(data, self.now)) {
             Ok(text) => Some(text),
             Err(error) => {
                 let receiver = self.notification.receiver.as_ref();
@@ -126,5 +158,26 @@ impl Words {
             Some(complaint) => format!("{}\n\n{complaint}", text.trim_end()),
             None => text,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_time_of_an_attempt_begins_when_its_message_is_composed() {
+        let composer = Composer { external_url: "".into(), counted: Arc::default() };
+        let composed = Arc::new(Notify::new());
+        let others = ROOM.acquire_many(2).await.unwrap();
+        let attempt = COMPOSED.scope(Arc::clone(&composed), composer.in_turn(|| 7));
+        tokio::pin!(attempt);
+        let waits = tokio::time::timeout(Duration::ZERO, &mut attempt).await;
+        assert!(waits.is_err(), "it is not its turn");
+        let told = tokio::time::timeout(Duration::ZERO, composed.notified()).await;
+        assert!(told.is_err(), "its time has not begun");
+        drop(others);
+        assert_eq!(attempt.await.unwrap(), 7);
+        composed.notified().await;
     }
 }

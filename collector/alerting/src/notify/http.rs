@@ -55,8 +55,20 @@ impl Http {
         idempotency_key: &str,
         body: &impl serde::Serialize,
     ) -> Result<Answer, SendError> {
-        let request = self.client.post(url).header("Idempotency-Key", idempotency_key).json(body);
-        self.send(request).await
+        let body = serde_json::to_vec(body);
+        let body = body.map_err(|error| SendError::Setup(format!("the body: {error}")))?;
+        self.post_written(url, idempotency_key, body).await
+    }
+
+    /// The same of JSON as bytes.
+    pub(super) async fn post_written(
+        &self,
+        url: String,
+        idempotency_key: &str,
+        json: Vec<u8>,
+    ) -> Result<Answer, SendError> {
+        let request = self.client.post(url).header("Idempotency-Key", idempotency_key);
+        self.send(request.header(CONTENT_TYPE, "application/json").body(json)).await
     }
 
     pub(super) async fn get(&self, url: String) -> Result<Answer, SendError> {

@@ -11,6 +11,8 @@ use tokio::process::{Child, ChildStderr, Command};
 use crate::notification::Notification;
 use crate::routing::ScriptChannel;
 
+use super::body::Body;
+use super::composing::Composer;
 use super::{Notifier, SendError, Sending, webhook};
 
 /// As much of what it complains of as goes into the record of the attempt; the rest is read and dropped.
@@ -21,19 +23,18 @@ const COMPLAINT_WAIT: Duration = Duration::from_millis(200);
 
 pub(super) struct Script {
     channel: Arc<ScriptChannel>,
-    external_url: Arc<str>,
+    composer: Composer,
 }
 
 impl Script {
-    pub(super) fn new(channel: Arc<ScriptChannel>, external_url: Arc<str>) -> Self {
-        Self { channel, external_url }
+    pub(super) fn new(channel: Arc<ScriptChannel>, composer: Composer) -> Self {
+        Self { channel, composer }
     }
 
     async fn run(&self, notification: &Notification) -> Result<(), SendError> {
         let path = self.channel.path.display().to_string();
         let failed = |source| SendError::Script { path: path.clone(), source };
-        let json = webhook::json(notification, &self.external_url)
-            .map_err(|error| SendError::Setup(error.to_string()))?;
+        let Body { bytes, room: _room } = self.composer.body(notification, webhook::json).await?;
         let child = Command::new(&self.channel.path)
             .args(&self.channel.arguments)
             .env_clear()
@@ -47,7 +48,7 @@ impl Script {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let ended = tokio::time::timeout(self.channel.timeout, talk(child, json)).await;
+        let ended = tokio::time::timeout(self.channel.timeout, talk(child, bytes)).await;
         let seconds = self.channel.timeout.as_secs();
         let (status, complaint) =
             ended.map_err(|_| SendError::TimedOut { seconds })?.map_err(failed)?;

@@ -13,6 +13,8 @@ use crate::alert::{Annotations, fingerprint_text};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::routing::WebhookChannel;
 
+use super::body::Body;
+use super::composing::Composer;
 use super::http::Http;
 use super::{Notifier, SendError, Sending, facts, secret};
 
@@ -22,22 +24,25 @@ const NO_END: &str = "0001-01-01T00:00:00Z";
 pub(super) struct Webhook {
     channel: Arc<WebhookChannel>,
     http: Http,
-    external_url: Arc<str>,
+    composer: Composer,
 }
 
 impl Webhook {
-    pub(super) fn new(
-        channel: Arc<WebhookChannel>,
-        external_url: Arc<str>,
-    ) -> Result<Self, SendError> {
+    pub(super) fn new(channel: Arc<WebhookChannel>, composer: Composer) -> Result<Self, SendError> {
         let http = Http::new(channel.http.clone(), channel.timeout)?;
-        Ok(Self { channel, http, external_url })
+        Ok(Self { channel, http, composer })
     }
 
     async fn post(&self, notification: &Notification) -> Result<(), SendError> {
         let url = secret::read("the webhook's address", &self.channel.url).await?;
-        let payload = payload(notification, self.channel.alerts_max, &self.external_url);
-        self.http.post(url, &notification.idempotency_key, &payload).await?.fine().map(|_| ())
+        let alerts_max = self.channel.alerts_max;
+        let written = self.composer.body(notification, move |notification, external_url| {
+            serde_json::to_vec(&payload(notification, alerts_max, external_url))
+        });
+        let Body { bytes, room } = written.await?;
+        let answer = self.http.post_written(url, &notification.idempotency_key, bytes).await;
+        drop(room);
+        answer?.fine().map(|_| ())
     }
 }
 

@@ -57,8 +57,13 @@ pub(super) fn default_detection_timing(of_rules: &Timing) -> Timing {
 
 pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
     let file: raw::File = document.read()?;
-    let mut check =
-        Check { document, problems: Vec::new(), http: HttpOptions::default(), texts: Texts::new() };
+    let mut check = Check {
+        document,
+        problems: Vec::new(),
+        unready: Vec::new(),
+        http: HttpOptions::default(),
+        texts: Texts::new(),
+    };
     let http = file.global.as_ref().and_then(|global| global.http_config.as_ref());
     check.http = http::ready(&mut check, http);
     templates::read(&mut check, &file.templates);
@@ -103,12 +108,15 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         heartbeat: heartbeat.map(Arc::new),
         budget: Arc::new(budget),
         written: super::written::written(document),
+        unready: Problems(check.unready),
     })
 }
 
 struct Check<'a> {
     document: &'a Document,
     problems: Vec<Problem>,
+    /// Of files that are named, and read when a receiver is set up.
+    unready: Vec<Problem>,
     /// What holds for receivers that do not say how they are reached.
     http: HttpOptions,
     texts: Texts,

@@ -7,25 +7,22 @@ use agent_yaml::Document;
 
 const COVER: &str = "<secret>";
 
-/// A key with one of these words in it has a secret, unless it is the name of a file. The body of a request to a gateway
-/// is where people write the gateway's key.
-const SECRET_WORDS: [&str; 15] = [
+/// A key with one of these in it, however it is written (`api_key`, `ApiKey`), has a secret, unless it is the name of a file.
+/// The body of a request to a gateway is where people write the gateway's key; a program of one's own is told secrets too.
+const SECRET_WORDS: [&str; 9] = [
+    "arguments",
     "authorization",
     "body",
     "cookie",
     "credential",
-    "credentials",
     "key",
-    "keys",
     "pass",
-    "passphrase",
-    "password",
-    "passwords",
     "secret",
-    "secrets",
     "token",
-    "tokens",
 ];
+
+/// Headers of requests and mails that have no secret; any other may, for gateways name theirs as they like.
+const PUBLIC_HEADERS: [&str; 3] = ["accept", "content-type", "subject"];
 
 /// Below these keys stand names of labels, whatever they are called.
 const LABELS: [&str; 6] =
@@ -42,12 +39,14 @@ fn covered(keys: &[&str], text: &str) -> Option<String> {
         return None;
     }
     let key = key.to_ascii_lowercase();
-    let words: Vec<&str> = key.split(['_', '-']).collect();
+    if above.last() == Some(&"headers") {
+        return (!PUBLIC_HEADERS.contains(&key.as_str())).then(|| COVER.to_owned());
+    }
     let of_header = above.contains(&"http_headers") && key == "values";
-    match words.last() {
-        Some(&("file" | "files")) => None,
-        Some(&("url" | "urls" | "uri")) => without_path(text),
-        _ if of_header || words.iter().any(|word| SECRET_WORDS.contains(word)) => {
+    match key.rsplit(['_', '-']).next() {
+        Some("file" | "files") => None,
+        Some("url" | "urls" | "uri") => without_path(text),
+        _ if of_header || SECRET_WORDS.iter().any(|word| key.contains(word)) => {
             Some(COVER.to_owned())
         }
         _ => None,
@@ -141,7 +140,8 @@ receivers:
     webhook_configs: [{url: 'http://LEAK@hook.example'}, {url: 'http://hook.example:99'}]
     pagerduty_configs: [{routing_key: LEAK}]
     pushover_configs: [{user_key: LEAK, token: LEAK}]
-    sms_configs: [{headers: {X-Api-Key: LEAK, Authorization: LEAK, Accept: text}}]
+    sms_configs: [{headers: {X-Api-Key: LEAK, X-Auth: LEAK, my-file: LEAK, Accept: text}}]
+    script_configs: [{path: /usr/bin/tell, arguments: [--token, LEAK], ApiKey: LEAK, SecretKey: LEAK}]
 ";
         let document = Document::parse(Path::new("a.yml"), text).unwrap();
         let shown = written(&document);
@@ -154,6 +154,7 @@ receivers:
             "url: \"http://hook.example:99\"",
             "- /run/secrets/door",
             "Accept: text",
+            "path: /usr/bin/tell",
             "ca: PUBLIC",
         ] {
             assert!(shown.contains(kept), "{kept} is missing in {shown}");

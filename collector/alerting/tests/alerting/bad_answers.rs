@@ -180,3 +180,42 @@ async fn whatever_went_wrong_it_arrives_once_when_the_receiver_is_well() {
     assert_eq!((stats.sent, stats.failed, stats.outbox_length), (1, 5, 0));
     assert_eq!(world.pass_to(START + HOUR, START + HOUR + 5 * MINUTE).await, []);
 }
+
+#[tokio::test]
+async fn a_certificate_that_is_not_there_costs_one_receiver_its_messages_until_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    let config = format!(
+        "
+route: {{receiver: hook, group_wait: 0s}}
+receivers:
+  - name: hook
+    webhook_configs:
+      - url: URL/hook
+        http_config:
+          tls_config: {{ca_file: '{}'}}
+",
+        file.display()
+    );
+    let world = World::new(&config).await;
+    let again = || crate::harness::routing(&world.receiver, &config);
+    let problems = again().whole().unwrap_err().to_string();
+    assert!(problems.starts_with("alerting.yml:8: the CA certificates cannot"), "{problems}");
+    let refused = world.alerting.reload(again(), START).await.unwrap_err();
+    assert_eq!(refused.to_string(), "receiver hook cannot be set up for sending");
+    world.alerting.commit_detections(1, b"", vec![detection(1, "a", START)], START).await.unwrap();
+    let wrong = [(START, None, "No such file"), (START + MINUTE, Some("no PEM"), "have none")];
+    for (now, content, wanted) in wrong {
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
+        world.alerting.deliver_due(now).await.unwrap();
+        let record = world.alerting.notifications(1).await.unwrap().remove(0);
+        assert!(record.last_error.contains(wanted), "{}", record.last_error);
+    }
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&file, made.cert.pem()).unwrap();
+    assert!(again().whole().is_ok());
+    world.alerting.deliver_due(START + HOUR).await.unwrap();
+    assert_eq!(world.alerting.stats(START).await.unwrap().sent, 1);
+}

@@ -98,9 +98,14 @@ pub(super) fn tls(check: &mut Check<'_>, raw: Option<&At<raw::Tls>>) -> TlsOptio
     if certificate.is_some() != key.is_some() {
         check.problem(place, "a client's certificate and its key go together");
     }
-    TlsOptions {
+    let options = TlsOptions {
         authorities: check.secret(place, "ca", &raw.ca, &raw.ca_file),
         identity: certificate.zip(key),
         skip_verify: raw.insecure_skip_verify,
+    };
+    if let Err(failed) = crate::notify::usable(&options) {
+        let problem = check.document.problem(place, failed.chain());
+        check.unready.push(problem);
     }
+    options
 }
