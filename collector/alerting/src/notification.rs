@@ -74,6 +74,11 @@ impl Notification {
         self.alerts.iter().any(|alert| alert.resolved_ms.is_none())
     }
 
+    /// The level of an escalation that has to be said: what is over needs nobody.
+    pub(crate) fn escalation_to_say(&self) -> Option<u32> {
+        self.escalation.filter(|_| self.is_firing())
+    }
+
     pub(crate) fn sort_alerts(&mut self) {
         self.alerts
             .sort_by_key(|alert| (alert.resolved_ms.is_some(), alert.starts_ms, alert.fingerprint));

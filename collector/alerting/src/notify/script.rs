@@ -2,11 +2,14 @@
 //! taken. No shell is asked, and nothing of an alert becomes an argument.
 
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinSet;
 
 use crate::notification::Notification;
 use crate::routing::ScriptChannel;
@@ -16,7 +19,7 @@ use super::composing::Composer;
 use super::{Notifier, SendError, Sending, webhook};
 
 /// As much of what it complains of as goes into the record of the attempt; the rest is read and dropped.
-const COMPLAINT_BYTES_MAX: u64 = 512;
+const COMPLAINT_BYTES_MAX: usize = 512;
 
 /// How long its complaints are waited for once it has ended: what it started may still hold the line.
 const COMPLAINT_WAIT: Duration = Duration::from_millis(200);
@@ -45,6 +48,7 @@ impl Script {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
@@ -70,6 +74,7 @@ impl Notifier for Script {
 }
 
 async fn talk(mut child: Child, json: Vec<u8>) -> std::io::Result<(ExitStatus, String)> {
+    let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw));
     let (input, errors) = (child.stdin.take(), child.stderr.take());
     // One that ends without reading everything has decided already.
     let told = async move {
@@ -77,20 +82,43 @@ async fn talk(mut child: Child, json: Vec<u8>) -> std::io::Result<(ExitStatus, S
             input.write_all(&json).await.ok();
         }
     };
-    let complaint = tokio::spawn(complaint(errors));
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    // Ends with this: what the program started may hold the line for ever.
+    let mut listening = JoinSet::new();
+    listening.spawn(listen(errors, Arc::clone(&kept)));
     let ((), status) = tokio::join!(told, child.wait());
-    let complaint = tokio::time::timeout(COMPLAINT_WAIT, complaint).await;
-    Ok((status?, complaint.ok().and_then(Result::ok).unwrap_or_default()))
+    group.is_over();
+    tokio::time::timeout(COMPLAINT_WAIT, listening.join_next()).await.ok();
+    let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok((status?, String::from_utf8_lossy(&kept).trim().to_owned()))
 }
 
-async fn complaint(errors: Option<ChildStderr>) -> String {
-    let Some(mut errors) = errors else { return String::new() };
-    let mut kept = Vec::new();
-    let mut first = (&mut errors).take(COMPLAINT_BYTES_MAX);
-    if first.read_to_end(&mut kept).await.is_ok() && kept.len() as u64 >= COMPLAINT_BYTES_MAX {
-        // Or it would stop where the line is full.
-        let mut rest = errors;
-        tokio::spawn(async move { tokio::io::copy(&mut rest, &mut tokio::io::sink()).await });
+/// Keeps the beginning and reads the rest, or the program would stop where the line is full.
+async fn listen(errors: Option<ChildStderr>, kept: Arc<Mutex<Vec<u8>>>) {
+    let Some(mut errors) = errors else { return };
+    let mut chunk = [0; COMPLAINT_BYTES_MAX];
+    while let Ok(read @ 1..) = errors.read(&mut chunk).await {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = COMPLAINT_BYTES_MAX - kept.len();
+        kept.extend_from_slice(&chunk[..read.min(room)]);
     }
-    String::from_utf8_lossy(&kept).trim().to_owned()
+}
+
+/// The program and what it started: ended together when its time is over.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// It ended by itself; what it left behind may go on.
+    fn is_over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // It is not waited for yet, so its number is nobody else's; nobody may be left.
+            killpg(leader, Signal::SIGKILL).ok();
+        }
+    }
 }

@@ -56,7 +56,12 @@ fn compose(channel: &SyslogChannel, words: &mut Words) -> Vec<String> {
         let text = words.text_of("message", &channel.message, &data).unwrap_or_else(|| {
             let built_in = wording::paragraph(alert, notification.created_ms, &words.external_url);
             let complaint = words.complaint().unwrap_or_default();
-            format!("{}. {} {complaint}", built_in.headline, built_in.lines.join(" "))
+            let why = if alert.resolved_ms.is_none() {
+                wording::escalated(&notification)
+            } else {
+                String::new()
+            };
+            format!("{why}{}. {} {complaint}", built_in.headline, built_in.lines.join(" "))
         });
         lines.push(line::of(channel, &notification, alert, &text));
     }

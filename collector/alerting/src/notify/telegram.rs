@@ -41,13 +41,20 @@ impl Telegram {
     async fn post(&self, notification: &Notification) -> Result<(), SendError> {
         let channel = Arc::clone(&self.channel);
         let composed = self.composer.compose(notification, move |words| compose(&channel, words));
-        let composed = composed.await?;
+        let mut composed = composed.await?;
         let token = secret::read("the bot's token", &self.channel.token).await?;
         let chat = secret::read("the chat's number", &self.channel.chat_id).await?;
         let url = format!("{}/bot{token}/sendMessage", self.channel.api_url);
-        let message = message(&self.channel, chat.trim(), &composed);
-        let answer = self.http.post(url, &notification.idempotency_key, &message).await?;
-        judged(&answer)
+        let chat = chat.trim();
+        let key = &notification.idempotency_key;
+        let marked = message(&self.channel, chat, &composed);
+        let answer = self.http.post(url.clone(), key, &marked).await?;
+        if !is_of_the_marks(&answer) || marked.get("parse_mode").is_none() {
+            return judged(&answer);
+        }
+        composed.marked = false;
+        let plain = message(&self.channel, chat, &composed);
+        judged(&self.http.post(url, key, &plain).await?)
     }
 }
 
@@ -92,6 +99,14 @@ fn compose(channel: &TelegramChannel, words: &mut Words) -> Composed {
             }
         }
     }
+}
+
+/// A letter of an alert that means something in the mode, or a page that is none: such a message is better told as it stands
+/// than never.
+fn is_of_the_marks(answer: &Answer) -> bool {
+    let said = answer.json();
+    let why = said["description"].as_str().unwrap_or_default();
+    answer.status == 400 && why.contains("can't parse entities")
 }
 
 fn judged(answer: &Answer) -> Result<(), SendError> {

@@ -71,6 +71,9 @@ struct Payload<'a> {
     version: &'static str,
     group_key: &'a str,
     truncated_alerts: usize,
+    /// Ours; Alertmanager has no escalations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalation: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +115,7 @@ fn payload<'a>(
         version: "4",
         group_key: &notification.group_key,
         truncated_alerts: all.len() - kept,
+        escalation: notification.escalation_to_say(),
     }
 }
 

@@ -34,8 +34,8 @@ pub(super) fn subject(notification: &Notification) -> String {
 }
 
 /// Why somebody is told whose turn it was not.
-fn escalated(notification: &Notification) -> String {
-    match notification.escalation.filter(|_| notification.is_firing()) {
+pub(super) fn escalated(notification: &Notification) -> String {
+    match notification.escalation_to_say() {
         Some(level) => format!("[CHƯA AI TIẾP NHẬN, MỨC {level}] "),
         None => String::new(),
     }
@@ -105,7 +105,7 @@ pub(super) fn html_paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", escaped(text))
 }
 
-fn headline(alert: &NotifiedAlert) -> String {
+pub(super) fn headline(alert: &NotifiedAlert) -> String {
     let state = if alert.resolved_ms.is_some() {
         "ĐÃ KHẮC PHỤC".to_owned()
     } else {

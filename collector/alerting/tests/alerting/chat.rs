@@ -194,3 +194,21 @@ async fn texts_that_fail_or_are_too_long_are_told_all_the_same() {
     }
     assert_eq!(world.alerting.stats(START).await.unwrap().template_failures, 1);
 }
+
+#[tokio::test]
+async fn marks_that_telegram_does_not_take_are_sent_as_they_stand() {
+    let no = r#"{"ok":false,"description":"Bad Request: can't parse entities: Can't find end"}"#;
+    let yes = r#"{"ok":true,"result":{}}"#;
+    let markdown = TELEGRAM.replace("chat_id", "parse_mode: Markdown, chat_id");
+    let world = world(&markdown).await;
+    world.receiver.answer([Answer::Json(400, no), Answer::Json(200, yes)]);
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    let received = world.receiver.take();
+    assert_eq!(received.len(), 2);
+    assert_eq!(received[0].body["parse_mode"], "Markdown");
+    assert_eq!(received[1].body["parse_mode"], json!(null));
+    let text = received[0].body["text"].as_str().unwrap();
+    assert!(text.starts_with("[KHẨN CẤP] máy-1") && !text.contains("<b>"), "{text}");
+    assert_eq!(received[1].body["text"], text);
+    assert_eq!(world.alerting.stats(START).await.unwrap().sent, 1);
+}

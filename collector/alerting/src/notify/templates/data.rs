@@ -1,6 +1,6 @@
 //! What templates see: Alertmanager's `Data` (alertmanager, template/template.go), and beside it the sentences of our own
-//! texts, which are there by name and are not shown with the whole: `.Headline`, `.Shown` and `.LeftOut` of the group,
-//! `.Headline`, `.Lines` and `.Link` of an alert.
+//! texts, which are there by name and are not shown with the whole: `.Headline`, `.Shown`, `.LeftOut` and `.Escalation` of the
+//! group, `.Headline`, `.Lines` and `.Link` of an alert.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,11 @@ pub(in crate::notify) fn data(notification: &Notification, external_url: &str) -
     // Ours shows what fires first, and not thousands.
     let written = notification.alerts.iter().take(wording::ALERTS_WRITTEN_MAX);
     let written = written.map(|alert| of_alert(alert, notification, external_url, true));
-    let written: Vec<Value> = written.collect();
+    let mut written: Vec<Value> = written.collect();
+    if let (Some(first), Some(alert)) = (written.first_mut(), notification.alerts.first()) {
+        let headline = format!("{}{}", wording::escalated(notification), wording::headline(alert));
+        *first = with_more(first, [("Headline", shown(headline))]);
+    }
     let left_out = notification.alerts.len() - written.len();
     let data = record(
         "template.Data",
@@ -45,6 +49,7 @@ pub(in crate::notify) fn data(notification: &Notification, external_url: &str) -
         &data,
         [
             ("Headline", shown(wording::subject(notification))),
+            ("Escalation", Value::Int(notification.escalation_to_say().unwrap_or(0).into())),
             ("Shown", Value::List(written.into())),
             ("LeftOut", Value::Int(i64::try_from(left_out).unwrap_or(i64::MAX))),
         ],

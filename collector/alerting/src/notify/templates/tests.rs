@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agent_model::Labels;
 use expect_test::expect;
 use jiff::Timestamp;
+use rules_templates::{Value, field, with_more};
 
 use super::*;
 use crate::notification::{Notification, NotifiedAlert};
@@ -233,4 +234,32 @@ fn of_thousands_of_alerts_fifty_are_written() {
         text("{{ len (index .Alerts 999).Lines }} {{ len (index .Alerts 1000).Lines }}"),
         "2 0"
     );
+}
+
+#[test]
+fn every_text_of_ours_says_that_nobody_took_it() {
+    let escalated = Notification { escalation: Some(1), ..notification() };
+    let data = data(&escalated, "http://hd");
+    let first = field(&data, "Alerts").unwrap().index(&Value::Int(0)).unwrap();
+    let data = with_more(&data, [("Alert", first)]);
+    let templates = Templates::built_in();
+    for name in [
+        "email.default.subject",
+        "email.default.text",
+        "email.default.html",
+        "slack.default.title",
+        "slack.default.text",
+        "mattermost.default.text",
+        "telegram.default.message",
+        "msteams.default.title",
+        "msteams.default.text",
+        "msteamsv2.default.text",
+        "sms.default.message",
+        "syslog.default.message",
+        "zalo.default.message",
+    ] {
+        let template = templates.text(&format!("{{{{ template \"{name}\" . }}}}")).unwrap();
+        let text = template.render(&data, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(text.matches("[CHƯA AI TIẾP NHẬN, MỨC 1] ").count(), 1, "{name}: {text}");
+    }
 }

@@ -97,3 +97,15 @@ fn alerts_beyond_the_wished_number_are_counted_not_sent() {
     assert_eq!((payload.alerts.len(), payload.truncated_alerts), (1, 1));
     assert_eq!(payload.common_labels, BTreeMap::from([("alertname", "DiskFull")]));
 }
+
+#[test]
+fn who_is_told_by_an_escalation_can_read_it() {
+    let mut notification = Notification { escalation: Some(1), ..notification() };
+    let said = |notification: &Notification| {
+        let json = json(notification, "http://hd").unwrap();
+        serde_json::from_slice::<serde_json::Value>(&json).unwrap()["escalation"].clone()
+    };
+    assert_eq!(said(&notification), 1);
+    notification.alerts.retain(|alert| alert.resolved_ms.is_some());
+    assert_eq!(said(&notification), serde_json::Value::Null);
+}

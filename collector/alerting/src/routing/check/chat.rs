@@ -139,11 +139,10 @@ pub(super) fn telegram(
     if let Some(given) = raw.parse_mode.as_ref().filter(|_| !PARSE_MODES.contains(&mode)) {
         check.problem(&given.place, "`parse_mode` is HTML, Markdown, MarkdownV2 or empty");
     }
-    let built_in = r#"{{ template "telegram.default.message" . }}"#;
     let message = if mode == "HTML" {
-        check.page(raw.message.as_ref(), built_in)
+        check.page(raw.message.as_ref(), r#"{{ template "telegram.default.message" . }}"#)
     } else {
-        check.text(raw.message.as_ref(), built_in)
+        check.text(raw.message.as_ref(), r#"{{ template "__text" . }}"#)
     };
     let nothing = || SecretText::Value(String::new());
     Channel::Telegram(Arc::new(TelegramChannel {
