@@ -3,6 +3,8 @@
 //! Promises: fields, times, status codes and the bodies of errors are those of Alertmanager (its OpenAPI file and its
 //! answers to wrong requests), so that its clients need not know whom they speak to. What changes something leaves a
 //! [`Done`] in its answer, for whoever keeps an audit log.
+//! What is asked for is answered within the [`Scope`] of who asks, and what is changed is judged by their [`Asker`]; a
+//! server without sign-in has neither and believes what the request says.
 //! Leaves to others: who may ask (`http` has roles; alone, as [`standalone`], there are none, as in Alertmanager).
 
 mod alerts;
@@ -24,6 +26,11 @@ use collector_alerting::Alerting;
 
 pub use figures::Figures;
 
+#[cfg(doc)]
+use crate::scope::Scope;
+#[cfg(doc)]
+use crate::silencing::Asker;
+
 /// A post of alerts: Prometheus sends 64 at a time, each of a few kilobytes.
 const BODY_BYTES_MAX: usize = 4 << 20;
 
@@ -37,15 +44,12 @@ pub struct Manager {
     pub silences_kept_ms: Millis,
 }
 
-/// Who asks, by the name that silences carry; a server without sign-in believes what the request says.
-#[derive(Clone, Debug)]
-pub struct Author(pub String);
-
 /// Left in the answer of a request that changed something.
 #[derive(Clone, Debug)]
 pub struct Done {
     pub action: &'static str,
     pub object: String,
+    pub outcome: String,
 }
 
 /// The routes below `/api/v2`.

@@ -158,7 +158,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let inventory = Inventory::open(&directory.path().join("inventory.db")).await.unwrap();
         let tokens = ApiTokens::open(inventory.clone()).await.unwrap();
-        let viewer = || Access::Read { role: "viewer".to_owned() };
+        let viewer = || Access::Read { role: "viewer".to_owned(), scope: String::new() };
         let make = |name: &str, at_ms| {
             tokens.create(name.to_owned(), viewer(), 1_000, "admin".to_owned(), at_ms)
         };

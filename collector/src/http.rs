@@ -1,7 +1,7 @@
 //! What people, their browsers and their tools ask for over HTTP.
 //!
-//! Promises: nothing but the page's own files, readiness and sign-in is answered without a session or a token; a
-//! request that changes something from a browser carries the header `X-Haidang`; every error is JSON `{"error": …}`.
+//! Promises: nothing but the page's own files, readiness and sign-in is answered without a session or a token; what each role
+//! may do stands in `permissions` alone; a request that changes something from a browser carries the header `X-Haidang`; every error is JSON `{"error": …}`.
 //! Leaves to others: connections and TLS (`serve`), and what the answers are made from.
 
 mod alertmanager;
@@ -23,12 +23,14 @@ mod otlp;
 mod overview;
 mod pages;
 mod passwords;
+mod permissions;
 mod picture;
 mod prometheus;
 mod pushes;
 mod reload;
 mod remote_write;
 mod sign_in;
+mod silences;
 mod status;
 mod tokens;
 mod users;
@@ -123,6 +125,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .merge(hosts::routes())
         .merge(alerts::routes())
         .merge(handling::routes())
+        .merge(silences::routes())
         .merge(channels::routes())
         .merge(lives::routes())
         .merge(on_call::routes())

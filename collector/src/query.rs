@@ -10,6 +10,8 @@ use agent_model::{Labels, MatchOp, Matcher, Millis, RolledSeries};
 use collector_metric_store::{Deleted, MetricStore, MetricStoreError, MetricStoreStats};
 use rules_promql::{SeriesSource, SourceError};
 
+use crate::scope::Scope;
+
 /// Labels that the inventory knows of a host, by host id.
 pub type HostLabels = std::collections::HashMap<String, Labels>;
 
@@ -21,11 +23,18 @@ pub const INVENTORY_LABELS: [&str; 2] = ["site", "unit"];
 pub struct Query {
     store: Arc<MetricStore>,
     hosts: Arc<RwLock<Arc<HostLabels>>>,
+    /// Added to whatever is asked for.
+    scope: Scope,
 }
 
 impl Query {
     pub fn new(store: Arc<MetricStore>) -> Self {
-        Self { store, hosts: Arc::default() }
+        Self { store, hosts: Arc::default(), scope: Scope::default() }
+    }
+
+    /// The same, for who sees nothing beyond this scope.
+    pub fn within(&self, scope: &Scope) -> Self {
+        Self { scope: scope.clone(), ..self.clone() }
     }
 
     /// Replaces what the inventory knows of the hosts.
@@ -38,7 +47,8 @@ impl Query {
         self.store.stats()
     }
 
-    fn hosts(&self) -> Arc<HostLabels> {
+    /// What the inventory knows of the hosts.
+    pub fn hosts(&self) -> Arc<HostLabels> {
         Arc::clone(&self.hosts.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -89,14 +99,15 @@ impl Query {
         matchers: &[Matcher],
     ) -> Result<(Arc<HostLabels>, Vec<Vec<Matcher>>), SourceError> {
         let hosts = self.hosts();
-        let (inventory, mut stored) = split(matchers);
+        let matchers = [matchers, self.scope.matchers()].concat();
+        let (inventory, mut stored) = split(&matchers);
         if inventory.is_empty() {
             return Ok((hosts, vec![stored]));
         }
         let of_hosts = host_matcher(&hosts, &inventory)?;
         let some = Matcher::new("host", MatchOp::NotEqual, "").map_err(SourceError::new)?;
         stored.extend([of_hosts, some]);
-        let mut of_none = matchers.to_vec();
+        let mut of_none = matchers.clone();
         of_none.push(Matcher::equal("host", ""));
         Ok((hosts, vec![stored, of_none]))
     }

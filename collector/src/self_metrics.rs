@@ -36,6 +36,8 @@ pub struct SelfMetrics {
     /// Acknowledged records that the last start could not read, in ranges.
     pub journal_damaged: IntGauge,
     pub sign_ins: IntCounterVec,
+    /// What a role may not do, and somebody tried.
+    pub requests_refused: IntCounterVec,
     pub reload: ReloadMetrics,
     /// Queries that were refused or cut, by reason.
     pub queries_cut: IntCounterVec,
@@ -262,6 +264,11 @@ impl SelfMetrics {
                 "Ranges of acknowledged records that the last start could not read.",
             )?,
             sign_ins: make.counters("sign_ins_total", "Sign-ins by outcome.", &["outcome"])?,
+            requests_refused: make.counters(
+                "requests_refused_total",
+                "Requests refused because the role may not do it.",
+                &["role", "action"],
+            )?,
             reload: ReloadMetrics::new(&Make { prefix: "haidang_config_", ..make })?,
             heartbeat: HeartbeatFigures::new(&make)?,
             parts: PartFigures::new(&make)?,

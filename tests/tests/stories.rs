@@ -27,6 +27,7 @@ mod stories {
     mod page;
     mod passwords;
     mod people;
+    mod permissions;
     mod posted_alerts;
     mod power_cut;
     mod prometheus_api;

@@ -44,6 +44,8 @@ pub enum AlertingError {
     SwapUnknown(String),
     #[error("there is no silence {0}; list the silences to see their ids")]
     SilenceUnknown(String),
+    #[error("the silence cannot be confirmed: {0}")]
+    ConfirmationRefused(String),
     #[error("the silence is refused: {0}")]
     SilenceRefused(String),
     #[error("alerting.yml has no receiver {0:?}")]

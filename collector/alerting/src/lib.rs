@@ -70,7 +70,7 @@ pub use routing::{
     SyslogTransport, TeamsChannel, TelegramChannel, TlsOptions, Turn, WebhookChannel, ZaloChannel,
     ZaloMessage, matchers_from_text, matchers_text,
 };
-pub use silence::{NewSilence, Silence, SilenceState};
+pub use silence::{Confirmation, NewSilence, Silence, SilenceState};
 pub use stats::{Sendings, Stats};
 pub use store::{AttemptRecord, HistoryEntry};
 pub use storm::STORM_ALERT;

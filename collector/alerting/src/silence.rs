@@ -19,6 +19,16 @@ pub struct Silence {
     pub created_by: String,
     pub comment: String,
     pub updated_ms: Millis,
+    pub confirmation: Confirmation,
+}
+
+/// Whether a second person has to agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    NotNeeded,
+    /// Until then it is not in force.
+    Awaited,
+    By(String),
 }
 
 /// What a person asks for.
@@ -29,6 +39,8 @@ pub struct NewSilence {
     pub ends_ms: Millis,
     pub created_by: String,
     pub comment: String,
+    /// It silences so much that a second person has to agree. What is so much is for the caller to know.
+    pub is_wide: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +72,7 @@ impl Silence {
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
         Ok(Self {
             id: parts.join("-"),
+            confirmation: wish.confirmation(),
             matchers: wish.matchers,
             starts_ms: wish.starts_ms.max(now_ms),
             ends_ms: wish.ends_ms,
@@ -82,10 +95,13 @@ impl Silence {
             }
     }
 
-    /// What a wish makes of it; see [`Silence::may_become`].
+    /// What a wish makes of it; see [`Silence::may_become`]. What was confirmed stays so only where it loses time.
     pub(crate) fn becomes(&self, wish: NewSilence, now_ms: Millis) -> Self {
+        let within = wish.starts_ms >= self.starts_ms && wish.ends_ms <= self.ends_ms;
+        let stays = within && matches!(self.confirmation, Confirmation::By(_));
         Self {
             id: self.id.clone(),
+            confirmation: if stays { self.confirmation.clone() } else { wish.confirmation() },
             matchers: wish.matchers,
             starts_ms: wish.starts_ms,
             ends_ms: wish.ends_ms,
@@ -102,13 +118,32 @@ impl Silence {
         self.updated_ms = now_ms;
     }
 
+    /// A second person agrees: it is in force from its start, or from now.
+    pub(crate) fn confirm(&mut self, by: &str, now_ms: Millis) -> Result<(), AlertingError> {
+        let refused = |reason: &str| Err(AlertingError::ConfirmationRefused(reason.to_owned()));
+        if !self.awaits_confirmation() {
+            return refused("it does not wait for anybody");
+        }
+        if self.created_by == by {
+            return refused("whoever asked for it cannot confirm it; somebody else has to");
+        }
+        self.confirmation = Confirmation::By(by.to_owned());
+        self.starts_ms = self.starts_ms.max(now_ms);
+        self.updated_ms = now_ms;
+        Ok(())
+    }
+
+    pub fn awaits_confirmation(&self) -> bool {
+        self.confirmation == Confirmation::Awaited
+    }
+
     pub fn state(&self, now_ms: Millis) -> SilenceState {
-        if now_ms < self.starts_ms {
-            SilenceState::Pending
-        } else if now_ms < self.ends_ms {
-            SilenceState::Active
-        } else {
+        if now_ms >= self.ends_ms {
             SilenceState::Expired
+        } else if now_ms < self.starts_ms || self.awaits_confirmation() {
+            SilenceState::Pending
+        } else {
+            SilenceState::Active
         }
     }
 
@@ -118,6 +153,10 @@ impl Silence {
 }
 
 impl NewSilence {
+    fn confirmation(&self) -> Confirmation {
+        if self.is_wide { Confirmation::Awaited } else { Confirmation::NotNeeded }
+    }
+
     /// Whether it can be a silence at all. The sentences are those that Alertmanager's users know.
     pub(crate) fn check(&self, now_ms: Millis) -> Result<(), AlertingError> {
         let refused = |reason: &str| Err(AlertingError::SilenceRefused(reason.to_owned()));
@@ -177,7 +216,31 @@ mod tests {
             ends_ms,
             created_by: "lan".to_owned(),
             comment: String::new(),
+            is_wide: false,
         }
+    }
+
+    #[test]
+    fn a_wide_one_waits_for_a_second_person_and_again_when_it_grows() {
+        let wide = |ends_ms| NewSilence {
+            is_wide: true,
+            ..wish(vec![Matcher::equal("severity", "low")], ends_ms)
+        };
+        let mut silence = Silence::new(wide(100), 0, 10).unwrap();
+        assert_eq!(
+            (silence.state(50), silence.state(100)),
+            (SilenceState::Pending, SilenceState::Expired)
+        );
+        assert!(silence.confirm("lan", 20).is_err(), "she asked for it");
+        silence.confirm("minh", 20).unwrap();
+        assert_eq!((silence.state(20), silence.starts_ms), (SilenceState::Active, 20));
+        assert!(silence.confirm("hoa", 30).is_err(), "it does not wait");
+        let from = |wish: NewSilence| NewSilence { starts_ms: 20, ..wish };
+        assert!(!silence.becomes(from(wide(90)), 40).awaits_confirmation());
+        assert!(silence.becomes(from(wide(101)), 40).awaits_confirmation());
+        // It reaches less now, because more hosts or alerts are there.
+        let narrow = NewSilence { is_wide: false, ..wide(200) };
+        assert_eq!(silence.becomes(from(narrow), 40).confirmation, Confirmation::NotNeeded);
     }
 
     #[test]

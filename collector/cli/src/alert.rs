@@ -1,9 +1,10 @@
-//! `haidang alert list|show|ack|give-back|assign|comment|put-off|noisiest|past|life|budget` and `haidang silence add|list|expire`.
+//! `haidang alert list|show|ack|give-back|assign|comment|put-off|noisiest|past|life|budget` and
+//! `haidang silence add|list|confirm|expire`.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use crate::client::{Client, segment};
 use crate::table::{cell, rows, table, time};
@@ -92,6 +93,10 @@ pub(crate) enum SilenceCommand {
         comment: String,
     },
     List,
+    /// Agree to a wide silence that somebody else asked for; it is in force from then on.
+    Confirm {
+        id: String,
+    },
     /// End a silence now.
     Expire {
         id: String,
@@ -187,9 +192,7 @@ fn show(alert: &Value) {
 /// That long from now, by the collector's clock: it is the one that decides.
 fn end_of(client: &Client, duration: &str) -> anyhow::Result<i64> {
     let duration = agent_yaml::Duration::parse(duration).map_err(anyhow::Error::msg)?;
-    let overview: Value = client.get("/api/overview")?;
-    let now_ms = overview["now_ms"].as_i64().context("the collector tells no time")?;
-    Ok(now_ms + duration.as_millis())
+    Ok(client.now_ms()? + duration.as_millis())
 }
 
 pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
@@ -203,6 +206,13 @@ pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
                 json!({ "matchers": matchers?, "ends_at_ms": ends_at_ms, "comment": comment });
             let made: Value = client.post("/api/silences", &wish)?;
             say(&cell(&made["id"]));
+            if let Some(reason) = made["waits_because"].as_str() {
+                say(&format!(
+                    "It waits until somebody else confirms it, because {reason}: \
+                     haidang silence confirm {}",
+                    cell(&made["id"])
+                ));
+            }
         }
         SilenceCommand::List => {
             let silences: Value = client.get("/api/silences")?;
@@ -211,9 +221,10 @@ pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
                     let text = |name: &str| one[name].as_str().unwrap_or_default();
                     format!("{}{}{:?}", text("name"), text("op"), text("value"))
                 });
+                let waits = silence["awaits_confirmation"] == true && silence["state"] == "pending";
                 vec![
                     cell(&silence["id"]),
-                    cell(&silence["state"]),
+                    if waits { "unconfirmed".to_owned() } else { cell(&silence["state"]) },
                     time(&silence["ends_at_ms"]),
                     cell(&silence["created_by"]),
                     matchers.collect::<Vec<_>>().join(","),
@@ -221,6 +232,11 @@ pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
                 ]
             });
             say(&table(&["ID", "STATE", "ENDS", "BY", "MATCHERS", "COMMENT"], &rows));
+        }
+        SilenceCommand::Confirm { id } => {
+            let _: Value =
+                client.post(&format!("/api/silences/{}/confirm", segment(&id)), &json!({}))?;
+            say(&format!("{id} is confirmed."));
         }
         SilenceCommand::Expire { id } => {
             client.delete(&format!("/api/silences/{}", segment(&id)))?;

@@ -16,13 +16,16 @@ pub(crate) enum Command {
         /// What it is for, in a word: it stands in the list and in the audit log.
         #[arg(long)]
         name: String,
-        /// It reads as this role (viewer for Grafana): operator, security, viewer or auditor.
+        /// It reads as this role (viewer for Grafana): operator, security, it-staff, viewer, auditor or vendor.
         #[arg(long, required_unless_present = "write", conflicts_with = "write")]
         role: Option<String>,
-        /// It writes series by remote write or OTLP, posts alerts, and does nothing else.
+        /// Of one that reads as vendor: matchers of its own systems, for example vendor="vnpt".
+        #[arg(long, default_value = "", value_name = "MATCHERS", conflicts_with = "write")]
+        scope: String,
+        /// It writes series by remote write or OTLP, posts alerts, and does nothing else; all carry its labels.
         #[arg(long, requires = "label")]
         write: bool,
-        /// A label that every series it writes carries, whatever it brings; may be given again.
+        /// A label that every series and alert of it carries, whatever it brings; may be given again.
         #[arg(long, value_name = "NAME=VALUE", requires = "write", value_parser = label)]
         label: Vec<(String, String)>,
         /// How long it is good for: days (365d) or hours (12h).
@@ -43,9 +46,10 @@ struct Created {
 pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
     let client = Client::open(&asked.connection)?;
     match asked.command {
-        Command::Create { name, role, write: _, label, expires } => {
+        Command::Create { name, role, scope, write: _, label, expires } => {
             let body = json!({
-                "name": name, "role": role, "write_labels": label, "lifetime_seconds": expires,
+                "name": name, "role": role, "scope": scope, "write_labels": label,
+                "lifetime_seconds": expires,
             });
             let created: Created = client.post("/api/api-tokens", &body)?;
             say(&created.token);

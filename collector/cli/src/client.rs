@@ -45,6 +45,12 @@ impl Client {
         Ok(Self { http, url, token: token.trim().to_owned(), runtime })
     }
 
+    /// The collector's time, which whoever holds a token may ask for.
+    pub(crate) fn now_ms(&self) -> anyhow::Result<i64> {
+        let session: Value = self.get("/api/session")?;
+        session["now_ms"].as_i64().context("the collector tells no time")
+    }
+
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.send(self.http.get(format!("{}{path}", self.url)))
     }

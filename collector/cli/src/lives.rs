@@ -166,10 +166,8 @@ fn ask(
     span: &Span,
     more: &[(&str, &String)],
 ) -> anyhow::Result<Value> {
-    let overview: Value = client.get("/api/overview")?;
     // The collector's clock counts.
-    let now_ms = overview["now_ms"].as_i64().unwrap_or_default();
-    let from = (now_ms - i64::from(span.days) * DAY_MS).to_string();
+    let from = (client.now_ms()? - i64::from(span.days) * DAY_MS).to_string();
     let matchers = span.matchers.join(",");
     let mut parameters = vec![("from_ms", &from), ("matchers", &matchers)];
     parameters.extend_from_slice(more);

@@ -16,9 +16,12 @@ pub(crate) enum Command {
     /// Make a user; the password is asked for, or read from standard input.
     Add {
         name: String,
-        /// admin, operator, security, viewer or auditor.
+        /// admin, operator, security, it-staff, viewer, auditor or vendor.
         #[arg(long, default_value = "viewer")]
         role: String,
+        /// Of a vendor: matchers of its own systems, for example vendor="vnpt"; it sees nothing else.
+        #[arg(long, default_value = "", value_name = "MATCHERS")]
+        scope: String,
     },
     List,
     /// Set a new password, which ends the user's sessions; it is asked for, or read from standard input.
@@ -30,8 +33,10 @@ pub(crate) enum Command {
 pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
     let client = Client::open(&asked.connection)?;
     match asked.command {
-        Command::Add { name, role } => {
-            let body = json!({ "name": name, "password": password()?, "role": role });
+        Command::Add { name, role, scope } => {
+            let body = json!({
+                "name": name, "password": password()?, "role": role, "scope": scope,
+            });
             let _: Value = client.post("/api/users", &body)?;
             say(&format!("{name} may sign in."));
         }
@@ -39,9 +44,10 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
             let users: Value = client.get("/api/users")?;
             let rows = rows(&users, |user| {
                 let state = if user["disabled"] == true { "disabled" } else { "active" };
-                vec![cell(&user["name"]), cell(&user["role"]), state.to_owned()]
+                let (role, scope) = (cell(&user["role"]), cell(&user["scope"]));
+                vec![cell(&user["name"]), role, state.to_owned(), scope]
             });
-            say(&table(&["NAME", "ROLE", "STATE"], &rows));
+            say(&table(&["NAME", "ROLE", "STATE", "SCOPE"], &rows));
         }
         Command::Reset { name } => {
             let path = format!("/api/users/{}/password", segment(&name));

@@ -22,8 +22,8 @@ pub struct NewApiToken {
 /// What a token is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It reads and acts as a user of this role would.
-    Read { role: String },
+    /// It reads and acts as a user of this role and scope would.
+    Read { role: String, scope: String },
     /// It writes series, and nothing else; every series carries these labels.
     Write { labels: Labels },
 }
@@ -49,6 +49,7 @@ struct Row {
     name: String,
     hash: String,
     role: String,
+    scope: String,
     created_ms: i64,
     created_by: String,
     expires_ms: i64,
@@ -66,14 +67,14 @@ impl Inventory {
     ) -> Result<Option<ApiToken>, InventoryError> {
         let failed = || sql("store an API token");
         let mut transaction = self.writer.begin().await.map_err(failed())?;
-        let (role, labels) = match &new.access {
-            Access::Read { role } => (role.as_str(), Labels::empty()),
-            Access::Write { labels } => ("", labels.clone()),
+        let (role, scope, labels) = match &new.access {
+            Access::Read { role, scope } => (role.as_str(), scope.as_str(), Labels::empty()),
+            Access::Write { labels } => ("", "", labels.clone()),
         };
         let hash = secret_hash(secret);
         let done = sqlx::query(
-            "INSERT INTO api_tokens (id, name, hash, role, created_ms, created_by, expires_ms)
-             SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS
+            "INSERT INTO api_tokens (id, name, hash, role, created_ms, created_by, expires_ms, scope)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS
                  (SELECT 1 FROM api_tokens WHERE name = $2 AND revoked_ms IS NULL)",
         )
         .bind(&new.id)
@@ -83,6 +84,7 @@ impl Inventory {
         .bind(now_ms)
         .bind(&new.created_by)
         .bind(new.expires_ms)
+        .bind(scope)
         .execute(&mut *transaction)
         .await
         .map_err(failed())?;
@@ -164,7 +166,7 @@ impl Row {
         let labels = Labels::new(own.map(|(_, name, value)| (name.as_str(), value.as_str())));
         let access = match self.role.as_str() {
             "" => Access::Write { labels },
-            role => Access::Read { role: role.to_owned() },
+            role => Access::Read { role: role.to_owned(), scope: self.scope },
         };
         ApiToken {
             id: self.id,
@@ -196,7 +198,11 @@ mod tests {
         let inventory = Inventory::open(&path).await.unwrap();
         let labels = Labels::new([("origin", "dc2"), ("team", "network")]);
         let write = new("1", "dc2", Access::Write { labels });
-        let read = new("2", "grafana", Access::Read { role: "viewer".to_owned() });
+        let read = new(
+            "2",
+            "grafana",
+            Access::Read { role: "vendor".to_owned(), scope: "a=\"b\"".to_owned() },
+        );
         let made = inventory.api_token_create(&write, "secret", 5).await.unwrap().unwrap();
         inventory.api_token_create(&read, "other", 6).await.unwrap().unwrap();
         inventory.api_token_used("1", 70).await.unwrap();

@@ -11,6 +11,8 @@ pub struct NewUser {
     pub name: String,
     pub display_name: String,
     pub role: String,
+    /// What of everything they may see; empty for all of it.
+    pub scope: String,
     /// In PHC string format.
     pub password_hash: String,
 }
@@ -20,6 +22,7 @@ pub struct User {
     pub name: String,
     pub display_name: String,
     pub role: String,
+    pub scope: String,
     pub password_hash: String,
     pub disabled: bool,
     pub created_ms: Millis,
@@ -43,9 +46,9 @@ impl Inventory {
         now_ms: Millis,
     ) -> Result<bool, InventoryError> {
         self.insert_user(
-            "INSERT INTO users (name, display_name, role, password_hash, created_ms,
+            "INSERT INTO users (name, display_name, role, scope, password_hash, created_ms,
                  password_changed_ms)
-             VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (name) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (name) DO NOTHING",
             user,
             now_ms,
         )
@@ -59,9 +62,9 @@ impl Inventory {
         now_ms: Millis,
     ) -> Result<bool, InventoryError> {
         self.insert_user(
-            "INSERT INTO users (name, display_name, role, password_hash, created_ms,
+            "INSERT INTO users (name, display_name, role, scope, password_hash, created_ms,
                  password_changed_ms)
-             SELECT $1, $2, $3, $4, $5, $5 WHERE NOT EXISTS (SELECT 1 FROM users)",
+             SELECT $1, $2, $3, $4, $5, $6, $6 WHERE NOT EXISTS (SELECT 1 FROM users)",
             user,
             now_ms,
         )
@@ -78,6 +81,7 @@ impl Inventory {
             .bind(&user.name)
             .bind(&user.display_name)
             .bind(&user.role)
+            .bind(&user.scope)
             .bind(&user.password_hash)
             .bind(now_ms)
             .execute(&self.writer)

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agent_model::{Labels, Matcher, Millis};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use collector_alerting::{
     ALERTS_MAX, AlertFilter, AlertState, AlertStatus, Annotations, GroupStatus, PostOutcome,
     PostedAlert, fingerprint_text, label_order,
@@ -20,6 +20,8 @@ use super::answer::{Refusal, time, time_from};
 use super::parameters::{Body, Parameters};
 use super::{Done, Manager};
 use crate::clock;
+use crate::scope::Scope;
+use crate::silencing::Asker;
 
 /// Names of alerts in one entry of the audit log, and characters of each: an entry is a line.
 const NAMES_AUDITED_MAX: usize = 20;
@@ -45,9 +47,10 @@ struct Wish {
 
 pub(super) async fn list(
     State(manager): State<Arc<Manager>>,
+    scope: Option<Extension<Scope>>,
     parameters: Parameters,
 ) -> Result<Json<Value>, Refusal> {
-    let wish = Wish::read(&parameters)?;
+    let wish = Wish::read(&parameters, scope)?;
     let firing = Firing::look(&manager).await?;
     let wanted = firing.alerts.values().filter(|status| {
         let told = |receiver: &Regex| status.receivers.iter().any(|name| receiver.is_match(name));
@@ -64,9 +67,10 @@ pub(super) async fn list(
 
 pub(super) async fn groups(
     State(manager): State<Arc<Manager>>,
+    scope: Option<Extension<Scope>>,
     parameters: Parameters,
 ) -> Result<Json<Value>, Refusal> {
-    let wish = Wish::read(&parameters)?;
+    let wish = Wish::read(&parameters, scope)?;
     let firing = Firing::look(&manager).await?;
     let mut groups = manager.alerting.groups(firing.now_ms).await?;
     groups.retain(|group| {
@@ -107,9 +111,11 @@ fn receivers(groups: &[GroupStatus]) -> BTreeMap<u64, Vec<Arc<str>>> {
 }
 
 impl Wish {
-    fn read(parameters: &Parameters) -> Result<Self, Refusal> {
+    fn read(parameters: &Parameters, scope: Option<Extension<Scope>>) -> Result<Self, Refusal> {
+        let mut matchers = parameters.filter()?;
+        matchers.extend(scope.iter().flat_map(|scope| scope.matchers().iter().cloned()));
         Ok(Self {
-            matchers: parameters.filter()?,
+            matchers,
             receiver: parameters.receiver()?,
             active: parameters.flag("active"),
             silenced: parameters.flag("silenced"),
@@ -194,19 +200,50 @@ pub(super) struct Posted {
 
 pub(super) async fn take(
     State(manager): State<Arc<Manager>>,
+    asker: Option<Extension<Asker>>,
     Body(posts): Body<Option<Vec<Posted>>>,
 ) -> Result<Response, Refusal> {
     let posts = posts.ok_or_else(|| Refusal::required("alerts"))?.unwrap_or_default();
     let ready: Result<Vec<PostedAlert>, Refusal> =
         posts.into_iter().enumerate().map(|(at, posted)| posted.ready(at)).collect();
-    let outcome = manager.alerting.post_alerts(&ready?, clock::now_ms()).await?;
+    let (ready, foreign) = own(asker.as_deref(), ready?);
+    let mut outcome = manager.alerting.post_alerts(&ready, clock::now_ms()).await?;
+    outcome.invalid.extend(foreign);
     manager.figures.note_post(&outcome);
     // What was taken of a post that is refused in part is a change as well.
     let mut answer = answer(&outcome);
     if let Some(object) = changes(&outcome) {
-        answer.extensions_mut().insert(Done { action: "alert.post", object });
+        answer.extensions_mut().insert(Done {
+            action: "alert.post",
+            object,
+            outcome: "done".to_owned(),
+        });
     }
     Ok(answer)
+}
+
+/// A token that writes speaks under its own labels, as when it pushes series, and so ends only what carries them; what it says
+/// of somebody else's host is left out, and told.
+fn own(asker: Option<&Asker>, posts: Vec<PostedAlert>) -> (Vec<PostedAlert>, Vec<String>) {
+    let Some((asker, owner)) = asker.and_then(|asker| Some((asker, asker.owner.as_ref()?))) else {
+        return (posts, Vec::new());
+    };
+    let (mut kept, mut foreign) = (Vec::new(), Vec::new());
+    for mut posted in posts {
+        // One without labels is no alert, whatever the token would add.
+        if posted.labels.is_empty() {
+            kept.push(posted);
+            continue;
+        }
+        posted.labels = owner.own(&posted.labels);
+        if owner.speaks_for_others(&posted.labels, &asker.enrolled) {
+            let name = posted.labels.get("alertname").unwrap_or_default();
+            foreign.push(format!("{name}: the host is another's, the token may not speak for it"));
+        } else {
+            kept.push(posted);
+        }
+    }
+    (kept, foreign)
 }
 
 fn answer(outcome: &PostOutcome) -> Response {

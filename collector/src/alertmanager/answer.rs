@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
+use crate::silencing::SilencingError;
+
 /// Codes that go-openapi gives what is wrong with a value (go-openapi/errors, schema.go).
 const INVALID_TYPE: u16 = 601;
 const REQUIRED: u16 = 602;
@@ -66,6 +68,17 @@ impl From<AlertingError> for Refusal {
                 tracing::error!(error = %crate::describe(&other), "alerting does not answer");
                 let text = format!("alerting does not answer: {other}");
                 Self::said(StatusCode::INTERNAL_SERVER_ERROR, text)
+            }
+        }
+    }
+}
+
+impl From<SilencingError> for Refusal {
+    fn from(error: SilencingError) -> Self {
+        match error {
+            SilencingError::Alerting(error) => error.into(),
+            error @ SilencingError::OutOfScope { .. } => {
+                Self::said(StatusCode::FORBIDDEN, error.to_string())
             }
         }
     }

@@ -14,18 +14,22 @@ use serde_json::{Value, json};
 
 use super::answer::{Refusal, time, time_from};
 use super::parameters::{Body, Parameters};
-use super::{Author, Done, Manager};
+use super::{Done, Manager};
 use crate::clock;
+use crate::scope::Scope;
+use crate::silencing::{self, Asker, SilencingError};
 
 pub(super) async fn list(
     State(manager): State<Arc<Manager>>,
+    scope: Option<Extension<Scope>>,
     parameters: Parameters,
 ) -> Result<Json<Value>, Refusal> {
     let filter = parameters.filter()?;
     let now_ms = clock::now_ms();
     let mut silences = manager.alerting.silences(now_ms - manager.silences_kept_ms).await?;
     silences.retain(|silence| {
-        filter.iter().all(|wanted| silence.matchers.iter().any(|one| one == wanted))
+        in_scope(scope.as_deref(), silence)
+            && filter.iter().all(|wanted| silence.matchers.iter().any(|one| one == wanted))
     });
     silences.sort_by_key(|silence| order(silence, now_ms));
     Ok(Json(silences.iter().map(|silence| shown(silence, now_ms)).collect()))
@@ -40,28 +44,38 @@ fn order(silence: &Silence, now_ms: Millis) -> (u8, Millis, Reverse<Millis>) {
     }
 }
 
+/// A vendor sees the silences of its own systems only.
+fn in_scope(scope: Option<&Scope>, silence: &Silence) -> bool {
+    scope.is_none_or(|scope| scope.covers(&silence.matchers))
+}
+
 pub(super) async fn one(
     State(manager): State<Arc<Manager>>,
+    scope: Option<Extension<Scope>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let silence = manager.silence(&id).await?;
+    let silence = silence.filter(|silence| in_scope(scope.as_deref(), silence));
     let silence = silence.ok_or_else(|| Refusal::bare(StatusCode::NOT_FOUND))?;
     Ok(Json(shown(&silence, clock::now_ms())))
 }
 
 pub(super) async fn expire(
     State(manager): State<Arc<Manager>>,
+    asker: Option<Extension<Asker>>,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let silence = manager.silence(&id).await?;
     let silence = silence.ok_or_else(|| Refusal::bare(StatusCode::NOT_FOUND))?;
-    match manager.alerting.expire_silence(&silence.id, clock::now_ms()).await {
+    let now_ms = clock::now_ms();
+    match silencing::expire(&manager.alerting, asker.as_deref(), &silence.id, now_ms).await {
         // It has ended already, which is what was wanted.
-        Ok(()) | Err(AlertingError::SilenceUnknown(_)) => {}
+        Ok(()) | Err(SilencingError::Alerting(AlertingError::SilenceUnknown(_))) => {}
         Err(error) => return Err(error.into()),
     }
     let mut answer = StatusCode::OK.into_response();
-    answer.extensions_mut().insert(Done { action: "silence.expire", object: silence.id });
+    let (action, outcome) = ("silence.expire", "done".to_owned());
+    answer.extensions_mut().insert(Done { action, object: silence.id, outcome });
     Ok(answer)
 }
 
@@ -128,15 +142,12 @@ struct WishedMatcher {
 
 pub(super) async fn set(
     State(manager): State<Arc<Manager>>,
-    author: Option<Extension<Author>>,
+    asker: Option<Extension<Asker>>,
     Body(wish): Body<Wish>,
 ) -> Result<Response, Refusal> {
     let mut wish = wish.ok_or_else(|| Refusal::required("silence"))?;
     let id = wish.id.take().filter(|id| !id.is_empty());
-    let mut ready = wish.ready()?;
-    if let Some(Extension(Author(name))) = author {
-        ready.created_by = name;
-    }
+    let ready = wish.ready()?;
     let now_ms = clock::now_ms();
     let refused = |reason: &str| Err(Refusal::bad(format!("Failed to create silence: {reason}")));
     if ready.starts_ms >= ready.ends_ms {
@@ -145,13 +156,11 @@ pub(super) async fn set(
     if ready.ends_ms < now_ms {
         return refused("end time can't be in the past");
     }
-    let silence = match id {
-        Some(id) => manager.alerting.change_silence(&id, ready, now_ms).await?,
-        None => manager.alerting.add_silence(ready, now_ms).await?,
-    };
-    let mut answer = Json(json!({ "silenceID": silence.id })).into_response();
-    let object = matchers_text(&silence.matchers);
-    answer.extensions_mut().insert(Done { action: "silence.create", object });
+    let (asker, id) = (asker.as_deref(), id.as_deref());
+    let made = silencing::silence(&manager.alerting, asker, id, ready, now_ms).await?;
+    let mut answer = Json(json!({ "silenceID": made.silence.id })).into_response();
+    let (object, outcome) = (matchers_text(&made.silence.matchers), made.outcome());
+    answer.extensions_mut().insert(Done { action: "silence.create", object, outcome });
     Ok(answer)
 }
 
@@ -174,6 +183,7 @@ impl Wish {
             ends_ms: moment("endsAt", self.ends_at)?,
             created_by: self.created_by.ok_or_else(|| Refusal::required("createdBy"))?,
             comment: self.comment.ok_or_else(|| Refusal::required("comment"))?,
+            is_wide: false,
         })
     }
 }

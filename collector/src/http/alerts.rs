@@ -1,24 +1,21 @@
-//! `/api/alerts`, `/api/silences`, `/api/notifications`: what is wrong, what is silenced, who was told. What people do about
-//! one alert is in `handling`.
-//! Promises: what a person changes carries their name and stands in the audit log.
+//! `/api/alerts`, `/api/notifications`: what is wrong, who was told. What people do about one alert is in `handling`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use agent_model::{Labels, MatchOp, Matcher, Millis};
-use axum::extract::{Json, Path, State};
+use agent_model::{Labels, Millis};
+use axum::extract::{Json, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
-    Alert, AlertFilter, AlertSource, AlertState, AlertingError, NewSilence, NotificationRecord,
-    OutboxState, Silence, fingerprint_text,
+    Alert, AlertFilter, AlertSource, AlertState, AlertingError, NotificationRecord, OutboxState,
+    fingerprint_text,
 };
 use rules::RuleKind;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock;
 use crate::http::picture::DAY_MS;
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::http::{ApiError, WebApi, Who};
 
 /// Resolved alerts that are looked at for those of the last day.
 const RESOLVED_MAX: u32 = 500;
@@ -26,17 +23,12 @@ const RESOLVED_MAX: u32 = 500;
 /// Notifications shown.
 const NOTIFICATIONS_MAX: u32 = 200;
 
-/// Silences are shown this long after their end: a shift report and the month's review fit.
-const SILENCES_SHOWN_MS: Millis = 31 * DAY_MS;
-
 /// A note or a comment is a sentence or two.
 const NOTE_CHARS_MAX: usize = 1_000;
 
 pub(super) fn routes() -> Router<Arc<WebApi>> {
     Router::new()
         .route("/api/alerts", routing::get(list))
-        .route("/api/silences", routing::get(silences).post(silence))
-        .route("/api/silences/{id}", routing::delete(expire))
         .route("/api/notifications", routing::get(notifications))
 }
 
@@ -48,6 +40,7 @@ pub(super) fn wrong(error: AlertingError) -> ApiError {
         | AlertingError::ReceiverUnknown(_)
         | AlertingError::ChannelUnknown { .. }
         | AlertingError::DeadLetterUnknown(_) => ApiError::not_found(error.to_string()),
+        AlertingError::ConfirmationRefused(_) => ApiError::conflict(error.to_string()),
         AlertingError::SilenceRefused(_)
         | AlertingError::DeedRefused(_)
         | AlertingError::SwapRefused(_)
@@ -57,14 +50,19 @@ pub(super) fn wrong(error: AlertingError) -> ApiError {
 }
 
 /// Firing ones first, then pending ones, then those that resolved within a day.
-async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
+async fn list(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Value>, ApiError> {
     let now_ms = clock::now_ms();
-    let mut open = api.alerting.alerts(&AlertFilter::default(), now_ms).await.map_err(wrong)?;
+    let filter = AlertFilter { matchers: who.scope.matchers().to_vec(), ..AlertFilter::default() };
+    let mut open = api.alerting.alerts(&filter, now_ms).await.map_err(wrong)?;
     open.sort_by_key(|status| order(status.alert.state));
     let known: HashSet<u64> = open.iter().map(|status| status.alert.fingerprint).collect();
     let resolved = api.alerting.resolved(RESOLVED_MAX).await.map_err(wrong)?;
     let lately = resolved.into_iter().filter(|alert| {
         !known.contains(&alert.fingerprint)
+            && who.scope.holds(&alert.labels)
             && alert.resolved_ms.is_some_and(|at_ms| at_ms > now_ms - DAY_MS)
     });
     let waits = waits(&api);
@@ -147,108 +145,11 @@ pub(super) fn severity(labels: &Labels) -> &'static str {
     }
 }
 
-pub(super) fn may_act(who: &Who) -> Result<(), ApiError> {
-    if who.may_act() {
-        return Ok(());
-    }
-    Err(ApiError::forbidden("your role may look and not change anything"))
-}
-
 pub(super) fn bounded(name: &str, text: &str) -> Result<(), ApiError> {
     if text.chars().count() <= NOTE_CHARS_MAX {
         return Ok(());
     }
     Err(ApiError::bad_request(format!("`{name}` has at most {NOTE_CHARS_MAX} characters")))
-}
-
-async fn silences(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
-    let now_ms = clock::now_ms();
-    let silences = api.alerting.silences(now_ms - SILENCES_SHOWN_MS).await.map_err(wrong)?;
-    Ok(Json(silences.iter().map(|silence| shown_silence(silence, now_ms)).collect()))
-}
-
-fn shown_silence(silence: &Silence, now_ms: Millis) -> Value {
-    let matchers = silence.matchers.iter().map(|matcher| {
-        json!({ "name": matcher.name, "op": matcher.op.symbol(), "value": matcher.value })
-    });
-    json!({
-        "id": silence.id, "matchers": matchers.collect::<Vec<_>>(),
-        "starts_at_ms": silence.starts_ms, "ends_at_ms": silence.ends_ms,
-        "created_by": silence.created_by, "comment": silence.comment,
-        "state": silence.state(now_ms).name(),
-    })
-}
-
-/// `created_by` may be sent and is not believed: it is whoever is signed in.
-#[derive(Deserialize)]
-struct Wish {
-    matchers: Vec<WishedMatcher>,
-    #[serde(default)]
-    starts_at_ms: Option<Millis>,
-    ends_at_ms: Millis,
-    #[serde(default)]
-    comment: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WishedMatcher {
-    name: String,
-    op: String,
-    value: String,
-}
-
-impl WishedMatcher {
-    fn ready(&self) -> Result<Matcher, ApiError> {
-        let op = match self.op.as_str() {
-            "=" => MatchOp::Equal,
-            "!=" => MatchOp::NotEqual,
-            "=~" => MatchOp::Matches,
-            "!~" => MatchOp::MatchesNot,
-            other => {
-                let text = format!("`op` is =, !=, =~ or !~, not {other:?}");
-                return Err(ApiError::bad_request(text));
-            }
-        };
-        Matcher::new(self.name.clone(), op, self.value.clone())
-            .map_err(|error| ApiError::bad_request(crate::describe(&error)))
-    }
-}
-
-async fn silence(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-    Json(wish): Json<Wish>,
-) -> Result<Json<Value>, ApiError> {
-    may_act(&who)?;
-    bounded("comment", &wish.comment)?;
-    let now_ms = clock::now_ms();
-    let matchers: Result<Vec<Matcher>, ApiError> =
-        wish.matchers.iter().map(WishedMatcher::ready).collect();
-    let wish = NewSilence {
-        matchers: matchers?,
-        starts_ms: wish.starts_at_ms.unwrap_or(now_ms),
-        ends_ms: wish.ends_at_ms,
-        created_by: who.name.clone(),
-        comment: wish.comment.trim().to_owned(),
-    };
-    let silence = api.alerting.add_silence(wish, now_ms).await.map_err(wrong)?;
-    let object = collector_alerting::matchers_text(&silence.matchers);
-    sign_in::audit(&api, &who.name, "silence.create", &object, "done").await;
-    api.forget_picture().await;
-    Ok(Json(json!({ "id": silence.id })))
-}
-
-async fn expire(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    may_act(&who)?;
-    api.alerting.expire_silence(&id, clock::now_ms()).await.map_err(wrong)?;
-    sign_in::audit(&api, &who.name, "silence.expire", &id, "done").await;
-    api.forget_picture().await;
-    Ok(Json(json!({})))
 }
 
 /// Those that a newer one replaced before they were delivered are left out: the newer one tells all of it.

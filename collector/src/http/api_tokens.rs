@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api_tokens::ApiTokensError;
-use crate::http::users::ROLES;
+use crate::http::permissions::{Role, role_and_scope};
 use crate::http::{ApiError, WebApi, Who, sign_in};
 use crate::{clock, push};
 
@@ -27,13 +27,6 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
         .route("/api/api-tokens/{name}", routing::delete(revoke))
 }
 
-fn admin(who: &Who) -> Result<(), ApiError> {
-    if who.is_admin() {
-        return Ok(());
-    }
-    Err(ApiError::forbidden("only an administrator makes, sees and revokes API tokens"))
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
@@ -41,6 +34,9 @@ struct Asked {
     /// Of a token that reads.
     #[serde(default)]
     role: Option<String>,
+    /// Of a token that reads as vendor: matchers of its own systems.
+    #[serde(default)]
+    scope: String,
     /// Of a token that writes: name and value each, forced on all its series.
     #[serde(default)]
     write_labels: Vec<(String, String)>,
@@ -52,7 +48,6 @@ async fn create(
     Extension(who): Extension<Who>,
     Json(asked): Json<Asked>,
 ) -> Result<Json<Value>, ApiError> {
-    admin(&who)?;
     if !is_name(&asked.name) {
         let text = format!(
             "a token's name has 1 to {NAME_CHARS_MAX} of the characters a-z, A-Z, 0-9, dot, hyphen \
@@ -64,7 +59,8 @@ async fn create(
         let text = format!("lifetime_seconds lies between 1 and {LIFETIME_SECONDS_MAX}");
         return Err(ApiError::bad_request(text));
     }
-    let access = access(asked.role, &asked.write_labels).map_err(ApiError::bad_request)?;
+    let access =
+        access(asked.role, &asked.scope, &asked.write_labels).map_err(ApiError::bad_request)?;
     let lifetime_ms = i64::try_from(asked.lifetime_seconds * 1_000).unwrap_or(i64::MAX);
     let (by, now_ms) = (who.name.clone(), clock::now_ms());
     let object = format!("{}: {}", asked.name, what(&access));
@@ -79,11 +75,7 @@ async fn create(
     Ok(Json(json!({ "token": text })))
 }
 
-async fn list(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-) -> Result<Json<Value>, ApiError> {
-    admin(&who)?;
+async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
     let tokens = api.inventory.api_tokens().await;
     let tokens = tokens.map_err(|error| ApiError::internal("tokens cannot be read", &error))?;
     let now_ms = clock::now_ms();
@@ -95,7 +87,6 @@ async fn revoke(
     Extension(who): Extension<Who>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    admin(&who)?;
     let revoked = api.api_tokens.revoke(&name, clock::now_ms()).await;
     let revoked =
         revoked.map_err(|error| ApiError::internal("the token cannot be revoked", &error))?;
@@ -113,23 +104,31 @@ fn is_name(name: &str) -> bool {
 }
 
 /// One of the two uses; a lasting secret that may do everything is no good idea.
-fn access(role: Option<String>, labels: &[(String, String)]) -> Result<Access, String> {
+fn access(
+    role: Option<String>,
+    scope: &str,
+    labels: &[(String, String)],
+) -> Result<Access, String> {
     match role {
         Some(_) if !labels.is_empty() => {
             Err("a token reads as a role, or writes with labels; not both".to_owned())
         }
-        Some(role) if role == "admin" => {
+        Some(role) if role == Role::Admin.name() => {
             Err("no lasting token may do what an administrator may".to_owned())
         }
-        Some(role) if ROLES.contains(&role.as_str()) => Ok(Access::Read { role }),
-        Some(role) => Err(format!("there is no role {role}; there are {}", ROLES.join(", "))),
+        Some(role) => {
+            role_and_scope(&role, scope)?;
+            Ok(Access::Read { role, scope: scope.trim().to_owned() })
+        }
+        None if !scope.is_empty() => Err("a token that writes has labels and no scope".to_owned()),
         None => Ok(Access::Write { labels: push::owner_labels(labels)? }),
     }
 }
 
 fn what(access: &Access) -> String {
     match access {
-        Access::Read { role } => format!("reads as {role}"),
+        Access::Read { role, scope } if scope.is_empty() => format!("reads as {role}"),
+        Access::Read { role, scope } => format!("reads as {role} of {scope}"),
         Access::Write { labels } => format!("writes {labels}"),
     }
 }
@@ -156,11 +155,15 @@ mod tests {
     fn a_token_reads_or_writes_and_never_does_what_an_administrator_may() {
         let origin = vec![("origin".to_owned(), "dc2".to_owned())];
         let role = |role: &str| Some(role.to_owned());
-        assert_eq!(what(&access(role("viewer"), &[]).unwrap()), "reads as viewer");
-        assert_eq!(what(&access(None, &origin).unwrap()), r#"writes {origin="dc2"}"#);
-        assert!(access(role("admin"), &[]).is_err());
-        assert!(access(role("king"), &[]).is_err());
-        assert!(access(role("viewer"), &origin).is_err());
-        assert!(access(None, &[]).is_err());
+        assert_eq!(what(&access(role("viewer"), "", &[]).unwrap()), "reads as viewer");
+        assert_eq!(what(&access(None, "", &origin).unwrap()), r#"writes {origin="dc2"}"#);
+        assert!(access(role("admin"), "", &[]).is_err());
+        assert!(access(role("king"), "", &[]).is_err());
+        assert!(access(role("viewer"), "", &origin).is_err());
+        assert!(access(None, "", &[]).is_err());
+        assert!(access(role("vendor"), "", &[]).is_err());
+        let vendor = access(role("vendor"), "vendor=vnpt", &[]).unwrap();
+        assert_eq!(what(&vendor), "reads as vendor of vendor=vnpt");
+        assert!(access(None, "vendor=vnpt", &origin).is_err());
     }
 }

@@ -9,14 +9,17 @@ use agent_model::{Label, Matcher, Millis};
 use axum::extract::{Json, Path, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
-    Alert, AlertFilter, AlertingError, Deed, HistoryEntry, NewSilence, parse_fingerprint,
+    Alert, AlertFilter, AlertStatus, AlertingError, Deed, HistoryEntry, NewSilence,
+    parse_fingerprint,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::alerts::{bounded, may_act, shown_alert, wrong};
+use super::alerts::{bounded, shown_alert, wrong};
+use super::silences::{asker, refused};
 use crate::clock;
 use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::silencing;
 
 /// Lines of an alert's history shown, over all its episodes.
 const HISTORY_MAX: u32 = 200;
@@ -39,14 +42,22 @@ pub(super) fn fingerprint(text: &str) -> Result<u64, ApiError> {
         .ok_or_else(|| ApiError::bad_request("a fingerprint has 16 hexadecimal digits"))
 }
 
+/// The alert of this fingerprint; for who does not see it, there is none.
+async fn in_scope(api: &WebApi, who: &Who, text: &str) -> Result<AlertStatus, ApiError> {
+    let found = api.alerting.alert(fingerprint(text)?, clock::now_ms()).await.map_err(wrong)?;
+    found
+        .filter(|found| who.scope.holds(&found.alert.labels))
+        .ok_or_else(|| wrong(AlertingError::AlertUnknown(text.to_owned())))
+}
+
 async fn one(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
     Path(text): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let wanted = fingerprint(&text)?;
-    let found = api.alerting.alert(wanted, clock::now_ms()).await.map_err(wrong)?;
-    let found = found.ok_or_else(|| wrong(AlertingError::AlertUnknown(text)))?;
-    let history = api.alerting.history(wanted, HISTORY_MAX).await.map_err(wrong)?;
+    let found = in_scope(&api, &who, &text).await?;
+    let history =
+        api.alerting.history(found.alert.fingerprint, HISTORY_MAX).await.map_err(wrong)?;
     let muted = (!found.silenced_by.is_empty(), !found.inhibited_by.is_empty());
     let mut shown = shown_alert(&found.alert, muted);
     shown["receivers"] = json!(found.receivers);
@@ -155,26 +166,27 @@ async fn put_off(
     Path(text): Path<String>,
     Json(given): Json<PutOff>,
 ) -> Result<Json<Value>, ApiError> {
-    may_act(&who)?;
     let now_ms = clock::now_ms();
     if given.until_ms > now_ms.saturating_add(PUT_OFF_MAX_MS) {
         let text = "an alert is put off for at most seven days; make a silence for more";
         return Err(ApiError::bad_request(text));
     }
-    let found = api.alerting.alert(fingerprint(&text)?, now_ms).await.map_err(wrong)?;
-    let found = found.ok_or_else(|| wrong(AlertingError::AlertUnknown(text.clone())))?;
+    let found = in_scope(&api, &who, &text).await?;
     let wish = NewSilence {
         matchers: only_this(&api, &found.alert, now_ms).await?,
         starts_ms: now_ms,
         ends_ms: given.until_ms,
         created_by: who.name.clone(),
         comment: words("note", &given.note)?,
+        is_wide: false,
     };
-    let silence = api.alerting.add_silence(wish, now_ms).await.map_err(wrong)?;
-    let object = format!("{text}: silence {}", silence.id);
-    sign_in::audit(&api, &who.name, "alert.put_off", &object, "done").await;
+    let asker = asker(&api, &who).await?;
+    let made = silencing::silence(&api.alerting, Some(&asker), None, wish, now_ms).await;
+    let made = made.map_err(refused)?;
+    let object = format!("{text}: silence {}", made.silence.id);
+    sign_in::audit(&api, &who.name, "alert.put_off", &object, &made.outcome()).await;
     api.forget_picture().await;
-    Ok(Json(json!({ "silence": silence.id })))
+    Ok(Json(json!({ "silence": made.silence.id, "waits_because": made.waits_because })))
 }
 
 /// Its labels, and none of those that others of the same name have besides.
@@ -205,8 +217,10 @@ async fn done(
     action: &'static str,
     object: &str,
 ) -> Result<Json<Value>, ApiError> {
-    may_act(who)?;
     let found = fingerprint(text)?;
+    if !who.scope.is_everything() {
+        in_scope(api, who, text).await?;
+    }
     api.alerting.act(found, &who.name, deed, clock::now_ms()).await.map_err(wrong)?;
     let object = if object.is_empty() { text.to_owned() } else { format!("{text}: {object}") };
     sign_in::audit(api, &who.name, action, &object, "done").await;

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
@@ -19,8 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::clock;
+use crate::http::permissions::Action;
 use crate::http::picture::{Host, Picture};
-use crate::http::{ApiError, WebApi, overview};
+use crate::http::{ApiError, WebApi, Who, overview};
 
 /// Streams at once: each costs a picture's JSON every two seconds.
 pub(super) const STREAMS_MAX: usize = 200;
@@ -64,12 +66,15 @@ struct Live {
     arrived: watch::Receiver<i64>,
     /// The digest of the alerts that the hosts' counts were last told of.
     told: String,
+    /// Who sees their own systems only is told that alerts changed, and no more: the page asks for what it may see.
+    sees_all: bool,
     stop: watch::Receiver<bool>,
     _place: OwnedSemaphorePermit,
 }
 
 pub(super) async fn stream(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let Ok(place) = Arc::clone(&api.streams).try_acquire_owned() else {
         api.metrics.connections_refused.with_label_values(&["live_streams"]).inc();
@@ -90,6 +95,7 @@ pub(super) async fn stream(
         drills: api.drills.subscribe(),
         arrived,
         told: String::new(),
+        sees_all: who.may(Action::SeeAll),
         stop: api.stop.clone(),
         _place: place,
         api,
@@ -117,6 +123,7 @@ impl Live {
             };
             match turn {
                 Turn::Tick => self.tick().await,
+                Turn::Alert(_) | Turn::Events(_) | Turn::Drill(_) if !self.sees_all => {}
                 Turn::Alert(change) => self.tell_alerts(change),
                 Turn::Events(count) => {
                     self.waiting.push_back(message("events", &json!({ "count": count })));
@@ -138,7 +145,13 @@ impl Live {
             self.waiting.push_back(message("tick", &json!({ "now_ms": now_ms })));
             return;
         };
-        self.waiting.push_back(message("tick", &tick(&picture, now_ms)));
+        let mut told = tick(&picture, now_ms);
+        if !self.sees_all {
+            self.waiting.push_back(message("tick", &told));
+            return;
+        }
+        told["overview"] = overview::shown(&picture);
+        self.waiting.push_back(message("tick", &told));
         if self.arrived.has_changed().unwrap_or(false) || self.told != picture.alerts_digest {
             self.arrived.mark_unchanged();
             self.told.clone_from(&picture.alerts_digest);
@@ -168,7 +181,6 @@ fn tick(picture: &Picture, now_ms: i64) -> Value {
     json!({
         "now_ms": now_ms, "newest_sample_ms": picture.newest_report_ms,
         "alerts_digest": picture.alerts_digest,
-        "overview": overview::shown(picture),
     })
 }
 

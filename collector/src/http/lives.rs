@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_model::{Labels, Millis};
 use axum::extract::{Json, Path, Query, State};
-use axum::{Router, routing};
+use axum::{Extension, Router, routing};
 use collector_alerting::{
     LIVES_MAX, Life, LifeKey, LivesAsked, Tallies, Tally, Telling, fingerprint_text,
     matchers_from_text, matchers_text,
@@ -17,7 +17,7 @@ use super::handling::{fingerprint, shown_entry};
 use crate::clock;
 use crate::http::alerts::{shown_state, wrong};
 use crate::http::picture::DAY_MS;
-use crate::http::{ApiError, WebApi};
+use crate::http::{ApiError, WebApi, Who};
 
 /// What is looked at where nobody says: a month.
 const DAYS: i64 = 30;
@@ -57,19 +57,22 @@ struct Wish {
 }
 
 impl Wish {
-    fn asked(&self) -> Result<LivesAsked, ApiError> {
+    /// What was asked for, within what who asks may see.
+    fn asked(&self, who: &Who) -> Result<LivesAsked, ApiError> {
         let to_ms = self.to_ms.unwrap_or_else(clock::now_ms);
         let from_ms = self.from_ms.unwrap_or(to_ms.saturating_sub(DAYS * DAY_MS));
-        let matchers = match self.matchers.trim() {
+        let mut matchers = match self.matchers.trim() {
             "" => Vec::new(),
             text => matchers_from_text(text).map_err(ApiError::bad_request)?,
         };
+        matchers.extend_from_slice(who.scope.matchers());
         Ok(LivesAsked { from_ms, to_ms, matchers })
     }
 }
 
 async fn lives(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
     Query(wish): Query<Wish>,
 ) -> Result<Json<Value>, ApiError> {
     let limit = wish.limit.unwrap_or(SHOWN);
@@ -77,7 +80,7 @@ async fn lives(
         return Err(ApiError::bad_request(format!("`limit` is from 1 to {LIVES_MAX}")));
     }
     let after = wish.older_than.as_deref().map(key_from_text).transpose()?;
-    let found = api.alerting.lives(&wish.asked()?, after, limit).await.map_err(wrong)?;
+    let found = api.alerting.lives(&wish.asked(&who)?, after, limit).await.map_err(wrong)?;
     let last = found.lives.last().filter(|_| found.more).map(|life| key_text(life.key()));
     let shown: Vec<Value> = found.lives.iter().map(shown_life).collect();
     Ok(Json(json!({ "lives": shown, "older_than": last })))
@@ -110,11 +113,12 @@ fn shown_labels(labels: &Labels) -> Value {
 
 async fn life(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
     Path((alert, fired_ms)): Path<(String, Millis)>,
 ) -> Result<Json<Value>, ApiError> {
     let key = LifeKey { fingerprint: fingerprint(&alert)?, fired_ms };
     let story = api.alerting.life(key, clock::now_ms()).await.map_err(wrong)?;
-    let story = story.ok_or_else(|| {
+    let story = story.filter(|story| who.scope.holds(&story.life.labels)).ok_or_else(|| {
         ApiError::not_found(format!(
             "no alert {alert} fired at {fired_ms}; lives are kept 400 days"
         ))
@@ -146,11 +150,12 @@ fn shown_telling(telling: &Telling) -> Value {
 
 async fn summary(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
     Query(wish): Query<Wish>,
 ) -> Result<Json<Value>, ApiError> {
     let by = wish.by.as_deref().unwrap_or("alertname");
     let found =
-        api.alerting.tallies(&wish.asked()?, &[by], clock::now_ms()).await.map_err(wrong)?;
+        api.alerting.tallies(&wish.asked(&who)?, &[by], clock::now_ms()).await.map_err(wrong)?;
     let mut shown = json!({ "by": by, "rows": [], "all": {} });
     if let Some(tallies) = found.first() {
         shown["rows"] = shown_rows(tallies);

@@ -1,4 +1,4 @@
-//! Signing in: the guard before every route, sessions, and the first user.
+//! Signing in: the guard before every route, sessions, and the first user. What a role may do is in `permissions`.
 //!
 //! Promises: a session is a random cookie of which only the hash is stored; guesses are slowed per name and address; the
 //! first user needs the code that only who can read the state directory has.
@@ -10,17 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use agent_model::Millis;
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Json, State};
+use axum::extract::{Json, MatchedPath, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::prelude::{BASE64_STANDARD, Engine};
-use collector_inventory::{Access, AuditEntry, NewUser, User};
+use collector_inventory::{Access, AuditEntry, NewUser};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::http::permissions::{self, Action, Role};
 use crate::http::{ApiError, WebApi, passwords};
+use crate::push::Owner;
+use crate::scope::Scope;
 use crate::serve::Peer;
 use crate::{clock, token};
 
@@ -35,18 +38,20 @@ const FAILURE_WAIT_MS: Millis = 60_000;
 /// Names and addresses that are remembered; the oldest is forgotten beyond it.
 const FAILURES_MAX: usize = 10_000;
 
-/// Where other programs post alerts.
-pub(super) const POSTED_ALERTS: &str = "/api/v2/alerts";
-
-/// The role of a token that writes. No person has it.
-const WRITER: &str = "writer";
+/// Of somebody who keeps trying what they may not, one try in this time stands in the audit log; the counter has them all.
+const REFUSAL_AUDITED_MS: Millis = 3_600_000;
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Who {
+    /// A person or a token: each is somebody, and nobody is two.
     pub name: String,
     pub display_name: String,
-    pub role: String,
+    pub role: Role,
+    /// What they may see and handle of all there is.
+    pub scope: Scope,
+    /// Of a token that writes.
+    pub owner: Option<Arc<Owner>>,
 }
 
 /// What the guard compares with.
@@ -56,6 +61,8 @@ pub struct Gate {
     /// SHA-256 of the code that makes the first user, while there is none.
     setup_code: Mutex<Option<[u8; 32]>>,
     failures: Mutex<HashMap<(String, IpAddr), Failures>>,
+    /// When a refusal of somebody was last written to the audit log; as many as there are users and tokens, and actions.
+    refused_ms: Mutex<HashMap<(String, &'static str), Millis>>,
     /// Removes the setup code's file.
     setup_code_file: std::path::PathBuf,
 }
@@ -67,29 +74,24 @@ struct Failures {
 }
 
 impl Who {
-    /// Viewers and auditors look, tokens that write do only that; everybody else may act.
-    pub fn may_act(&self) -> bool {
-        !matches!(self.role.as_str(), "viewer" | "auditor" | WRITER)
+    /// Somebody as they are stored. A role or a scope that cannot be read lets nobody in.
+    fn stored(name: String, role: &str, scope: &str) -> Result<Self, ApiError> {
+        let read = permissions::role_and_scope(role, scope);
+        let (role, scope) = read.map_err(|problem| {
+            let text =
+                format!("{name} may do nothing: {problem}; an administrator can make it anew");
+            ApiError::forbidden(text)
+        })?;
+        Ok(Self { display_name: name.clone(), name, role, scope, owner: None })
     }
 
-    /// Whether alerts may be posted: by whoever may act, and by tokens that write.
-    pub fn may_post_alerts(&self) -> bool {
-        self.may_act() || self.role == WRITER
+    fn all_powerful(name: &str) -> Self {
+        let (name, scope) = (name.to_owned(), Scope::default());
+        Self { display_name: name.clone(), name, role: Role::Admin, scope, owner: None }
     }
 
-    pub fn is_admin(&self) -> bool {
-        self.role == "admin"
-    }
-
-    fn admin_token() -> Self {
-        let name = "admin.token".to_owned();
-        Self { display_name: name.clone(), name, role: "admin".to_owned() }
-    }
-}
-
-impl From<User> for Who {
-    fn from(user: User) -> Self {
-        Self { name: user.name, display_name: user.display_name, role: user.role }
+    pub fn may(&self, action: Action) -> bool {
+        self.role.may(action)
     }
 }
 
@@ -104,6 +106,7 @@ impl Gate {
             admin_token: admin_token.map(hash),
             setup_code: Mutex::new(setup_code.map(hash)),
             failures: Mutex::default(),
+            refused_ms: Mutex::default(),
             setup_code_file,
         }
     }
@@ -133,6 +136,17 @@ impl Gate {
             .then(|| u64::try_from((until_ms - now_ms) / 1_000 + 1).unwrap_or(1))
     }
 
+    /// Whether a refusal is the first in a while of this person and action.
+    fn is_news(&self, name: &str, action: &'static str, now_ms: Millis) -> bool {
+        let mut refused_ms = self.refused_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_ms = refused_ms.get(&(name.to_owned(), action)).copied();
+        let news = last_ms.is_none_or(|last_ms| now_ms - last_ms >= REFUSAL_AUDITED_MS);
+        if news {
+            refused_ms.insert((name.to_owned(), action), now_ms);
+        }
+        news
+    }
+
     fn note(&self, name: &str, address: IpAddr, success: bool, now_ms: Millis) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (name.to_owned(), address);
@@ -154,45 +168,71 @@ impl Gate {
 /// Lets a request through with the one who makes it, or answers 401 or 403.
 pub(super) async fn guard(
     State(api): State<Arc<WebApi>>,
+    route: MatchedPath,
     mut request: Request<Body>,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let who = match given_token(request.headers()) {
-        Some(given) if api.gate.is_admin_token(&given) => Who::admin_token(),
-        Some(given) => {
-            // What senders of alerts need, and nothing else of all that is behind this guard.
-            let posts = request.method() == Method::POST && request.uri().path() == POSTED_ALERTS;
-            api_token(&api, &given, posts).await?
-        }
-        None => {
-            let who = session_user(&api, request.headers()).await?;
-            let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-            if changes && !request.headers().contains_key("x-haidang") {
-                let text = "the header X-Haidang is missing; requests from other sites are refused";
-                return Err(ApiError::forbidden(text));
-            }
-            who
-        }
-    };
+    let who = asks(&api, request.headers(), request.method()).await?;
+    let action = permissions::action(request.method(), route.as_str());
+    if !action.is_some_and(|action| who.may(action)) {
+        return Err(refused(&api, &who, action, request.method(), request.uri().path()).await);
+    }
     request.extensions_mut().insert(who);
     Ok(next.run(request).await)
 }
 
-/// Whoever holds a lasting token that reads; one that writes, if alerts are posted.
-async fn api_token(api: &WebApi, given: &str, posts_alerts: bool) -> Result<Who, ApiError> {
+/// Whose token or session a request shows.
+async fn asks(api: &WebApi, headers: &HeaderMap, method: &Method) -> Result<Who, ApiError> {
+    match given_token(headers) {
+        Some(given) if api.gate.is_admin_token(&given) => Ok(Who::all_powerful("admin.token")),
+        Some(given) => api_token(api, &given).await,
+        None => {
+            let who = session_user(api, headers).await?;
+            if is_change(method) && !headers.contains_key("x-haidang") {
+                let text = "the header X-Haidang is missing; requests from other sites are refused";
+                return Err(ApiError::forbidden(text));
+            }
+            Ok(who)
+        }
+    }
+}
+
+fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Counts what a role may not do; what would have changed something stands in the audit log.
+async fn refused(
+    api: &WebApi,
+    who: &Who,
+    action: Option<Action>,
+    method: &Method,
+    path: &str,
+) -> ApiError {
+    let name = action.map_or("unknown", Action::name);
+    api.metrics.requests_refused.with_label_values(&[who.role.name(), name]).inc();
+    if is_change(method) && api.gate.is_news(&who.name, name, clock::now_ms()) {
+        let object: String = format!("{name}: {method} {path}").chars().take(200).collect();
+        audit(api, &who.name, "access.refuse", &object, "refused").await;
+    }
+    match action {
+        Some(action) => ApiError::forbidden(action.refusal(who.role)),
+        None => {
+            ApiError::forbidden("nobody may do this: the route is not in the table of permissions")
+        }
+    }
+}
+
+/// Whoever holds a lasting token.
+async fn api_token(api: &WebApi, given: &str) -> Result<Who, ApiError> {
     let found = api.api_tokens.find(given, clock::now_ms()).await;
     let held = found.map_err(|invalid| unauthorized(&invalid.to_string()))?;
     let name = format!("api-token {}", held.token.name);
     match &held.token.access {
-        Access::Read { role } => Ok(Who { display_name: name.clone(), name, role: role.clone() }),
-        Access::Write { .. } if posts_alerts => {
-            let role = WRITER.to_owned();
-            Ok(Who { display_name: name.clone(), name, role })
-        }
+        Access::Read { role, scope } => Who::stored(name, role, scope),
         Access::Write { .. } => {
-            let text = "this token writes series, posts alerts and does nothing else; make one that \
-                        reads with `haidang api-token create --role viewer`";
-            Err(ApiError::forbidden(text))
+            let (role, scope, owner) = (Role::Writer, Scope::default(), held.owner.clone());
+            Ok(Who { display_name: name.clone(), name, role, scope, owner })
         }
     }
 }
@@ -224,7 +264,11 @@ async fn session_user(api: &WebApi, headers: &HeaderMap) -> Result<Who, ApiError
     let Some(given) = cookie(headers) else { return Err(unauthorized("please sign in")) };
     let session = api.inventory.session(given, clock::now_ms()).await;
     match session {
-        Ok(Some(session)) => Ok(session.user.into()),
+        Ok(Some(session)) => {
+            let (user, display_name) = (session.user.name, session.user.display_name);
+            let who = Who::stored(user, &session.user.role, &session.user.scope)?;
+            Ok(Who { display_name, ..who })
+        }
         Ok(None) => Err(unauthorized("the session has ended; please sign in")),
         Err(error) => Err(ApiError::internal("sessions cannot be looked up", &error)),
     }
@@ -234,12 +278,12 @@ fn unauthorized(text: &str) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, text)
 }
 
-/// `GET /api/session`
+/// `GET /api/session`: who asks, by a session or a token, and what they may do.
 pub(super) async fn current(
     State(api): State<Arc<WebApi>>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    match session_user(&api, &headers).await {
+    match asks(&api, &headers, &Method::GET).await {
         Ok(who) => Ok(Json(shown(&who))),
         Err(error) => {
             let setup = api.inventory.has_no_users().await.unwrap_or(false);
@@ -250,7 +294,12 @@ pub(super) async fn current(
 
 fn shown(who: &Who) -> serde_json::Value {
     serde_json::json!({
-        "user": { "name": who.name, "display_name": who.display_name, "role": who.role }
+        "user": {
+            "name": who.name, "display_name": who.display_name, "role": who.role.name(),
+            "may": who.role.actions().collect::<Vec<_>>(),
+            "scope": (!who.scope.is_everything()).then(|| who.scope.to_string()),
+        },
+        "now_ms": clock::now_ms(),
     })
 }
 
@@ -283,7 +332,10 @@ pub(super) async fn begin(
     api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     audit(&api, &given.name, "session.create", &address.to_string(), outcome).await;
     match user {
-        Some(user) if right => open_session(&api, user.into()).await,
+        Some(user) if right => {
+            let who = Who::stored(user.name, &user.role, &user.scope)?;
+            open_session(&api, Who { display_name: user.display_name, ..who }).await
+        }
         _ => Err(unauthorized("the name or the password is wrong")),
     }
 }
@@ -329,7 +381,7 @@ pub(super) async fn setup(
         let text = "the setup code is wrong or was used; start the collector again for a new one";
         return Err(ApiError::forbidden(text));
     }
-    let user = new_user(given.name, given.password, "admin".to_owned()).await?;
+    let user = new_user(given.name, given.password, Role::Admin, "").await?;
     let made = api.inventory.user_create_first(&user, clock::now_ms()).await;
     let made = made.map_err(|error| ApiError::internal("the user cannot be stored", &error))?;
     if !made {
@@ -337,15 +389,15 @@ pub(super) async fn setup(
     }
     api.gate.close_setup();
     audit(&api, &user.name, "user.create_first", &user.name, "done").await;
-    let who = Who { name: user.name, display_name: user.display_name, role: user.role };
-    open_session(&api, who).await
+    open_session(&api, Who::all_powerful(&user.name)).await
 }
 
 /// Checks a new user's name and password and hashes the password.
 pub(super) async fn new_user(
     name: String,
     password: String,
-    role: String,
+    role: Role,
+    scope: &str,
 ) -> Result<NewUser, ApiError> {
     let name = name.trim().to_owned();
     if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
@@ -358,7 +410,8 @@ pub(super) async fn new_user(
         let text = "the password cannot be hashed: the system gives no random bytes";
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, text));
     };
-    Ok(NewUser { display_name: name.clone(), name, role, password_hash })
+    let (role, scope) = (role.name().to_owned(), scope.trim().to_owned());
+    Ok(NewUser { display_name: name.clone(), name, role, scope, password_hash })
 }
 
 async fn open_session(api: &WebApi, who: Who) -> Result<Response, ApiError> {

@@ -12,10 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::http::permissions::{Action, Role, role_and_scope};
 use crate::http::{ApiError, WebApi, Who, passwords, sign_in};
-
-/// What a user may be: administrators do all, operators and security officers act, the others look.
-pub(super) const ROLES: [&str; 5] = ["admin", "operator", "security", "viewer", "auditor"];
 
 pub(super) fn routes() -> Router<Arc<WebApi>> {
     Router::new()
@@ -28,23 +26,12 @@ fn wrong(error: InventoryError) -> ApiError {
     ApiError::internal("users cannot be read or stored", &error)
 }
 
-fn admin(who: &Who) -> Result<(), ApiError> {
-    if who.is_admin() {
-        return Ok(());
-    }
-    Err(ApiError::forbidden("only an administrator may see and change users"))
-}
-
-async fn list(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-) -> Result<Json<Value>, ApiError> {
-    admin(&who)?;
+async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
     let users = api.inventory.users().await.map_err(wrong)?;
     let shown = users.into_iter().map(|user| {
         json!({
             "name": user.name, "display_name": user.display_name, "role": user.role,
-            "disabled": user.disabled, "created_ms": user.created_ms,
+            "scope": (!user.scope.is_empty()).then_some(user.scope), "disabled": user.disabled, "created_ms": user.created_ms,
             "password_changed_ms": user.password_changed_ms,
         })
     });
@@ -57,6 +44,9 @@ struct NewUser {
     name: String,
     password: String,
     role: String,
+    /// Of a vendor: matchers of its own systems.
+    #[serde(default)]
+    scope: String,
 }
 
 async fn create(
@@ -64,17 +54,14 @@ async fn create(
     Extension(who): Extension<Who>,
     Json(given): Json<NewUser>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    admin(&who)?;
-    if !ROLES.contains(&given.role.as_str()) {
-        let text = format!("`role` is one of {}", ROLES.join(", "));
-        return Err(ApiError::bad_request(text));
-    }
-    let user = sign_in::new_user(given.name, given.password, given.role).await?;
+    let (role, scope) = role_and_scope(&given.role, &given.scope).map_err(ApiError::bad_request)?;
+    let user = sign_in::new_user(given.name, given.password, role, &given.scope).await?;
     if !api.inventory.user_create(&user, clock::now_ms()).await.map_err(wrong)? {
         let text = format!("the name {} is taken, perhaps by a disabled user", user.name);
         return Err(ApiError::conflict(text));
     }
-    let object = format!("{} ({})", user.name, user.role);
+    let of = if scope.is_everything() { String::new() } else { format!(" of {scope}") };
+    let object = format!("{} ({}{of})", user.name, user.role);
     sign_in::audit(&api, &who.name, "user.create", &object, "done").await;
     Ok((StatusCode::CREATED, Json(json!({ "name": user.name, "role": user.role }))))
 }
@@ -92,8 +79,8 @@ async fn set_password(
     Path(name): Path<String>,
     Json(given): Json<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
-    if who.name != name {
-        admin(&who)?;
+    if who.name != name && !who.may(Action::Administer) {
+        return Err(ApiError::forbidden(Action::Administer.refusal(who.role)));
     }
     if let Some(problem) = passwords::problem_with(&given.password) {
         return Err(ApiError::bad_request(problem));
@@ -115,7 +102,6 @@ async fn disable(
     Extension(who): Extension<Who>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    admin(&who)?;
     let users = api.inventory.users().await.map_err(wrong)?;
     if is_last_admin(&users, &name) {
         let text = "the last administrator stays; make another one first";
@@ -129,7 +115,7 @@ async fn disable(
 }
 
 fn is_last_admin(users: &[User], name: &str) -> bool {
-    let mut admins = users.iter().filter(|user| user.role == "admin" && !user.disabled);
+    let mut admins = users.iter().filter(|user| user.role == Role::Admin.name() && !user.disabled);
     let first = admins.next();
     first.is_some_and(|user| user.name == name) && admins.next().is_none()
 }
@@ -144,6 +130,7 @@ mod tests {
             name: name.to_owned(),
             display_name: name.to_owned(),
             role: role.to_owned(),
+            scope: String::new(),
             password_hash: String::new(),
             disabled,
             created_ms: 0,

@@ -1,4 +1,4 @@
-//! Who pushes series, and what they may say.
+//! Who pushes series and posts alerts, and what they may say.
 //!
 //! Promises: every series carries its owner's labels, whatever it brought; nobody speaks for a host that is enrolled, or for
 //! the collector. A label that gives way is kept as `exported_NAME`, as Prometheus does when it scrapes, so that two series
@@ -41,13 +41,19 @@ impl Owner {
     pub fn series(&self, run: &[u8], enrolled: &HashSet<String>) -> Result<Labels, Refusal> {
         let brought = collector_remote_write::labels(run)?;
         let labels = self.own(&brought);
-        let of_collector = labels.metric_name().starts_with(RESERVED_METRICS)
-            || labels.get("job") == Some(RESERVED_JOB);
-        let of_other = HOST_LABELS.iter().filter_map(|name| labels.get(name)).any(|value| {
+        let reserved = labels.metric_name().starts_with(RESERVED_METRICS);
+        let others = reserved || self.speaks_for_others(&labels, enrolled);
+        if others { Err(Refusal::Owner) } else { Ok(labels) }
+    }
+
+    /// Whether these are labels of an enrolled host that is not the owner's, or of the collector.
+    pub fn speaks_for_others(&self, labels: &Labels, enrolled: &HashSet<String>) -> bool {
+        let of_other = |value: &str| {
             value.starts_with(COLLECTOR_NAME)
                 || enrolled.contains(value) && self.labels.get("host") != Some(value)
-        });
-        if of_collector || of_other { Err(Refusal::Owner) } else { Ok(labels) }
+        };
+        labels.get("job") == Some(RESERVED_JOB)
+            || HOST_LABELS.iter().filter_map(|name| labels.get(name)).any(of_other)
     }
 
     /// Whether it may say what a metric is.

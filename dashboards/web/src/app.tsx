@@ -43,13 +43,14 @@ export function App() {
 
 function Pages({ user }: { user: NonNullable<Session["user"]> }) {
   const client = useQueryClient();
+  const First = user.may.includes("see_all") ? Overview : Alerts;
   useEffect(() => listen(client), [client]);
   return (
     <Shell user={user}>
       <Suspense fallback={<Loading />}>
         <Switch>
-          <Route path="/" component={Overview} />
-          <Route path="/setup" component={Overview} />
+          <Route path="/" component={First} />
+          <Route path="/setup" component={First} />
           <Route path="/hosts" component={Hosts} />
           <Route path="/hosts/:id">{({ id }) => <Host key={id} id={id} />}</Route>
           <Route path="/alerts" component={Alerts} />

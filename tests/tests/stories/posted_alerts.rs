@@ -84,7 +84,7 @@ async fn a_wrong_configuration_leaves_the_one_that_runs() -> anyhow::Result<()> 
 }
 
 /// Asks a collector with a token; gives status and body.
-async fn ask(
+pub(super) async fn ask(
     house: &House,
     token: &str,
     method: &str,

@@ -1,4 +1,4 @@
-//! Silences made, changed and ended. Who may do so is for the caller to know.
+//! Silences made, changed, confirmed and ended. Who may do so is for the caller to know.
 
 use agent_model::Millis;
 
@@ -48,6 +48,24 @@ impl Alerting {
             if silence.id != id {
                 state.expire_silence(id, now_ms);
             }
+            state.keep_silence(silence.clone());
+            flush_due(state, in_flight, now_ms);
+            Ok(silence)
+        })
+        .await?
+    }
+
+    /// Confirms a wide silence in the name of a second person.
+    pub async fn confirm_silence(
+        &self,
+        id: &str,
+        by: &str,
+        now_ms: Millis,
+    ) -> Result<Silence, AlertingError> {
+        self.change(now_ms, |state, in_flight| {
+            let open = state.silences.get(id).filter(|silence| silence.ends_ms > now_ms).cloned();
+            let mut silence = open.ok_or_else(|| AlertingError::SilenceUnknown(id.to_owned()))?;
+            silence.confirm(by, now_ms)?;
             state.keep_silence(silence.clone());
             flush_due(state, in_flight, now_ms);
             Ok(silence)

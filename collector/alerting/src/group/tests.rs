@@ -175,6 +175,7 @@ impl World {
                     ends_ms: now + seconds * 1_000,
                     created_by: String::new(),
                     comment: String::new(),
+                    is_wide: false,
                 };
                 self.silences += 1;
                 let silence = Silence::new(wish, self.silences, now).unwrap();

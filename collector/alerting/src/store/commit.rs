@@ -11,7 +11,7 @@ use crate::group::Group;
 use crate::limits::ATTEMPTS_KEPT_MAX;
 use crate::matchers_text;
 use crate::outbox::Waiting;
-use crate::silence::Silence;
+use crate::silence::{Confirmation, Silence};
 use crate::state::{Batch, Outcome, State};
 
 use super::channels::{write_beat, write_channel};
@@ -251,11 +251,13 @@ async fn write_group(sql: Sql<'_>, group: &Group) -> Result<(), sqlx::Error> {
 
 async fn write_silence(sql: Sql<'_>, silence: &Silence) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO silences (id, matchers, starts_ms, ends_ms, created_by, comment, updated_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO silences (id, matchers, starts_ms, ends_ms, created_by, comment, updated_ms, \
+         awaits_confirmation, confirmed_by) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET \
          matchers = excluded.matchers, starts_ms = excluded.starts_ms, \
          ends_ms = excluded.ends_ms, created_by = excluded.created_by, \
-         comment = excluded.comment, updated_ms = excluded.updated_ms",
+         comment = excluded.comment, updated_ms = excluded.updated_ms, \
+         awaits_confirmation = excluded.awaits_confirmation, confirmed_by = excluded.confirmed_by",
     )
     .bind(&silence.id)
     .bind(matchers_text(&silence.matchers))
@@ -264,6 +266,8 @@ async fn write_silence(sql: Sql<'_>, silence: &Silence) -> Result<(), sqlx::Erro
     .bind(&silence.created_by)
     .bind(&silence.comment)
     .bind(silence.updated_ms)
+    .bind(silence.awaits_confirmation())
+    .bind(if let Confirmation::By(name) = &silence.confirmation { name } else { "" })
     .execute(sql)
     .await?;
     Ok(())

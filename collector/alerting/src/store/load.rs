@@ -12,7 +12,7 @@ use crate::group::Group;
 use crate::notification::Notification;
 use crate::outbox::Waiting;
 use crate::routing::Routing;
-use crate::silence::Silence;
+use crate::silence::{Confirmation, Silence};
 use crate::state::State;
 use crate::{AlertingError, matchers_from_text};
 
@@ -162,6 +162,14 @@ pub(super) fn silence_from(row: &SqliteRow) -> Result<Silence, AlertingError> {
         created_by: column(row, "created_by")?,
         comment: column(row, "comment")?,
         updated_ms: column(row, "updated_ms")?,
+        confirmation: match (
+            column(row, "awaits_confirmation")?,
+            column::<&str>(row, "confirmed_by")?,
+        ) {
+            (true, _) => Confirmation::Awaited,
+            (false, "") => Confirmation::NotNeeded,
+            (false, name) => Confirmation::By(name.to_owned()),
+        },
     })
 }
 

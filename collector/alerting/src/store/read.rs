@@ -228,6 +228,7 @@ mod tests {
                 ends_ms,
                 created_by: "lan".to_owned(),
                 comment: String::new(),
+                is_wide: false,
             };
             alerting.add_silence(wish, 0).await.unwrap();
         }

@@ -244,6 +244,7 @@ async fn act(world: &World, config: &str, deed: &Deed, now: Millis) {
                 ends_ms: START + ends * TENTH,
                 created_by: "lan".to_owned(),
                 comment: String::new(),
+                is_wide: false,
             };
             alerting.add_silence(wish, now).await.unwrap();
         }

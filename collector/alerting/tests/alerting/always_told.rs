@@ -110,6 +110,7 @@ impl Life {
                     ends_ms: now + minutes * MINUTE,
                     created_by: "lan".to_owned(),
                     comment: String::new(),
+                    is_wide: false,
                 };
                 alerting.add_silence(wish, now).await.unwrap();
             }

@@ -95,6 +95,7 @@ async fn a_silence_stops_the_clock_of_a_level_and_a_restart_does_not() {
         ends_ms: START + 60 * MINUTE,
         created_by: "lan".to_owned(),
         comment: String::new(),
+        is_wide: false,
     };
     world.alerting.add_silence(silence, START + 15 * MINUTE).await.unwrap();
     let told = world.who_is_told(START + 15 * MINUTE, START + 2 * HOUR).await;

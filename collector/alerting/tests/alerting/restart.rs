@@ -41,11 +41,15 @@ async fn timers_silences_and_acknowledgements_survive() {
         ends_ms: START + 2 * HOUR,
         created_by: "lan".to_owned(),
         comment: String::new(),
+        is_wide: false,
     };
+    let awaited =
+        NewSilence { matchers: vec![Matcher::equal("host", "a")], is_wide: true, ..wish.clone() };
     world.alerting.add_silence(wish, START).await.unwrap();
+    world.alerting.add_silence(awaited, START).await.unwrap();
     world.observe(START, &["a", "b"]).await;
     let world = restarted(world, START + 10 * SECOND).await;
-    // The group's wait counts from its beginning, not from the restart.
+    // One that waits for a second person still does. The group's wait counts from its beginning, not from the restart.
     let told = world.pass_to(START + 10 * SECOND, START + MINUTE).await;
     assert_eq!(told, [(30, "firing[DiskFull a]".to_owned())]);
     let alert = labels("DiskFull", "a").fingerprint();

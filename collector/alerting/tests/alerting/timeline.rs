@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use agent_model::Matcher;
-use collector_alerting::{AlertFilter, AlertState, AlertingError, NewSilence, Routing};
+use collector_alerting::{
+    AlertFilter, AlertState, AlertingError, Confirmation, NewSilence, Routing,
+};
 
 use crate::harness::{
     HOUR, MINUTE, SECOND, SIMPLE, START, World, detection, labels, observation, routing, taken,
@@ -190,6 +192,7 @@ async fn a_silence_mutes_and_what_still_fires_is_told_when_it_ends() {
         ends_ms: START + HOUR,
         created_by: "lan".to_owned(),
         comment: "bảo trì".to_owned(),
+        is_wide: false,
     };
     world.alerting.add_silence(wish.clone(), START).await.unwrap();
     world.observe(START, &["a"]).await;
@@ -209,6 +212,35 @@ async fn a_silence_mutes_and_what_still_fires_is_told_when_it_ends() {
     let again = world.alerting.expire_silence(&second.id, START + 4 * HOUR).await;
     assert!(matches!(again, Err(AlertingError::SilenceUnknown(_))));
     assert_eq!(world.alerting.silences(0).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_wide_silence_mutes_only_once_a_second_person_confirmed_it() {
+    let world = World::new(SIMPLE).await;
+    let wish = NewSilence {
+        matchers: vec![Matcher::equal("alertname", "DiskFull")],
+        starts_ms: START,
+        ends_ms: START + 2 * HOUR,
+        created_by: "lan".to_owned(),
+        comment: "bảo trì".to_owned(),
+        is_wide: true,
+    };
+    let silence = world.alerting.add_silence(wish, START).await.unwrap();
+    world.observe(START, &["a"]).await;
+    let told = world.pass_to(START, START + HOUR).await;
+    assert_eq!(told, [at(30, "firing[DiskFull a]")], "it waits");
+    let confirm = |by: &'static str, at_ms| world.alerting.confirm_silence(&silence.id, by, at_ms);
+    let own = confirm("lan", START + HOUR).await;
+    assert!(matches!(own, Err(AlertingError::ConfirmationRefused(_))));
+    confirm("minh", START + HOUR).await.unwrap();
+    world.observe(START + HOUR, &["a", "b"]).await;
+    assert_eq!(world.pass_to(START + HOUR, START + 2 * HOUR - SECOND).await, []);
+    let kept = world.alerting.silence(&silence.id).await.unwrap().unwrap();
+    assert_eq!(kept.confirmation, Confirmation::By("minh".to_owned()));
+    let told = world.pass_to(START + 2 * HOUR, START + 3 * HOUR).await;
+    assert_eq!(told, [at(7_200, "firing[DiskFull a, DiskFull b]")]);
+    let late = confirm("minh", START + 3 * HOUR).await;
+    assert!(matches!(late, Err(AlertingError::SilenceUnknown(_))));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ fn lan() -> NewUser {
         name: "lan".to_owned(),
         display_name: "Nguyễn Thị Lan".to_owned(),
         role: "operator".to_owned(),
+        scope: "team=\"dvc\"".to_owned(),
         password_hash: "$argon2id$first".to_owned(),
     }
 }

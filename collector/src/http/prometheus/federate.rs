@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use agent_model::{Labels, Sample, is_stale, written_metric_name};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -16,19 +17,21 @@ use super::names::Escaping;
 use super::parameters::Parameters;
 use super::values::push_number;
 use crate::clock;
-use crate::http::WebApi;
+use crate::http::{WebApi, Who};
 
 /// As an instant selector looks back.
 const LOOKBACK_MS: i64 = 5 * 60_000;
 
 pub(super) async fn federate(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let escaping = Escaping::asked(&headers);
     let (selectors, now_ms) = (parameters.selectors()?, clock::now_ms());
-    let text = api.places.evaluate(&api.query, None, move |query, limits| {
+    let query = api.query.within(&who.scope);
+    let text = api.places.evaluate(&query, None, move |query, limits| {
         let mut newest = BTreeMap::new();
         for matchers in &selectors {
             query.for_each(matchers, now_ms - LOOKBACK_MS + 1, now_ms, &mut |series| {

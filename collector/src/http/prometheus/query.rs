@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use agent_model::Series;
+use axum::Extension;
 use axum::extract::State;
 use rules_promql::{ResultType, Value, answer_instant, answer_range};
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::answer::{Answer, Failure, Success, success};
 use super::parameters::Parameters;
 use super::values;
 use crate::clock;
-use crate::http::WebApi;
+use crate::http::{WebApi, Who};
 
 /// Points of a series in one answer: more than a screen has pixels is a mistake. Prometheus' own limit.
 const POINTS_MAX: i64 = 11_000;
@@ -19,12 +20,16 @@ const POINTS_MAX: i64 = 11_000;
 /// What Prometheus says when `limit` cut an answer short.
 pub(super) const TRUNCATED: &str = "results truncated due to limit";
 
-pub(super) async fn instant(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+pub(super) async fn instant(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    parameters: Parameters,
+) -> Answer {
     let expression = parameters.expression()?;
     let at_ms = parameters.time("time")?.unwrap_or_else(clock::now_ms);
     let (limit, timeout) = (parameters.limit("limit")?, parameters.timeout()?);
     api.places
-        .evaluate(&api.query, timeout, move |source, limits| {
+        .evaluate(&api.query.within(&who.scope), timeout, move |source, limits| {
             let mut answer = answer_instant(&expression, at_ms, source, limits)?;
             let cut = match &mut answer.value {
                 Value::Vector(vector) => truncated(vector, limit),
@@ -39,7 +44,11 @@ pub(super) async fn instant(State(api): State<Arc<WebApi>>, parameters: Paramete
         .await
 }
 
-pub(super) async fn range(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+pub(super) async fn range(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    parameters: Parameters,
+) -> Answer {
     let (start_ms, end_ms) = (parameters.required_time("start")?, parameters.required_time("end")?);
     if end_ms < start_ms {
         let text = "end timestamp must not be before start time";
@@ -65,7 +74,7 @@ pub(super) async fn range(State(api): State<Arc<WebApi>>, parameters: Parameters
     }
     let (limit, timeout) = (parameters.limit("limit")?, parameters.timeout()?);
     api.places
-        .evaluate(&api.query, timeout, move |source, limits| {
+        .evaluate(&api.query.within(&who.scope), timeout, move |source, limits| {
             let answer = answer_range(&expression, start_ms, end_ms, step_ms, source, limits)?;
             let (mut series, mut warnings): (Vec<Series>, _) = (answer.value, answer.warnings);
             warnings.extend(truncated(&mut series, limit).then(|| TRUNCATED.to_owned()));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use agent_model::{Labels, Matcher, Millis};
+use axum::Extension;
 use axum::extract::{Path, State};
 use serde_json::json;
 
@@ -12,16 +13,20 @@ use super::names::unescaped;
 use super::parameters::Parameters;
 use super::query::{TRUNCATED, truncated};
 use super::values;
-use crate::http::WebApi;
+use crate::http::{WebApi, Who};
 use crate::query::Query;
 
-pub(super) async fn series(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+pub(super) async fn series(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    parameters: Parameters,
+) -> Answer {
     if parameters.all("match[]").next().is_none() {
         return Err(Failure::bad_data("no match[] parameter provided"));
     }
     let (asked, limit) = (Asked::of(&parameters)?, parameters.limit("limit")?);
     api.places
-        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
+        .evaluate(&api.query.within(&who.scope), parameters.timeout()?, move |query, _| {
             let mut found: Vec<Labels> = asked.series(query)?.into_iter().collect();
             let cut = truncated(&mut found, limit);
             Ok(told(values::label_sets(&found), cut))
@@ -29,10 +34,14 @@ pub(super) async fn series(State(api): State<Arc<WebApi>>, parameters: Parameter
         .await
 }
 
-pub(super) async fn labels(State(api): State<Arc<WebApi>>, parameters: Parameters) -> Answer {
+pub(super) async fn labels(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    parameters: Parameters,
+) -> Answer {
     let (asked, limit) = (Asked::of(&parameters)?, parameters.limit("limit")?);
     api.places
-        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
+        .evaluate(&api.query.within(&who.scope), parameters.timeout()?, move |query, _| {
             let found = asked.series(query)?;
             let names = found.iter().flat_map(Labels::iter).map(|label| label.name.as_ref());
             texts(names.collect(), limit)
@@ -42,13 +51,14 @@ pub(super) async fn labels(State(api): State<Arc<WebApi>>, parameters: Parameter
 
 pub(super) async fn label_values(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
     Path(name): Path<String>,
     parameters: Parameters,
 ) -> Answer {
     let name = unescaped(&name);
     let (asked, limit) = (Asked::of(&parameters)?, parameters.limit("limit")?);
     api.places
-        .evaluate(&api.query, parameters.timeout()?, move |query, _| {
+        .evaluate(&api.query.within(&who.scope), parameters.timeout()?, move |query, _| {
             let found = asked.series(query)?;
             texts(found.iter().filter_map(|labels| labels.get(&name)).collect(), limit)
         })

@@ -1,7 +1,19 @@
-// `/api/session`: who is signed in.
+// `/api/session`: who is signed in, and what they may do. The collector knows what each role may; pages only ask.
 import { ApiError, call } from "./client";
 
-export type User = { name: string; role: string };
+export type Action =
+  | "see_alerts"
+  | "see_all"
+  | "handle_alerts"
+  | "silence"
+  | "confirm_silences"
+  | "swap_duty"
+  | "tend_channels"
+  | "run_drills"
+  | "read_audit"
+  | "administer";
+
+export type User = { name: string; role: string; may: Action[]; scope: string | null };
 
 /** `user` is null for a visitor; `setup` says that no user exists yet. */
 export type Session = { user: User | null; setup: boolean };

@@ -11,14 +11,20 @@ export type Silence = {
   created_by: string;
   comment: string;
   state: "active" | "pending" | "expired";
+  /** So wide that it is not in force until a second person confirms it. */
+  awaits_confirmation: boolean;
+  confirmed_by: string | null;
 };
 
-export type NewSilence = Omit<Silence, "id" | "state">;
+export type NewSilence = Pick<Silence, "matchers" | "starts_at_ms" | "ends_at_ms" | "created_by" | "comment">;
 
 export const getSilences = () => call<Silence[]>("GET", "/api/silences");
 
 export const addSilence = (silence: NewSilence) =>
-  call<{ id: string }>("POST", "/api/silences", silence);
+  call<{ id: string; waits_because: string | null }>("POST", "/api/silences", silence);
+
+export const confirmSilence = (id: string) =>
+  call("POST", `/api/silences/${encodeURIComponent(id)}/confirm`, {});
 
 export const endSilence = (id: string) =>
   call("DELETE", `/api/silences/${encodeURIComponent(id)}`);

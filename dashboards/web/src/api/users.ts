@@ -1,11 +1,13 @@
 // `/api/users` and `/api/audit`: who may sign in, and who did what. For administrators (the audit log: auditors too).
 import { call, withQuery } from "./client";
 
-export const ROLES = ["admin", "operator", "security", "viewer", "auditor"] as const;
+export const ROLES = ["admin", "operator", "security", "it-staff", "viewer", "auditor", "vendor"] as const;
 
 export type Account = {
   name: string;
   role: string;
+  /** Of a vendor: matchers of its own systems. */
+  scope: string | null;
   disabled: boolean;
   created_ms: number;
   password_changed_ms: number;
@@ -15,8 +17,8 @@ export type AuditEntry = { number: number; time_ms: number; who: string; action:
 
 export const getUsers = () => call<Account[]>("GET", "/api/users");
 
-export const addUser = (name: string, role: string, password: string) =>
-  call("POST", "/api/users", { name, role, password });
+export const addUser = (name: string, role: string, scope: string, password: string) =>
+  call("POST", "/api/users", { name, role, scope, password });
 
 export const setPassword = (name: string, password: string) =>
   call("POST", `/api/users/${encodeURIComponent(name)}/password`, { password });

@@ -4,6 +4,7 @@ import { useState } from "react";
 import type { Alert } from "../api/alerts";
 import { useText } from "../i18n";
 import { hostAddress } from "../lib/address";
+import { useMay } from "../lib/permissions";
 import { severityTone, type Tone } from "../lib/severity";
 import { AlertHistory, DeedForm, Handled, deedsOf, type Deed } from "./AlertHandling";
 import { AlertTime, useAlertTexts } from "./AlertLine";
@@ -16,6 +17,7 @@ export function AlertCard({ alert }: { alert: Alert }) {
   const { t, format } = useText();
   const { summary, impact, firstSteps } = useAlertTexts(alert);
   const [doing, setDoing] = useState<Doing>(null);
+  const may = useMay();
   const over = alert.state === "resolved";
   const edge: Tone = over ? "good" : severityTone(alert.severity);
   const toggle = (what: Doing) => setDoing(doing === what ? null : what);
@@ -29,7 +31,7 @@ export function AlertCard({ alert }: { alert: Alert }) {
       </div>
       <h3>{summary}</h3>
       <p className="dim">
-        {alert.labels.host && <a href={hostAddress(alert.labels.host)}>{alert.labels.host}</a>}{" "}
+        {alert.labels.host && (may("see_all") ? <a href={hostAddress(alert.labels.host)}>{alert.labels.host}</a> : alert.labels.host)}{" "}
         <AlertTime alert={alert} />
       </p>
       <Handled alert={alert} />
@@ -50,14 +52,16 @@ export function AlertCard({ alert }: { alert: Alert }) {
       <AlertHistory fingerprint={alert.fingerprint} />
       {!over && (
         <div className="row">
-          {alert.state === "firing" && deedsOf(alert).map((deed) => (
+          {alert.state === "firing" && may("handle_alerts") && deedsOf(alert).map((deed) => (
             <Button key={deed} size="xs" variant="default" aria-expanded={doing === deed} onClick={() => toggle(deed)}>
               {t(`alerts.${deed}`)}
             </Button>
           ))}
-          <Button size="xs" variant="default" aria-expanded={doing === "silence"} onClick={() => toggle("silence")}>
-            {t("alerts.silence")}
-          </Button>
+          {may("silence") && (
+            <Button size="xs" variant="default" aria-expanded={doing === "silence"} onClick={() => toggle("silence")}>
+              {t("alerts.silence")}
+            </Button>
+          )}
         </div>
       )}
       {doing !== null && doing !== "silence" && <DeedForm key={doing} alert={alert} deed={doing} onDone={() => setDoing(null)} />}

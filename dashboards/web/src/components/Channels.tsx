@@ -3,6 +3,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getChannels, testChannel, type Channel } from "../api/channels";
 import { useText } from "../i18n";
+import { Allowed } from "./Allowed";
 import { Answer, Refused } from "./Answer";
 import { Section, Sheet } from "./Page";
 import { Mark, StateMark } from "./StateMark";
@@ -60,15 +61,17 @@ function Row({ channel }: { channel: Channel }) {
       </td>
       <td className="figure">{format.number(channel.dead, 0)}</td>
       <td>
-        <Button
-          size="xs"
-          variant="default"
-          loading={testing.isPending}
-          aria-label={t("channels.send_test_to", { receiver: channel.receiver, integration: channel.integration })}
-          onClick={() => testing.mutate(channel)}
-        >
-          {t("channels.send_test")}
-        </Button>
+        <Allowed to="tend_channels">
+          <Button
+            size="xs"
+            variant="default"
+            loading={testing.isPending}
+            aria-label={t("channels.send_test_to", { receiver: channel.receiver, integration: channel.integration })}
+            onClick={() => testing.mutate(channel)}
+          >
+            {t("channels.send_test")}
+          </Button>
+        </Allowed>
         <Refused error={testing.error} />
         <div role="status" className="small">
           {testing.data && (failed ? <Mark tone="bad">{failed.error}</Mark> : <Mark tone="good">{t("channels.test_delivered")}</Mark>)}

@@ -3,6 +3,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { dismissLetter, getDeadLetters, resendLetter } from "../api/channels";
 import { useText } from "../i18n";
+import { Allowed } from "./Allowed";
 import { Answer, Refused } from "./Answer";
 import { Section } from "./Page";
 import { StateMark } from "./StateMark";
@@ -34,10 +35,12 @@ export function DeadLetters() {
                   </p>
                   {letter.last_error && <p className="small">{letter.last_error}</p>}
                 </div>
-                <div>
-                  <Button size="xs" onClick={() => resending.mutate(letter.id)}>{t("dead_letters.resend")}</Button>{" "}
-                  <Button size="xs" variant="default" onClick={() => dismissing.mutate(letter.id)}>{t("dead_letters.dismiss")}</Button>
-                </div>
+                <Allowed to="tend_channels">
+                  <div>
+                    <Button size="xs" onClick={() => resending.mutate(letter.id)}>{t("dead_letters.resend")}</Button>{" "}
+                    <Button size="xs" variant="default" onClick={() => dismissing.mutate(letter.id)}>{t("dead_letters.dismiss")}</Button>
+                  </div>
+                </Allowed>
               </li>
             ))}
           </ul>

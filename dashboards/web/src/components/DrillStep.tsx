@@ -3,6 +3,7 @@ import { Button, TextInput } from "@mantine/core";
 import { useState } from "react";
 import type { DrillStep as Step } from "../api/drills";
 import { useText } from "../i18n";
+import { Allowed } from "./Allowed";
 import { useNowMs } from "../lib/live_state";
 import { StateMark } from "./StateMark";
 
@@ -28,11 +29,13 @@ export function DrillStep({ step, number, busy, onFinish }: Props) {
         {step.detail && <p className="dim">{step.detail}</p>}
         {running && step.kind !== "manual" && <p className="dim">{t("drill.automatic")}</p>}
         {running && step.kind === "manual" && (
-          <div className="row">
-            <TextInput label={t("drill.note")} value={note} onChange={(event) => setNote(event.currentTarget.value)} />
-            <Button loading={busy} onClick={() => onFinish("passed", note.trim())}>{t("drill.pass")}</Button>
-            <Button variant="default" disabled={busy} onClick={() => onFinish("failed", note.trim())}>{t("drill.fail")}</Button>
-          </div>
+          <Allowed to="run_drills">
+            <div className="row">
+              <TextInput label={t("drill.note")} value={note} onChange={(event) => setNote(event.currentTarget.value)} />
+              <Button loading={busy} onClick={() => onFinish("passed", note.trim())}>{t("drill.pass")}</Button>
+              <Button variant="default" disabled={busy} onClick={() => onFinish("failed", note.trim())}>{t("drill.fail")}</Button>
+            </div>
+          </Allowed>
         )}
       </div>
       <div>

@@ -3,6 +3,7 @@ import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { getOnCall, takeBackSwap, type Roster, type Swap } from "../api/on_call";
 import { useText } from "../i18n";
+import { Allowed } from "./Allowed";
 import { Answer, Refused } from "./Answer";
 import { Section, Sheet } from "./Page";
 
@@ -64,7 +65,9 @@ function SwapLine({ swap }: { swap: Swap }) {
         {t("on_call.swap", { person: swap.person, from: format.time(swap.from_ms), until: format.time(swap.until_ms), by: swap.made_by })}
         {swap.note && `: ${swap.note}`}
       </span>
-      <Button size="xs" variant="default" loading={ending.isPending} onClick={() => ending.mutate()}>{t("on_call.take_back")}</Button>
+      <Allowed to="swap_duty">
+        <Button size="xs" variant="default" loading={ending.isPending} onClick={() => ending.mutate()}>{t("on_call.take_back")}</Button>
+      </Allowed>
       <Refused error={ending.error} />
     </div>
   );

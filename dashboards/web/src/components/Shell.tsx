@@ -1,27 +1,28 @@
 // The frame around every page: name, pages, freshness of the data, language, colours, sign-out.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { signOut, VISITOR, type User } from "../api/session";
+import { signOut, VISITOR, type Action, type User } from "../api/session";
 import { useText, type Key } from "../i18n";
 import { useHashPath } from "../lib/address";
 import { Freshness } from "./Freshness";
 import { Refused } from "./Answer";
 import { Preferences } from "./Preferences";
 
-const EVERYBODY = ["admin", "operator", "security", "viewer", "auditor"];
-
-/** Pages, and the roles that the collector answers there. */
-const PAGES: [path: string, text: Key, roles: string[]][] = [
-  ["/", "nav.overview", EVERYBODY],
-  ["/hosts", "nav.hosts", EVERYBODY],
-  ["/alerts", "nav.alerts", EVERYBODY],
-  ["/events", "nav.events", EVERYBODY],
-  ["/backups", "nav.backups", EVERYBODY],
-  ["/drills", "nav.drills", EVERYBODY],
-  ["/users", "nav.users", ["admin"]],
-  // Administrators go there from the users.
-  ["/audit", "nav.audit", ["auditor"]],
+/** Pages, and what one has to be allowed for them. */
+const PAGES: [path: string, text: Key, needed: Action][] = [
+  ["/", "nav.overview", "see_all"],
+  ["/hosts", "nav.hosts", "see_all"],
+  ["/alerts", "nav.alerts", "see_alerts"],
+  ["/events", "nav.events", "see_all"],
+  ["/backups", "nav.backups", "see_all"],
+  ["/drills", "nav.drills", "see_all"],
+  ["/users", "nav.users", "administer"],
+  ["/audit", "nav.audit", "read_audit"],
 ];
+
+/** Who goes there from another page does not need it here too. */
+const isShown = (page: string, needed: Action, user: User) =>
+  user.may.includes(needed) && !(page === "/audit" && user.may.includes("administer"));
 
 const isOn = (page: string, path: string) => (page === "/" ? path === "/" : path.startsWith(page));
 
@@ -48,7 +49,7 @@ export function Shell({ user, children }: { user: User; children: ReactNode }) {
           <Lighthouse /> {t("app.name")}
         </a>
         <nav aria-label={t("app.menu")}>
-          {PAGES.filter(([, , roles]) => roles.includes(user.role)).map(([page, text]) => (
+          {PAGES.filter(([page, , needed]) => isShown(page, needed, user)).map(([page, text]) => (
             <a key={page} href={`#${page}`} aria-current={isOn(page, path) ? "page" : undefined}>
               {t(text)}
             </a>

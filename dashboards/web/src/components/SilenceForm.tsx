@@ -1,11 +1,11 @@
 // Asks for a silence: conditions taken from the alert's labels, how long, and why.
 import { Button, NativeSelect, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
-import type { Session } from "../api/session";
 import { addSilence, type SilenceMatcher } from "../api/silences";
 import { useText } from "../i18n";
 import { collectorNowMs } from "../lib/live_state";
+import { useUser } from "../lib/permissions";
 import { Refused } from "./Answer";
 
 const DURATIONS_SECONDS = [3_600, 4 * 3_600, 8 * 3_600, 86_400, 3 * 86_400, 7 * 86_400];
@@ -15,7 +15,8 @@ type Props = { labels: Record<string, string>; onDone: () => void };
 export function SilenceForm({ labels, onDone }: Props) {
   const { t, format } = useText();
   const client = useQueryClient();
-  const session = useQuery<Session>({ queryKey: ["session"] });
+  const user = useUser();
+  const [waits, setWaits] = useState(false);
   const [matchers, setMatchers] = useState<SilenceMatcher[]>(
     Object.entries(labels).map(([name, value]) => ({ name, op: "=", value })),
   );
@@ -24,19 +25,28 @@ export function SilenceForm({ labels, onDone }: Props) {
   const adding = useMutation({
     mutationFn: () => {
       const now = collectorNowMs();
-      const created_by = session.data?.user?.name ?? "";
+      const created_by = user?.name ?? "";
       return addSilence({ matchers, starts_at_ms: now, ends_at_ms: now + seconds * 1000, created_by, comment: comment.trim() });
     },
-    onSuccess: () => {
+    onSuccess: (made) => {
       void client.invalidateQueries({ queryKey: ["silences"] });
       void client.invalidateQueries({ queryKey: ["alerts"] });
-      onDone();
+      if (made.waits_because) setWaits(true);
+      else onDone();
     },
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     adding.mutate();
   };
+  if (waits) {
+    return (
+      <div className="note" role="status">
+        <p>{t("silence.waits")}</p>
+        <Button size="xs" variant="default" onClick={onDone}>{t("app.close")}</Button>
+      </div>
+    );
+  }
   return (
     <form className="stack section" onSubmit={submit} aria-label={t("silence.title")}>
       <p className="dim">{t("silence.explain")}</p>

@@ -1,25 +1,30 @@
-// The silences that hold now or will, and ending one early.
+// The silences that hold now or will: confirming a wide one of somebody else, and ending one early.
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { endSilence, getSilences } from "../api/silences";
+import { confirmSilence, endSilence, getSilences, type Silence } from "../api/silences";
 import { useText } from "../i18n";
+import { useMay, useUser } from "../lib/permissions";
 import { Answer, Refused } from "./Answer";
 import { Section } from "./Page";
+import { Mark } from "./StateMark";
 
 export function Silences() {
   const { t, format } = useText();
   const client = useQueryClient();
   const silences = useQuery({ queryKey: ["silences"], queryFn: getSilences, refetchInterval: 30_000 });
-  const ending = useMutation({
-    mutationFn: endSilence,
-    onSuccess: () => {
-      void client.invalidateQueries({ queryKey: ["silences"] });
-      void client.invalidateQueries({ queryKey: ["alerts"] });
-    },
-  });
+  const user = useUser();
+  const may = useMay();
+  const onSuccess = () => {
+    void client.invalidateQueries({ queryKey: ["silences"] });
+    void client.invalidateQueries({ queryKey: ["alerts"] });
+  };
+  const ending = useMutation({ mutationFn: endSilence, onSuccess });
+  const confirming = useMutation({ mutationFn: confirmSilence, onSuccess });
+  const canConfirm = (silence: Silence) => silence.awaits_confirmation && may("confirm_silences") && silence.created_by !== user?.name;
   return (
     <Section title={t("silences.title")}>
       <Refused error={ending.error} />
+      <Refused error={confirming.error} />
       <Answer query={silences}>
         {(all) => {
           const current = all.filter((silence) => silence.state !== "expired");
@@ -33,8 +38,11 @@ export function Silences() {
                       {silence.matchers.map(({ name, op, value }) => <span key={name} className="chip">{name}{op}{value}</span>)}
                     </div>
                     <p>{t("silence.until", { time: format.time(silence.ends_at_ms), by: silence.created_by, comment: silence.comment })}</p>
+                    {silence.awaits_confirmation && <p><Mark tone="caution">{t("silence.waits")}</Mark></p>}
+                    {silence.confirmed_by && <p>{t("silence.confirmed", { by: silence.confirmed_by })}</p>}
                   </div>
-                  <Button size="xs" variant="default" onClick={() => ending.mutate(silence.id)}>{t("silence.end")}</Button>
+                  {canConfirm(silence) && <Button size="xs" onClick={() => confirming.mutate(silence.id)}>{t("silence.confirm")}</Button>}
+                  {may("silence") && <Button size="xs" variant="default" onClick={() => ending.mutate(silence.id)}>{t("silence.end")}</Button>}
                 </li>
               ))}
             </ul>

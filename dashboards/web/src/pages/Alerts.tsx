@@ -14,6 +14,7 @@ import { Page, Section } from "../components/Page";
 import { Silences } from "../components/Silences";
 import { useText, type Key } from "../i18n";
 import { useHashQuery } from "../lib/address";
+import { useMay } from "../lib/permissions";
 import { matches } from "../lib/search";
 import { byUrgency } from "../lib/severity";
 
@@ -29,6 +30,7 @@ export default function Alerts() {
   // A message to a person links to its alert.
   const [wanted, setWanted] = useState(useHashQuery().get("wanted") ?? "");
   const stale = useStaleClass();
+  const may = useMay();
   return (
     <Page title={t("alerts.title")} aside={<a href="#/alerts/history">{t("history.title")}</a>}>
       <TextInput
@@ -47,11 +49,15 @@ export default function Alerts() {
           </div>
         )}
       </Answer>
-      <OnCall />
+      {may("see_all") && <OnCall />}
       <Silences />
-      <Channels />
-      <DeadLetters />
-      <Notifications />
+      {may("see_all") && (
+        <>
+          <Channels />
+          <DeadLetters />
+          <Notifications />
+        </>
+      )}
     </Page>
   );
 }

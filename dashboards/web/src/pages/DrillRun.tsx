@@ -3,6 +3,7 @@ import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { abortDrill, finishStep, getDrillRun, getDrills, minutesAddress, type DrillPlan, type DrillRun as Run } from "../api/drills";
+import { Allowed } from "../components/Allowed";
 import { Answer, Refused } from "../components/Answer";
 import { DrillStep } from "../components/DrillStep";
 import { Page, Section } from "../components/Page";
@@ -67,7 +68,7 @@ function Progress({ run, objectives }: { run: Run; objectives: DrillPlan["object
           ))}
         </ol>
       </Section>
-      {run.state === "running" && <Abort id={run.id} onDone={again} />}
+      {run.state === "running" && <Allowed to="run_drills"><Abort id={run.id} onDone={again} /></Allowed>}
     </>
   );
 }

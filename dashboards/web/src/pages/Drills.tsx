@@ -3,6 +3,7 @@ import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { getDrills, minutesAddress, startDrill, type DrillPlan, type DrillRun } from "../api/drills";
+import { Allowed } from "../components/Allowed";
 import { Answer, Refused } from "../components/Answer";
 import { Page, Section, Sheet } from "../components/Page";
 import { StateMark } from "../components/StateMark";
@@ -58,7 +59,9 @@ function Plan({ plan }: { plan: DrillPlan }) {
     <article className="alert" aria-label={pick(plan.title_vi, plan.title_en)}>
       <div className="section-head">
         <h3>{pick(plan.title_vi, plan.title_en)}</h3>
-        <Button variant="default" aria-expanded={asking} onClick={() => setAsking(!asking)}>{t("drills.start")}</Button>
+        <Allowed to="run_drills">
+          <Button variant="default" aria-expanded={asking} onClick={() => setAsking(!asking)}>{t("drills.start")}</Button>
+        </Allowed>
       </div>
       <p className="dim">
         {t("drills.site")}: {plan.site} · {t("drills.scope")}: {plan.scope} · {t("drills.rto")}: {format.duration(plan.objectives.rto_seconds)} ·{" "}

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { getHosts, type Host } from "../api/hosts";
 import { AddHost } from "../components/AddHost";
+import { Allowed } from "../components/Allowed";
 import { Answer } from "../components/Answer";
 import { useStaleClass } from "../components/Freshness";
 import { Meter } from "../components/Meter";
@@ -36,7 +37,7 @@ export default function Hosts() {
   return (
     <Page
       title={t("hosts.title")}
-      aside={<Button onClick={() => setAdding(true)}>{t("hosts.add")}</Button>}
+      aside={<Allowed to="administer"><Button onClick={() => setAdding(true)}>{t("hosts.add")}</Button></Allowed>}
     >
       <AddHost opened={adding} onClose={() => setAdding(false)} />
       <TextInput

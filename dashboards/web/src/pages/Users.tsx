@@ -53,7 +53,7 @@ function Accounts({ all }: { all: Account[] }) {
           {all.map((user) => (
             <tr key={user.name}>
               <th scope="row">{user.name}</th>
-              <td>{word("role", user.role)}</td>
+              <td>{word("role", user.role)}{user.scope && <><br /><span className="chip">{user.scope}</span></>}</td>
               <td><Mark tone={user.disabled ? "none" : "good"}>{t(user.disabled ? "users.disabled" : "users.active")}</Mark></td>
               <td className="figure">{format.time(user.created_ms)}</td>
               <td className="figure">{format.time(user.password_changed_ms)}</td>
@@ -116,11 +116,13 @@ function AddUser() {
   const client = useQueryClient();
   const [name, setName] = useState("");
   const [role, setRole] = useState<string>("viewer");
+  const [scope, setScope] = useState("");
   const [password, setText] = useState("");
   const adding = useMutation({
-    mutationFn: () => addUser(name.trim(), role, password),
+    mutationFn: () => addUser(name.trim(), role, role === "vendor" ? scope.trim() : "", password),
     onSuccess: () => {
       setName("");
+      setScope("");
       setText("");
       void client.invalidateQueries({ queryKey: ["users"] });
     },
@@ -138,6 +140,9 @@ function AddUser() {
         onChange={(event) => setRole(event.currentTarget.value)}
         data={ROLES.map((one) => ({ value: one, label: word("role", one) }))}
       />
+      {role === "vendor" && (
+        <TextInput label={t("users.scope")} placeholder={'vendor="vnpt"'} autoComplete="off" required value={scope} onChange={(event) => setScope(event.currentTarget.value)} />
+      )}
       <PasswordInput w={PASSWORD_WIDTH} label={t("sign.password")} autoComplete="new-password" required value={password} onChange={(event) => setText(event.currentTarget.value)} />
       <Button type="submit" loading={adding.isPending}>{t("users.add")}</Button>
       <Refused error={adding.error} />

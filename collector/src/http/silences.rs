@@ -1,0 +1,176 @@
+//! `/api/silences`: what people asked not to be told for a while, and whether a second person has agreed.
+//! Promises: each sees the silences within their scope; what a person changes carries their name and stands in the audit log.
+//! Leaves to others: who may silence what (`silencing`).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use agent_model::{Labels, MatchOp, Matcher, Millis};
+use axum::extract::{Json, Path, State};
+use axum::{Extension, Router, routing};
+use collector_alerting::{Confirmation, NewSilence, Silence, matchers_text};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::alerts::{bounded, wrong};
+use crate::clock;
+use crate::http::picture::DAY_MS;
+use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::silencing::{self, Asker, SilencingError};
+
+/// Silences are shown this long after their end: a shift report and the month's review fit.
+const SILENCES_SHOWN_MS: Millis = 31 * DAY_MS;
+
+pub(super) fn routes() -> Router<Arc<WebApi>> {
+    Router::new()
+        .route("/api/silences", routing::get(silences).post(silence))
+        .route("/api/silences/{id}", routing::delete(expire))
+        .route("/api/silences/{id}/confirm", routing::post(confirm))
+}
+
+/// Who asks for a change, with what there is to be silenced.
+pub(super) async fn asker(api: &WebApi, who: &Who) -> Result<Asker, ApiError> {
+    let enrolled = api.inventory.host_names().await;
+    let enrolled: HashSet<String> =
+        enrolled.map_err(|error| ApiError::internal("the hosts cannot be looked up", &error))?;
+    let facts = api.query.hosts();
+    let labels = |host: &String| {
+        let own = Labels::new([("host", host.as_str()), ("instance", host), ("job", "node")]);
+        facts.get(host).map_or_else(|| own.clone(), |facts| own.with_all(facts.iter()))
+    };
+    Ok(Asker {
+        name: who.name.clone(),
+        scope: who.scope.clone(),
+        owner: who.owner.clone(),
+        hosts: enrolled.iter().map(labels).collect(),
+        enrolled: Arc::new(enrolled),
+    })
+}
+
+pub(super) fn refused(error: SilencingError) -> ApiError {
+    match error {
+        SilencingError::Alerting(error) => wrong(error),
+        error @ SilencingError::OutOfScope { .. } => ApiError::forbidden(error.to_string()),
+    }
+}
+
+async fn silences(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Value>, ApiError> {
+    let now_ms = clock::now_ms();
+    let mut silences = api.alerting.silences(now_ms - SILENCES_SHOWN_MS).await.map_err(wrong)?;
+    silences.retain(|silence| who.scope.covers(&silence.matchers));
+    Ok(Json(silences.iter().map(|silence| shown_silence(silence, now_ms)).collect()))
+}
+
+fn shown_silence(silence: &Silence, now_ms: Millis) -> Value {
+    let matchers = silence.matchers.iter().map(|matcher| {
+        json!({ "name": matcher.name, "op": matcher.op.symbol(), "value": matcher.value })
+    });
+    json!({
+        "id": silence.id, "matchers": matchers.collect::<Vec<_>>(),
+        "starts_at_ms": silence.starts_ms, "ends_at_ms": silence.ends_ms,
+        "created_by": silence.created_by, "comment": silence.comment,
+        "state": silence.state(now_ms).name(),
+        "awaits_confirmation": silence.awaits_confirmation(),
+        "confirmed_by": match &silence.confirmation {
+            Confirmation::By(name) => Some(name),
+            Confirmation::NotNeeded | Confirmation::Awaited => None,
+        },
+    })
+}
+
+/// `created_by` may be sent and is not believed: it is whoever is signed in.
+#[derive(Deserialize)]
+struct Wish {
+    matchers: Vec<WishedMatcher>,
+    #[serde(default)]
+    starts_at_ms: Option<Millis>,
+    ends_at_ms: Millis,
+    #[serde(default)]
+    comment: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WishedMatcher {
+    name: String,
+    op: String,
+    value: String,
+}
+
+impl WishedMatcher {
+    fn ready(&self) -> Result<Matcher, ApiError> {
+        let op = match self.op.as_str() {
+            "=" => MatchOp::Equal,
+            "!=" => MatchOp::NotEqual,
+            "=~" => MatchOp::Matches,
+            "!~" => MatchOp::MatchesNot,
+            other => {
+                let text = format!("`op` is =, !=, =~ or !~, not {other:?}");
+                return Err(ApiError::bad_request(text));
+            }
+        };
+        Matcher::new(self.name.clone(), op, self.value.clone())
+            .map_err(|error| ApiError::bad_request(crate::describe(&error)))
+    }
+}
+
+async fn silence(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Json(wish): Json<Wish>,
+) -> Result<Json<Value>, ApiError> {
+    bounded("comment", &wish.comment)?;
+    let now_ms = clock::now_ms();
+    let matchers: Result<Vec<Matcher>, ApiError> =
+        wish.matchers.iter().map(WishedMatcher::ready).collect();
+    let wish = NewSilence {
+        matchers: matchers?,
+        starts_ms: wish.starts_at_ms.unwrap_or(now_ms),
+        ends_ms: wish.ends_at_ms,
+        created_by: who.name.clone(),
+        comment: wish.comment.trim().to_owned(),
+        is_wide: false,
+    };
+    let asker = asker(&api, &who).await?;
+    let made = silencing::silence(&api.alerting, Some(&asker), None, wish, now_ms).await;
+    let made = made.map_err(refused)?;
+    let object = matchers_text(&made.silence.matchers);
+    sign_in::audit(&api, &who.name, "silence.create", &object, &made.outcome()).await;
+    api.forget_picture().await;
+    Ok(Json(json!({ "id": made.silence.id, "waits_because": made.waits_because })))
+}
+
+async fn expire(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let asker = asker(&api, &who).await?;
+    let ended = silencing::expire(&api.alerting, Some(&asker), &id, clock::now_ms()).await;
+    ended.map_err(refused)?;
+    sign_in::audit(&api, &who.name, "silence.expire", &id, "done").await;
+    api.forget_picture().await;
+    Ok(Json(json!({})))
+}
+
+/// A second person agrees to a wide silence.
+async fn confirm(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let confirmed = api.alerting.confirm_silence(&id, &who.name, clock::now_ms()).await;
+    let outcome =
+        confirmed.as_ref().map_or_else(|error| format!("refused: {error}"), |_| "done".into());
+    let object = confirmed.as_ref().map_or_else(
+        |_| id.clone(),
+        |silence| format!("{id} of {}: {}", silence.created_by, matchers_text(&silence.matchers)),
+    );
+    sign_in::audit(&api, &who.name, "silence.confirm", &object, &outcome).await;
+    confirmed.map_err(wrong)?;
+    api.forget_picture().await;
+    Ok(Json(json!({})))
+}
