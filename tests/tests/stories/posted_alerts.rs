@@ -143,7 +143,8 @@ async fn on_the_collector_roles_hold_and_silences_carry_the_name_of_who_made_the
     assert_eq!(status, 200, "{made}");
     let shown = ask(&house, &viewer, "GET", "/api/v2/silences", &nothing).await?.1;
     assert_eq!(shown[0]["createdBy"], "api-token acts");
-    let shown = ask(&house, &viewer, "GET", "/api/v2/alerts", &nothing).await?.1;
+    let wanted = "/api/v2/alerts?filter=alertname%3DDiskFull";
+    let shown = ask(&house, &viewer, "GET", wanted, &nothing).await?.1;
     assert_eq!(shown[0]["status"]["silencedBy"], json!([made["silenceID"]]));
     let audit = house.get("/api/audit").await?.to_string();
     for entry in ["silence.create", "fires: DiskFull"] {
