@@ -2,6 +2,7 @@
 //!
 //! Promises: a session is a random cookie of which only the hash is stored; guesses are slowed per name and address; the
 //! first user needs the code that only who can read the state directory has.
+//! Longer than 400 lines because the guard, tokens, sessions and the first user share how a request proves who asks.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
