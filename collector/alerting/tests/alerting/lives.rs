@@ -103,6 +103,7 @@ async fn a_life_tells_all_that_happened_in_it() {
         ends_ms: starts_ms + HOUR,
         created_by: "minh".to_owned(),
         comment: "bảo trì".to_owned(),
+        is_wide: false,
     };
     // One that holds for it, one for another host, and one that begins when it is over.
     let silenced = fired + 3 * MINUTE;

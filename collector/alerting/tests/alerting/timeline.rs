@@ -176,6 +176,7 @@ async fn a_silence_that_came_while_rules_were_evaluated_mutes() {
         ends_ms: START + HOUR,
         created_by: "lan".to_owned(),
         comment: "bảo trì".to_owned(),
+        is_wide: false,
     };
     world.alerting.add_silence(wish, START + SECOND).await.unwrap();
     // The evaluation began before.

@@ -39,7 +39,7 @@ const ROUTES: &[(&str, Action, Action)] = &[
     ("/api/alerts/{fingerprint}/put-off", Silence, Silence),
     ("/api/history/lives", SeeAlerts, SeeAlerts),
     ("/api/history/summary", SeeAlerts, SeeAlerts),
-    ("/api/history/lives/{fingerprint}/{fired_ms}", SeeAlerts, SeeAlerts),
+    ("/api/history/lives/{fingerprint}/{fired_at_ms}", SeeAlerts, SeeAlerts),
     ("/api/history/budget", SeeAll, SeeAll),
     ("/api/silences", SeeAlerts, Silence),
     ("/api/silences/{id}", SeeAlerts, Silence),

@@ -4,6 +4,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { getLives, type Life, type Span } from "../api/history";
 import { AlertBudget } from "../components/AlertBudget";
+import { Allowed } from "../components/Allowed";
 import { ErrorText, Loading } from "../components/Answer";
 import { Noisiest } from "../components/Noisiest";
 import { Page, Section, Sheet } from "../components/Page";
@@ -35,7 +36,7 @@ export default function History() {
   };
   return (
     <Page title={t("history.title")} aside={<a href="#/alerts">{t("history.to_alerts")}</a>}>
-      <AlertBudget />
+      <Allowed to="see_all"><AlertBudget /></Allowed>
       <form role="search" className="row" style={{ marginTop: "1rem" }} onSubmit={submit}>
         <TextInput
           type="search"
