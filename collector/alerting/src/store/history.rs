@@ -126,7 +126,7 @@ impl Store {
     ) -> Result<Vec<Silence>, AlertingError> {
         let rows = sqlx::query(
             "SELECT * FROM silences WHERE starts_ms < $2 AND ends_ms > $1 AND starts_ms < ends_ms \
-             ORDER BY starts_ms, id",
+             AND NOT awaits_confirmation ORDER BY starts_ms, id",
         )
         .bind(from_ms)
         .bind(to_ms)
