@@ -130,6 +130,17 @@ impl Words {
         self.text(key, template).unwrap_or_default()
     }
 
+    /// Who it goes to: nothing can stand in its place.
+    pub(super) fn recipient(&mut self, template: &Template) -> Result<String, SendError> {
+        let text = self.text("to", template).unwrap_or_default();
+        let to = text.trim();
+        let nobody = || {
+            let why = self.complaint().unwrap_or_default();
+            SendError::Setup(format!("a template of `to` names nobody {why}"))
+        };
+        if to.is_empty() { Err(nobody()) } else { Ok(to.to_owned()) }
+    }
+
     /// What is built in, for the place of a text whose template failed.
     pub(super) fn built_in(&self) -> String {
         wording::plain_text(&self.notification, &self.external_url)

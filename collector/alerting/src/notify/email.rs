@@ -18,7 +18,8 @@ use crate::notification::Notification;
 use crate::routing::EmailChannel;
 
 use super::composing::{Composer, Words};
-use super::{Notifier, SendError, Sending, secret, wording};
+use super::wording::{self, one_line};
+use super::{Notifier, SendError, Sending, secret};
 
 /// From the connection until the server knows who we are.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(20);
@@ -175,15 +176,6 @@ fn message(notification: &Notification, composed: Composed) -> Result<Message, S
         message.headers_mut().insert_raw(HeaderValue::new(name, one_line(&value)));
     }
     Ok(message)
-}
-
-/// Headers have no lines: what stands behind the end of one would be a header of its own.
-fn one_line(text: &str) -> String {
-    text.split(['\r', '\n'])
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 impl Notifier for Email {

@@ -87,7 +87,7 @@ async fn talk(mut child: Child, json: Vec<u8>) -> std::io::Result<(ExitStatus, S
     let mut listening = JoinSet::new();
     listening.spawn(listen(errors, Arc::clone(&kept)));
     let ((), status) = tokio::join!(told, child.wait());
-    group.is_over();
+    group.ended();
     tokio::time::timeout(COMPLAINT_WAIT, listening.join_next()).await.ok();
     let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     Ok((status?, String::from_utf8_lossy(&kept).trim().to_owned()))
@@ -109,7 +109,7 @@ struct Group(Option<Pid>);
 
 impl Group {
     /// It ended by itself; what it left behind may go on.
-    fn is_over(mut self) {
+    fn ended(mut self) {
         self.0 = None;
     }
 }

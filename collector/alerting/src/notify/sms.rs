@@ -42,8 +42,8 @@ impl Sms {
         let channel = Arc::clone(&self.channel);
         let composed =
             self.composer.compose(notification, move |words| compose(&channel, &secrets, words));
-        let (key, requests) = (&notification.idempotency_key, composed.await??);
-        self.sent.each(key, requests, |key, request| self.deliver(key, request)).await
+        let (key, requests) = (&notification.idempotency_key, composed.await?);
+        self.sent.each(key, requests, async |key, request| self.deliver(key, request?).await).await
     }
 
     async fn deliver(&self, key: String, request: Request) -> Result<(), SendError> {
@@ -69,23 +69,29 @@ fn compose(
     channel: &SmsChannel,
     secrets: &BTreeMap<String, String>,
     words: &mut Words,
-) -> Result<Vec<Request>, SendError> {
+) -> Vec<Result<Request, SendError>> {
     let message = words.text("message", &channel.message).unwrap_or_else(|| words.subject());
     let message = if channel.fold_diacritics { text::folded(&message) } else { message };
     let parts = text::parts(&message, channel.part_chars, channel.parts_max);
     let secrets = map(secrets.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mut requests = Vec::new();
     for to in &channel.to {
-        let to = words.extra("to", to);
+        let to = match words.recipient(to) {
+            Ok(to) => to,
+            Err(failed) => {
+                requests.push(Err(failed));
+                continue;
+            }
+        };
         for part in &parts {
             let data = with_more(
                 &words.data,
-                [("To", shown(to.trim())), ("Message", shown(part)), ("Secrets", secrets.clone())],
+                [("To", shown(&to)), ("Message", shown(part)), ("Secrets", secrets.clone())],
             );
-            requests.push(request(channel, words, &data)?);
+            requests.push(request(channel, words, &data));
         }
     }
-    Ok(requests)
+    requests
 }
 
 fn request(channel: &SmsChannel, words: &mut Words, data: &Value) -> Result<Request, SendError> {

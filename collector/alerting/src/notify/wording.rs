@@ -185,6 +185,15 @@ fn minutes(span_ms: Millis) -> String {
     }
 }
 
+/// For what has no lines: behind the end of one would begin another header, or another message.
+pub(super) fn one_line(text: &str) -> String {
+    text.split(['\r', '\n'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 fn escaped(text: &str) -> String {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     text.replace('"', "&quot;").replace('\n', "<br>\n")

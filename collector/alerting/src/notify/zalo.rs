@@ -47,7 +47,7 @@ impl Zalo {
         let channel = Arc::clone(&self.channel);
         let composed = self.composer.compose(notification, move |words| compose(&channel, words));
         let (key, messages) = (&notification.idempotency_key, composed.await??);
-        self.sent.each(key, messages, |key, message| self.deliver(key, message)).await
+        self.sent.each(key, messages, async |key, message| self.deliver(key, message?).await).await
     }
 
     /// With the token there is, else with a new one, once.
@@ -85,7 +85,10 @@ fn judged(answer: &Answer) -> Result<(), SendError> {
 }
 
 /// One message for each recipient. What a template of ZNS is filled with cannot be replaced by anything built in.
-fn compose(channel: &ZaloChannel, words: &mut Words) -> Result<Vec<Value>, SendError> {
+fn compose(
+    channel: &ZaloChannel,
+    words: &mut Words,
+) -> Result<Vec<Result<Value, SendError>>, SendError> {
     let mut messages = Vec::new();
     let said = match &channel.message {
         ZaloMessage::Text { message } => {
@@ -103,18 +106,19 @@ fn compose(channel: &ZaloChannel, words: &mut Words) -> Result<Vec<Value>, SendE
         }
     };
     for (at, to) in channel.to.iter().enumerate() {
-        let to = words.extra("to", to);
-        messages.push(match &channel.message {
+        let key = &words.notification.idempotency_key;
+        let tracking_id = format!("{key}-{at}");
+        messages.push(words.recipient(to).map(|to| match &channel.message {
             ZaloMessage::Text { .. } => {
-                json!({ "recipient": { "user_id": to.trim() }, "message": said })
+                json!({ "recipient": { "user_id": to }, "message": said })
             }
             ZaloMessage::Template { id, .. } => json!({
                 "phone": phone(&to),
                 "template_id": id,
                 "template_data": said,
-                "tracking_id": format!("{}-{at}", words.notification.idempotency_key),
+                "tracking_id": tracking_id,
             }),
-        });
+        }));
     }
     Ok(messages)
 }

@@ -354,7 +354,11 @@ impl Check<'_> {
             let text = expression.value.0.clone();
             match Matcher::new(name.clone(), MatchOp::Matches, text) {
                 Ok(matcher) => matchers.push(matcher),
-                Err(error) => self.problem(&expression.place, error.to_string()),
+                Err(error) => {
+                    let why = std::error::Error::source(&error).map(ToString::to_string);
+                    let message = format!("{error}: {}", why.unwrap_or_default());
+                    self.problem(&expression.place, message);
+                }
             }
         }
         for text in texts {

@@ -75,6 +75,19 @@ async fn each_number_gets_each_part_once_whatever_fails_between() {
 }
 
 #[tokio::test]
+async fn a_template_that_names_nobody_is_said_and_keeps_nothing_from_the_others() {
+    let config = sms("").replace("'0900000001'", "'{{ .CommonLabels.phone }}'");
+    let world = world(&config).await;
+    world.receiver.answer([Answer::Json(200, TAKEN), Answer::Json(200, TAKEN)]);
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    let phones: Vec<_> =
+        world.receiver.take().iter().map(|one| one.body["Phone"].clone()).collect();
+    assert!(!phones.is_empty() && phones.iter().all(|phone| phone == "0900000002"), "{phones:?}");
+    let record = world.alerting.notifications(1).await.unwrap().remove(0);
+    assert!(record.last_error.contains("`to` names nobody"), "{}", record.last_error);
+}
+
+#[tokio::test]
 async fn secrets_of_a_gateway_come_from_files_and_stay_out_of_failures() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("key");

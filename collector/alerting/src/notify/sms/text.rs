@@ -15,8 +15,12 @@ pub(super) fn folded(text: &str) -> String {
             '“' | '”' => out.push('"'),
             '‘' | '’' => out.push('\''),
             '…' => out.push_str("..."),
-            '[' => out.push('('),
-            ']' => out.push(')'),
+            // Those of ASCII that a phone's alphabet does not have, or counts twice (3GPP TS 23.038, 6.2.1).
+            '[' | '{' => out.push('('),
+            ']' | '}' => out.push(')'),
+            '`' | '^' => out.push('\''),
+            '~' => out.push('-'),
+            '\\' | '|' => out.push('/'),
             letter if letter.is_ascii() => out.push(letter),
             letter if letter.is_whitespace() => out.push(' '),
             _ => out.push('?'),
@@ -72,6 +76,7 @@ mod tests {
             folded("[KHẨN CẤP] Một cửa – ổ đĩa đầy, ĐIỆN ngắt… “ký” 5°"),
             "(KHAN CAP) Mot cua - o dia day, DIEN ngat... \"ky\" 5?"
         );
+        assert_eq!(folded(r"`a` {b} ^ ~ c\d|e"), "'a' (b) ' - c/d/e");
         // Decomposed before it came.
         assert_eq!(folded("e\u{302}\u{301}"), "e");
     }

@@ -6,6 +6,7 @@ use agent_model::Labels;
 
 use crate::alert::fingerprint_text;
 use crate::notification::{Notification, NotifiedAlert};
+use crate::notify::wording::one_line;
 use crate::routing::{SyslogChannel, SyslogFormat};
 
 /// Longer lines are cut by most that take them (rsyslog's bound of old).
@@ -42,10 +43,7 @@ pub(super) fn of(
             line.push_str(&cef(alert, severity, &text));
         }
     }
-    if line.len() > LINE_BYTES_MAX {
-        let end = (0..=LINE_BYTES_MAX).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
-        line.truncate(end);
-    }
+    line.truncate(line.floor_char_boundary(LINE_BYTES_MAX));
     line
 }
 
@@ -65,14 +63,6 @@ fn header(text: &str, chars_max: usize) -> String {
     let printable = text.chars().map(|c| if c.is_ascii_graphic() { c } else { '_' });
     let text: String = printable.take(chars_max).collect();
     if text.is_empty() { "-".to_owned() } else { text }
-}
-
-fn one_line(text: &str) -> String {
-    text.split(['\r', '\n'])
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 fn structured(alert: &NotifiedAlert) -> String {

@@ -4,7 +4,7 @@ use agent_model::Millis;
 use agent_yaml::{At, Place};
 
 use super::super::{HeartbeatSettings, SecretText, raw};
-use super::{Check, http};
+use super::{Check, chat};
 
 /// What holds where the file says nothing: watchers outside usually wait for a few of these.
 const INTERVAL_MS: Millis = 60_000;
@@ -22,24 +22,17 @@ pub(super) fn ready(check: &mut Check<'_>, given: &At<raw::Heartbeat>) -> Heartb
     HeartbeatSettings {
         url: url(check, raw, place),
         interval_ms,
-        http: match &raw.http_config {
-            Some(own) => http::ready(check, Some(own)),
-            None => check.http.clone(),
-        },
+        http: chat::options(check, raw.http_config.as_ref()),
     }
 }
 
 fn url(check: &mut Check<'_>, raw: &raw::Heartbeat, place: &Place) -> SecretText {
     match (&raw.url, &raw.url_file) {
         (Some(url), None) => {
-            let parsed = reqwest::Url::parse(&url.value);
-            if !parsed.is_ok_and(|parsed| matches!(parsed.scheme(), "http" | "https")) {
-                let message = format!("{:?} is not an http:// or https:// address", url.value);
-                check.problem(&url.place, message);
-            }
+            check.is_http(url);
             SecretText::Value(url.value.clone())
         }
-        (None, Some(file)) => SecretText::File(file.into()),
+        (None, Some(file)) => check.file(file),
         _ => {
             check.problem(place, "the heartbeat needs one of `url` and `url_file`");
             SecretText::Value(String::new())

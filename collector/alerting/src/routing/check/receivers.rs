@@ -6,7 +6,7 @@ use agent_yaml::At;
 
 use super::super::raw;
 use super::super::{Channel, Integration, Receiver, SecretText, WebhookChannel};
-use super::{Check, chat, email, http, mattermost, ours, zalo};
+use super::{Check, chat, email, mattermost, ours, zalo};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 
 const BUILT: &str = "webhook_configs, email_configs, slack_configs, mattermost_configs, discord_configs, telegram_configs, \
@@ -92,9 +92,6 @@ fn webhook(check: &mut Check<'_>, config: &At<raw::Webhook>) -> WebhookChannel {
         url,
         alerts_max: usize::try_from(raw.max_alerts).unwrap_or(usize::MAX),
         timeout: raw.timeout.map(|timeout| timeout.0).filter(|timeout| !timeout.is_zero()),
-        http: match &raw.http_config {
-            Some(own) => http::ready(check, Some(own)),
-            None => check.http.clone(),
-        },
+        http: chat::options(check, raw.http_config.as_ref()),
     }
 }

@@ -41,7 +41,7 @@ pub(in crate::routing) struct Global {
     pub(in crate::routing) smtp_force_implicit_tls: Option<bool>,
     #[deserr(default)]
     pub(in crate::routing) smtp_tls_config: Option<At<Tls>>,
-    // What channels would take that are not built; their receivers are refused.
+    // Of other channels. What those take that are not built is known here, and their receivers are refused.
     #[deserr(default)]
     pub(in crate::routing) slack_api_url: Option<At<String>>,
     #[deserr(default)]
