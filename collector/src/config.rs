@@ -104,6 +104,8 @@ pub struct Web {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// What people type, and what links in messages begin with.
     pub external_url: String,
+    /// Whether the file says so: what is only derived from `listen` may lead nobody here.
+    pub is_external_url_given: bool,
     pub session_lifetime_ms: i64,
 }
 
@@ -302,9 +304,10 @@ fn ready_web(document: &Document, raw: RawWeb, problems: &mut Vec<Problem>) -> W
         ));
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let is_external_url_given = raw.external_url.is_some();
     let external_url = raw.external_url.unwrap_or_else(|| format!("{scheme}://{listen}"));
     let session_lifetime_ms = raw.session_lifetime.as_millis();
-    Web { listen, tls, external_url, session_lifetime_ms }
+    Web { listen, tls, external_url, is_external_url_given, session_lifetime_ms }
 }
 
 #[cfg(test)]

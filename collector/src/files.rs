@@ -17,11 +17,15 @@ use crate::only_way;
 use crate::rulebook::Rulebook;
 use crate::tls::WebCertificate;
 
+const NO_LINKS: &str = "collector.yml: `web.external_url` is not set, so messages carry no link by which an alert is acknowledged, \
+     and their other links lead to the address that is listened on; set what people type to reach the pages";
+
 /// Where the files lie.
 #[derive(Clone, Debug)]
 pub struct Files {
     rules: Rules,
     alerting: Option<PathBuf>,
+    is_external_url_given: bool,
     inventory: Option<PathBuf>,
     backup_policy: Option<PathBuf>,
     drills: Option<PathBuf>,
@@ -36,6 +40,7 @@ impl Files {
         Self {
             rules: config.rules.clone(),
             alerting: config.alerting_file.clone(),
+            is_external_url_given: config.web.is_external_url_given,
             inventory: config.inventory_file.clone(),
             backup_policy: config.backup_policy_file.clone(),
             drills: config.drills_dir.clone(),
@@ -106,7 +111,11 @@ impl Files {
         let (Ok(routing), Ok(inventory)) = (self.routing(), self.inventory()) else {
             return Vec::new();
         };
-        only_way::remarks(&routing, &inventory)
+        let mut remarks = only_way::remarks(&routing, &inventory);
+        if routing.tells_somebody() && !self.is_external_url_given {
+            remarks.push(NO_LINKS.to_owned());
+        }
+        remarks
     }
 
     fn place(&self, named: Option<&Path>, usual: &str) -> Option<PathBuf> {

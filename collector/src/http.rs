@@ -1,9 +1,11 @@
 //! What people, their browsers and their tools ask for over HTTP.
 //!
-//! Promises: nothing but the page's own files, readiness and sign-in is answered without a session or a token; what each role
-//! may do stands in `permissions` alone; a request that changes something from a browser carries the header `X-Haidang`; every error is JSON `{"error": …}`.
+//! Promises: nothing but the page's own files, readiness, sign-in and links of messages is answered without a session or a
+//! token; what each role may do stands in `permissions` alone; a request that changes something from a browser carries the
+//! header `X-Haidang`; every error is JSON `{"error": …}`.
 //! Leaves to others: connections and TLS (`serve`), and what the answers are made from.
 
+mod acknowledge;
 mod alertmanager;
 mod alerts;
 mod api_tokens;
@@ -145,6 +147,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), sign_in::guard));
     Router::new()
         .merge(guarded)
+        .merge(acknowledge::routes())
         // They ask for a token that writes by themselves, and bound their bodies.
         .route("/api/v1/write", post(remote_write::write))
         .route("/api/v1/otlp/v1/metrics", post(otlp::metrics))

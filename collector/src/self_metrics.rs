@@ -38,6 +38,7 @@ pub struct SelfMetrics {
     pub sign_ins: IntCounterVec,
     /// What a role may not do, and somebody tried.
     pub requests_refused: IntCounterVec,
+    pub links: IntCounterVec,
     pub reload: ReloadMetrics,
     /// Queries that were refused or cut, by reason.
     pub queries_cut: IntCounterVec,
@@ -269,6 +270,7 @@ impl SelfMetrics {
                 "Requests refused because the role may not do it.",
                 &["role", "action"],
             )?,
+            links: make.counters("acknowledge_links_total", "Links by outcome.", &["outcome"])?,
             reload: ReloadMetrics::new(&Make { prefix: "haidang_config_", ..make })?,
             heartbeat: HeartbeatFigures::new(&make)?,
             parts: PartFigures::new(&make)?,

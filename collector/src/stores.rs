@@ -96,6 +96,7 @@ impl Stores {
             AlertingConfig {
                 database: state_dir.join("alerting.db"),
                 external_url: config.web.external_url.clone(),
+                answers_links: config.web.is_external_url_given,
             },
             routing,
             clock::now_ms(),

@@ -97,7 +97,7 @@ mod tests {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let directory = tempfile::tempdir().unwrap();
         let database = directory.path().join("alerting.db");
-        let config = AlertingConfig { database, external_url: String::new() };
+        let config = AlertingConfig { database, external_url: String::new(), answers_links: false };
         let routing = Routing::open(&example("alerting.yml")).unwrap();
         let alerting = Alerting::open(config, routing, 0).await.unwrap();
         let (down, up) = (("host", "dc1-srv01"), ("host", "dc1-srv02"));

@@ -18,6 +18,7 @@ mod stories {
     mod hosts;
     mod installed;
     mod killed;
+    mod links;
     mod live;
     mod metadata;
     mod otlp;

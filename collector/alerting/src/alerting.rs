@@ -5,6 +5,7 @@
 
 mod acting;
 mod ask;
+mod linking;
 mod on_call;
 mod silencing;
 
@@ -21,7 +22,8 @@ use crate::detection::{self, DetectionAlert, DetectionsCommitted};
 use crate::group::{close_told, flush_due};
 use crate::limiter::Limiter;
 use crate::limits::{CHANGES_BUFFERED_MAX, PRUNE_EVERY_MS};
-use crate::notify::{Senders, Sent, senders};
+use crate::link::Links;
+use crate::notify::{Composer, Senders, Sent, senders};
 use crate::observe::{OpenAlert, RuleObservation, observe, retain_rules};
 use crate::outcomes::Unwritten;
 use crate::posted::{self, PostOutcome, PostedAlert};
@@ -32,12 +34,16 @@ use crate::stats::Counters;
 use crate::store::Store;
 use crate::{AlertingError, deliver, handling};
 
+pub use linking::{LinkOffer, OfferedAlert};
+
 #[derive(Clone, Debug)]
 pub struct AlertingConfig {
     /// The database file; its directory must be there.
     pub database: PathBuf,
     /// Where people reach the collector's pages, without a slash at the end; put into notifications.
     pub external_url: String,
+    /// Whether people who read messages reach that address, and something there answers links that acknowledge.
+    pub answers_links: bool,
 }
 
 /// All of alerting; a clone is the same one.
@@ -49,6 +55,7 @@ pub struct Alerting {
 pub(crate) struct Inner {
     pub(crate) store: Store,
     external_url: Arc<str>,
+    pub(crate) links: Option<Links>,
     memory: Arc<Mutex<Memory>>,
     /// Notifications that are on their way just now.
     in_flight: Locked<BTreeSet<String>>,
@@ -82,18 +89,24 @@ impl Alerting {
         let external_url: Arc<str> = config.external_url.trim_end_matches('/').into();
         let counters = Counters::default();
         let sent = Arc::default();
-        let (senders, failed) = senders(&routing, &external_url, &counters.composed, &sent);
+        let store = Store::open(&config.database).await?;
+        let links = match config.answers_links {
+            true => Some(Links::new(Arc::clone(&external_url), &store.link_key().await?)),
+            false => None,
+        };
+        let composer = Composer::new(&external_url, links.as_ref(), &counters.composed);
+        let (senders, failed) = senders(&routing, &composer, &sent);
         if let Some(failed) = failed {
             let cause = std::error::Error::source(&failed).map(ToString::to_string);
             tracing::error!(%failed, cause, "its attempts fail until that is mended; all others go on");
         }
-        let store = Store::open(&config.database).await?;
         let memory = Memory { state: None, routing, senders };
         let (changes, _) = broadcast::channel(CHANGES_BUFFERED_MAX);
         let alerting = Self {
             inner: Arc::new(Inner {
                 store,
                 external_url,
+                links,
                 memory: Arc::new(Mutex::new(memory)),
                 in_flight: Locked::default(),
                 limiter: Locked::default(),
@@ -228,9 +241,9 @@ impl Alerting {
 
     /// Takes a new routing, whole or (when a receiver cannot be set up) not at all.
     pub async fn reload(&self, routing: Routing, now_ms: Millis) -> Result<(), AlertingError> {
-        let counted = &self.inner.counters.composed;
-        let sent = &self.inner.sent;
-        let (senders, failed) = senders(&routing, &self.inner.external_url, counted, sent);
+        let Inner { external_url, links, counters, sent, .. } = self.inner.as_ref();
+        let composer = Composer::new(external_url, links.as_ref(), &counters.composed);
+        let (senders, failed) = senders(&routing, &composer, sent);
         if let Some(failed) = failed {
             return Err(failed);
         }

@@ -326,7 +326,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::notify::senders;
+    use crate::notify::{Composer, senders};
     use crate::routing::Routing;
 
     #[test]
@@ -336,7 +336,8 @@ mod tests {
                 "route: {{receiver: x}}\nreceivers: [{{name: x, webhook_configs: [{{url: 'http://a/'{timeout}}}]}}]"
             );
             let routing = Routing::parse(Path::new("a.yml"), &text)?;
-            let (senders, _) = senders(&routing, &"".into(), &Arc::default(), &Arc::default());
+            let composer = Composer::new(&"".into(), None, &Arc::default());
+            let (senders, _) = senders(&routing, &composer, &Arc::default());
             Ok::<_, agent_model::Problems>(
                 senders
                     .values()

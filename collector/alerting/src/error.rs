@@ -54,6 +54,8 @@ pub enum AlertingError {
     ChannelUnknown { receiver: String, integration: String },
     #[error("there is no dead letter {0}; list them to see their ids")]
     DeadLetterUnknown(String),
+    #[error(transparent)]
+    LinkRefused(#[from] crate::link::LinkRefused),
     #[error("it cannot be sent again: {0}")]
     ResendRefused(String),
     #[error("receiver {receiver} cannot be set up for sending")]

@@ -20,6 +20,7 @@ mod group;
 mod handling;
 mod limiter;
 mod limits;
+mod link;
 mod lives;
 mod mute;
 mod notification;
@@ -40,7 +41,7 @@ pub use alert::{
     Acknowledgement, Alert, AlertSource, AlertState, Annotations, Change, ChangeKind,
     fingerprint_text, label_order, parse_fingerprint,
 };
-pub use alerting::{Alerting, AlertingConfig};
+pub use alerting::{Alerting, AlertingConfig, LinkOffer, OfferedAlert};
 pub use budget::{BudgetStatus, BudgetWeek};
 pub use channel::ChannelStatus;
 pub use channel_test::{ChannelTest, TEST_ALERT};
@@ -55,6 +56,7 @@ pub use limits::{
     SILENCE_COMMENT_BYTES_MAX, SILENCE_MATCHERS_BYTES_MAX, SILENCE_MATCHERS_MAX,
     SILENCES_LISTED_MAX, SILENCES_MAX, SWAPS_MAX,
 };
+pub use link::LinkRefused;
 pub use lives::{
     LIFE_LINES_MAX, LIVES_MAX, Life, LifeKey, LifeStory, Lives, LivesAsked, TALLIES_MAX, Tallies,
     Tally, Telling,

@@ -36,7 +36,6 @@ use crate::AlertingError;
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 use crate::notification::Notification;
 use crate::routing::{Channel, Routing};
-use crate::stats::Composed;
 
 pub(crate) use client::usable;
 pub(crate) use composing::COMPOSED;
@@ -44,7 +43,8 @@ pub(crate) use sent::Sent;
 pub(crate) use templates::Templates;
 
 use chat::Incoming;
-use composing::Composer;
+pub(crate) use composing::Composer;
+pub(crate) use wording::headline_and_lines;
 
 /// What [`Notifier::send`] returns.
 pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>>;
@@ -127,19 +127,18 @@ impl SendError {
 /// of its attempts.
 pub(crate) fn senders(
     routing: &Routing,
-    external_url: &Arc<str>,
-    counted: &Arc<Composed>,
+    composer: &Composer,
     sent: &Arc<Sent>,
 ) -> (Senders, Option<AlertingError>) {
     // The process may have chosen the same provider already, which is as good.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     clients::forget();
-    let composer =
-        Composer { external_url: Arc::clone(external_url), counted: Arc::clone(counted) };
     let mut senders: BTreeMap<(Arc<str>, Arc<str>), Arc<dyn Notifier>> = BTreeMap::new();
     let mut failed = None;
     for receiver in routing.receivers() {
         for integration in &receiver.integrations {
+            let lifetime_ms = routing.delivery.acknowledge_link_lifetime_ms;
+            let composer = composer.for_links(integration.acknowledge_links.then_some(lifetime_ms));
             let sender = sender(&integration.channel, &composer, sent).unwrap_or_else(|source| {
                 let receiver = receiver.name.to_string();
                 failed.get_or_insert(AlertingError::Receiver { receiver, source });

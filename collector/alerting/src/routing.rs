@@ -100,6 +100,8 @@ pub struct Integration {
     /// Its kind and place: `webhook/0`, `email/1`; of a roster also whose: `email/0@duty/lan`.
     pub name: Arc<str>,
     pub send_resolved: bool,
+    /// Whether its messages carry a link that acknowledges.
+    pub acknowledge_links: bool,
     pub channel: Channel,
     /// Whose it is, where it is one of a roster: used for new things only while that person is on duty.
     pub turn: Option<Turn>,

@@ -67,10 +67,19 @@ pub(crate) struct Batch {
     pub(crate) changes: Vec<Change>,
     pub(crate) detections: Vec<(DetectionAlert, Millis)>,
     pub(crate) progress: Option<(u64, Vec<u8>)>,
+    pub(crate) link_used: Option<LinkUse>,
     pub(crate) prune_at: Option<Millis>,
     /// Proof that the database takes what is written.
     pub(crate) beat: Option<Millis>,
     pub(crate) counted: Counted,
+}
+
+/// The link of a notification was used.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkUse {
+    pub(crate) id: String,
+    pub(crate) by: String,
+    pub(crate) at_ms: Millis,
 }
 
 /// One attempt to send a notification.
@@ -280,6 +289,7 @@ impl Batch {
             && self.changes.is_empty()
             && self.detections.is_empty()
             && self.progress.is_none()
+            && self.link_used.is_none()
             && self.prune_at.is_none()
             && self.beat.is_none()
     }

@@ -5,6 +5,7 @@ mod channels;
 mod commit;
 mod encode;
 mod history;
+mod links;
 mod load;
 mod prune;
 mod read;
@@ -15,6 +16,7 @@ use sqlx::SqlitePool;
 
 use crate::AlertingError;
 
+pub(crate) use links::LinkedMessage;
 pub use read::{AttemptRecord, HistoryEntry};
 
 /// One writer and a few readers; each connection takes about a megabyte.

@@ -352,7 +352,9 @@ fn collector_config(
     config.state_dir = collector_state(state_dir);
     config.agents.listen = agent_yaml::Address(places.agent_listen);
     config.web.listen = places.web_listen;
-    config.web.external_url = format!("http://{}", places.web_listen);
+    if !config.web.is_external_url_given {
+        config.web.external_url = format!("http://{}", places.web_listen);
+    }
     Ok(config)
 }
 

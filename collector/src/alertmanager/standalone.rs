@@ -87,6 +87,8 @@ pub async fn run(flags: Flags, stop: watch::Receiver<bool>) -> Result<(), Standa
     let config = AlertingConfig {
         database: flags.storage_path.join("alerting.db"),
         external_url: flags.external_url(&addresses),
+        // There is no page here.
+        answers_links: false,
     };
     let alerting = Alerting::open(config, routing, now_ms).await?;
     let figures = Figures::new()?;

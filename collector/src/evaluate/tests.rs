@@ -36,7 +36,7 @@ impl Bench {
     async fn new(group: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = directory.path().join("alerting.db");
-        let config = AlertingConfig { database, external_url: String::new() };
+        let config = AlertingConfig { database, external_url: String::new(), answers_links: false };
         let metrics = MetricStoreConfig::new(directory.path().join("metrics"));
         let (rules, problems) =
             rules::load_rule_text(Path::new("a.yml"), &format!("groups: [{group}]"));

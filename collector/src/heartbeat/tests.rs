@@ -39,7 +39,7 @@ async fn heart(directory: &Path, url: &str) -> (Heart, watch::Sender<Health>) {
     );
     let routing = Routing::parse(Path::new("alerting.yml"), &text).unwrap();
     let database = directory.join("alerting.db");
-    let config = AlertingConfig { database, external_url: String::new() };
+    let config = AlertingConfig { database, external_url: String::new(), answers_links: false };
     let alerting = Alerting::open(config, routing, NOW).await.unwrap();
     let registry = prometheus::Registry::new();
     let make = Make { registry: &registry, prefix: "haidang_collector_" };

@@ -42,6 +42,7 @@ pub(super) fn wrong(error: AlertingError) -> ApiError {
         | AlertingError::DeadLetterUnknown(_) => ApiError::not_found(error.to_string()),
         AlertingError::ConfirmationRefused(_) => ApiError::conflict(error.to_string()),
         AlertingError::SilenceRefused(_)
+        | AlertingError::LinkRefused(_)
         | AlertingError::DeedRefused(_)
         | AlertingError::SwapRefused(_)
         | AlertingError::ResendRefused(_) => ApiError::bad_request(error.to_string()),

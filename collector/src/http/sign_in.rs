@@ -129,7 +129,7 @@ impl Gate {
     }
 
     /// Seconds to wait before this name may try again from this address.
-    fn wait_seconds(&self, name: &str, address: IpAddr, now_ms: Millis) -> Option<u64> {
+    pub(super) fn wait_seconds(&self, name: &str, address: IpAddr, now_ms: Millis) -> Option<u64> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = failures.get(&(name.to_owned(), address))?;
         let until_ms = failed.last_ms + FAILURE_WAIT_MS;
@@ -148,7 +148,7 @@ impl Gate {
         news
     }
 
-    fn note(&self, name: &str, address: IpAddr, success: bool, now_ms: Millis) {
+    pub(super) fn note(&self, name: &str, address: IpAddr, success: bool, now_ms: Millis) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (name.to_owned(), address);
         if success {

@@ -28,7 +28,7 @@ async fn reloader_of(directory: &Path, tls: Option<(PathBuf, PathBuf)>) -> Reloa
     config.web.tls = tls;
     let files = Files::new(&config, Some(directory.to_owned()));
     let database = directory.join("alerting.db");
-    let alerting = AlertingConfig { database, external_url: String::new() };
+    let alerting = AlertingConfig { database, external_url: String::new(), answers_links: false };
     let audit = Inventory::open(&directory.join("inventory.db")).await.unwrap();
     let store = MetricStore::open(MetricStoreConfig::new(directory.join("metrics"))).unwrap();
     let checker = Checker::new(Query::new(Arc::new(store))).unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use agent_model::Millis;
 use jiff::Timestamp;
 use rules_templates::{Template, Value, stoppable};
 use tokio::sync::{Notify, Semaphore};
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{SendError, templates, wording};
+use crate::link::Links;
 use crate::notification::Notification;
 use crate::stats::Composed;
 
@@ -37,8 +39,10 @@ const FAILURE_CHARS_MAX: usize = 300;
 
 /// What all channels compose with.
 #[derive(Clone)]
-pub(super) struct Composer {
+pub(crate) struct Composer {
     pub(super) external_url: Arc<str>,
+    /// What makes links that acknowledge, and how long they last; `None` where there are none.
+    links: Option<(Links, Millis)>,
     pub(super) counted: Arc<Composed>,
 }
 
@@ -46,6 +50,8 @@ pub(super) struct Composer {
 pub(super) struct Words {
     pub(super) notification: Notification,
     pub(super) external_url: Arc<str>,
+    /// Empty where there is none.
+    acknowledge_url: String,
     pub(super) data: Value,
     /// Every attempt says the same.
     now: Timestamp,
@@ -54,6 +60,24 @@ pub(super) struct Words {
 }
 
 impl Composer {
+    pub(crate) fn new(
+        external_url: &Arc<str>,
+        links: Option<&Links>,
+        counted: &Arc<Composed>,
+    ) -> Self {
+        Self {
+            external_url: Arc::clone(external_url),
+            links: links.map(|links| (links.clone(), 0)),
+            counted: Arc::clone(counted),
+        }
+    }
+
+    /// The same for a channel whose links last so long; `None` where it wants none.
+    pub(super) fn for_links(&self, lifetime_ms: Option<Millis>) -> Self {
+        let links = self.links.as_ref().map(|(links, _)| links.clone());
+        Self { links: links.zip(lifetime_ms), ..self.clone() }
+    }
+
     /// Has a message composed where it keeps nobody waiting: a large group takes a while.
     pub(super) async fn compose<T: Send + 'static>(
         &self,
@@ -62,7 +86,7 @@ impl Composer {
     ) -> Result<T, SendError> {
         let (composer, notification) = (self.clone(), notification.clone());
         let composed = self.in_turn(move || {
-            let mut words = Words::new(notification, composer.external_url);
+            let mut words = Words::new(notification, &composer);
             let message = compose(&mut words);
             let failed = u64::try_from(words.failed.len()).unwrap_or(u64::MAX);
             composer.counted.template_failures.fetch_add(failed, Ordering::Relaxed);
@@ -92,11 +116,16 @@ impl Composer {
 }
 
 impl Words {
-    fn new(notification: Notification, external_url: Arc<str>) -> Self {
-        let data = templates::data(&notification, &external_url);
+    fn new(notification: Notification, composer: &Composer) -> Self {
+        let links = composer.links.as_ref();
+        let acknowledge_url =
+            links.and_then(|(links, lifetime_ms)| links.url(&notification, *lifetime_ms));
+        let acknowledge_url = acknowledge_url.unwrap_or_default();
+        let external_url = Arc::clone(&composer.external_url);
+        let data = templates::data(&notification, &external_url, &acknowledge_url);
         let now = Timestamp::from_millisecond(notification.created_ms).unwrap_or_default();
         let ends = Instant::now() + TEXTS_TIME_MAX;
-        Self { notification, external_url, data, now, ends, failed: Vec::new() }
+        Self { notification, external_url, acknowledge_url, data, now, ends, failed: Vec::new() }
     }
 
     /// The text of a key, or nothing when its template fails, which is remembered.
@@ -143,7 +172,12 @@ impl Words {
 
     /// What is built in, for the place of a text whose template failed.
     pub(super) fn built_in(&self) -> String {
-        wording::plain_text(&self.notification, &self.external_url)
+        wording::plain_text(&self.notification, &self.external_url, &self.acknowledge_url)
+    }
+
+    /// The same as a page.
+    pub(super) fn built_in_page(&self) -> String {
+        wording::html(&self.notification, &self.external_url, &self.acknowledge_url)
     }
 
     pub(super) fn subject(&self) -> String {
@@ -178,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_time_of_an_attempt_begins_when_its_message_is_composed() {
-        let composer = Composer { external_url: "".into(), counted: Arc::default() };
+        let composer = Composer::new(&"".into(), None, &Arc::default());
         let composed = Arc::new(Notify::new());
         let others = ROOM.acquire_many(2).await.unwrap();
         let attempt = COMPOSED.scope(Arc::clone(&composed), composer.in_turn(|| 7));

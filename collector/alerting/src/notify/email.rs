@@ -139,7 +139,7 @@ fn compose(channel: &EmailChannel, words: &mut Words) -> Result<Composed, SendEr
     let html = channel.html.as_ref().map(|html| words.text("html", html));
     let text = channel.text.as_ref().map(|text| words.text("text", text));
     let complaint = words.complaint();
-    let built_in = || wording::html(&words.notification, &words.external_url);
+    let built_in = || words.built_in_page();
     let html = html.map(|html| {
         let complaint = complaint.as_deref().map(wording::html_paragraph).unwrap_or_default();
         format!("{}{complaint}", html.unwrap_or_else(built_in))

@@ -73,7 +73,16 @@ pub(super) fn paragraphs(notification: &Notification, external_url: &str) -> Vec
     paragraphs
 }
 
-pub(super) fn plain_text(notification: &Notification, external_url: &str) -> String {
+/// One alert in a headline and what stands below it.
+pub(crate) fn headline_and_lines(alert: &NotifiedAlert, now_ms: Millis) -> (String, Vec<String>) {
+    (headline(alert), lines(alert, now_ms))
+}
+
+pub(super) fn plain_text(
+    notification: &Notification,
+    external_url: &str,
+    acknowledge_url: &str,
+) -> String {
     let mut text = String::new();
     for paragraph in paragraphs(notification, external_url) {
         text.push_str(&paragraph.headline);
@@ -84,10 +93,17 @@ pub(super) fn plain_text(notification: &Notification, external_url: &str) -> Str
         }
         text.push_str(&format!("Xem chi tiết: {}\n\n", paragraph.link));
     }
+    if !acknowledge_url.is_empty() {
+        text.push_str(&format!("Tiếp nhận (một lần): {acknowledge_url}\n\n"));
+    }
     text
 }
 
-pub(super) fn html(notification: &Notification, external_url: &str) -> String {
+pub(super) fn html(
+    notification: &Notification,
+    external_url: &str,
+    acknowledge_url: &str,
+) -> String {
     let mut html = String::from("<!DOCTYPE html><html lang=\"vi\"><body>\n");
     for paragraph in paragraphs(notification, external_url) {
         html.push_str(&format!("<h3>{}</h3>\n<p>", escaped(&paragraph.headline)));
@@ -95,6 +111,10 @@ pub(super) fn html(notification: &Notification, external_url: &str) -> String {
         html.push_str(&lines.join("<br>\n"));
         let link = escaped(&paragraph.link);
         html.push_str(&format!("</p>\n<p><a href=\"{link}\">Xem chi tiết</a></p>\n"));
+    }
+    if !acknowledge_url.is_empty() {
+        let link = escaped(acknowledge_url);
+        html.push_str(&format!("<p><a href=\"{link}\">Tiếp nhận (một lần)</a></p>\n"));
     }
     html.push_str("</body></html>\n");
     html

@@ -19,6 +19,7 @@ pub(crate) const VIETNAM_AHEAD_MS: Millis = 7 * 3_600_000;
 pub(crate) struct Delivery {
     /// What was tried in vain for so long becomes a dead letter.
     pub(crate) give_up_after_ms: Millis,
+    pub(crate) acknowledge_link_lifetime_ms: Millis,
     pub(crate) rate_limits: Vec<RateLimit>,
     pub(crate) daily_test: Option<DailyTest>,
 }
@@ -53,7 +54,12 @@ pub(crate) struct RateLimit {
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { give_up_after_ms: GIVE_UP_AFTER_MS, rate_limits: Vec::new(), daily_test: None }
+        Self {
+            give_up_after_ms: GIVE_UP_AFTER_MS,
+            acknowledge_link_lifetime_ms: DAY_MS,
+            rate_limits: Vec::new(),
+            daily_test: None,
+        }
     }
 }
 

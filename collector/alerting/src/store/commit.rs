@@ -17,6 +17,7 @@ use crate::state::{Batch, Outcome, State};
 use super::channels::{write_beat, write_channel};
 use super::encode::{annotations_json, content_json, id_text, labels_json, told_json, waits_json};
 use super::history::{write_life, write_tellings};
+use super::links::write_link_use;
 use super::prune::prune;
 use super::{Store, failed};
 
@@ -75,6 +76,9 @@ async fn write(sql: Sql<'_>, state: &State, batch: &Batch) -> Result<(), sqlx::E
         write_swap(sql, swap).await?;
     }
     write_outbox(sql, state, batch).await?;
+    if let Some(used) = &batch.link_used {
+        write_link_use(sql, used).await?;
+    }
     if let Some(at_ms) = batch.beat {
         write_beat(sql, at_ms).await?;
     }

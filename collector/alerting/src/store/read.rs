@@ -219,7 +219,7 @@ mod tests {
      {
         let directory = tempfile::tempdir().unwrap();
         let database = directory.path().join("alerting.db");
-        let config = AlertingConfig { database, external_url: String::new() };
+        let config = AlertingConfig { database, external_url: String::new(), answers_links: false };
         let alerting = Alerting::open(config, Routing::nobody(), 0).await.unwrap();
         for ends_ms in [10, 20, 30, 40] {
             let wish = NewSilence {

@@ -183,6 +183,7 @@ receivers:
     let settings = collector_alerting::AlertingConfig {
         database: beside("alerting.db"),
         external_url: String::new(),
+        answers_links: false,
     };
     let alerting = collector_alerting::Alerting::open(settings, routing, START).await.unwrap();
     let found = vec![crate::harness::detection(1, "a", START)];

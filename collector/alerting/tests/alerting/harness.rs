@@ -224,7 +224,7 @@ pub(crate) async fn open(
 ) -> Alerting {
     let database = directory.join("alerting.db");
     let external_url = "http://haidang.example".to_owned();
-    let settings = AlertingConfig { database, external_url };
+    let settings = AlertingConfig { database, external_url, answers_links: true };
     Alerting::open(settings, routing(receiver, config), now).await.unwrap()
 }
 

@@ -17,6 +17,7 @@ mod handling;
 mod harness;
 mod kill;
 mod limits;
+mod links;
 mod lives;
 mod many_receivers;
 mod on_call;

@@ -138,7 +138,11 @@ async fn a_database_of_a_newer_version_is_refused_by_name() {
     .unwrap();
     pool.close().await;
     let routing = crate::harness::routing(&world.receiver, SIMPLE);
-    let config = collector_alerting::AlertingConfig { database: file, external_url: String::new() };
+    let config = collector_alerting::AlertingConfig {
+        database: file,
+        external_url: String::new(),
+        answers_links: false,
+    };
     let refused = Alerting::open(config, routing, START).await.err().unwrap();
     assert!(refused.to_string().contains("another version"), "{refused}");
 }

@@ -76,6 +76,7 @@ const ARROWS: &[Arrow] = &[
             "rules",
             "rules-promql",
             "rules-sigma",
+            "rules-templates",
         ],
         &[],
     ),

@@ -1,6 +1,6 @@
 //! What templates see: Alertmanager's `Data` (alertmanager, template/template.go), and beside it the sentences of our own
-//! texts, which are there by name and are not shown with the whole: `.Headline`, `.Shown`, `.LeftOut` and `.Escalation` of the
-//! group, `.Headline`, `.Lines` and `.Link` of an alert.
+//! texts, which are there by name and are not shown with the whole: `.Headline`, `.Shown`, `.LeftOut`, `.Escalation` and
+//! `.AcknowledgeURL` (may be empty) of the group, `.Headline`, `.Lines` and `.Link` of an alert.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,11 @@ const NO_END_SECONDS: i64 = -62_135_596_800;
 /// Alerts whose `.Lines` are there: what more of them say is longer than a message, and costs memory for nothing.
 const WITH_LINES_MAX: usize = 1_000;
 
-pub(in crate::notify) fn data(notification: &Notification, external_url: &str) -> Value {
+pub(in crate::notify) fn data(
+    notification: &Notification,
+    external_url: &str,
+    acknowledge_url: &str,
+) -> Value {
     let all = facts::in_order(notification);
     let alerts = all
         .iter()
@@ -48,6 +52,7 @@ pub(in crate::notify) fn data(notification: &Notification, external_url: &str) -
     with_more(
         &data,
         [
+            ("AcknowledgeURL", shown(acknowledge_url)),
             ("Headline", shown(wording::subject(notification))),
             ("Escalation", Value::Int(notification.escalation_to_say().unwrap_or(0).into())),
             ("Shown", Value::List(written.into())),

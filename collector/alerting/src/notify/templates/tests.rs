@@ -53,7 +53,7 @@ fn rendered(text: &str) -> String {
 }
 
 fn shown_by(template: &Result<Template, TemplateError>, text: &str) -> String {
-    let data = data(&notification(), "http://hd");
+    let data = data(&notification(), "http://hd", "");
     let now = Timestamp::from_millisecond(notification().created_ms).unwrap();
     match template {
         Ok(template) => template.render(&data, now).unwrap_or_else(|e| format!("FAILED {e}")),
@@ -222,7 +222,7 @@ fn of_thousands_of_alerts_fifty_are_written() {
     let mut many = notification();
     let one = many.alerts[0].clone();
     many.alerts = vec![one; 10_000];
-    let data = data(&many, "http://hd");
+    let data = data(&many, "http://hd", "");
     let text = |text: &str| {
         Templates::built_in().text(text).unwrap().render(&data, Timestamp::UNIX_EPOCH).unwrap()
     };
@@ -239,7 +239,7 @@ fn of_thousands_of_alerts_fifty_are_written() {
 #[test]
 fn every_text_of_ours_says_that_nobody_took_it() {
     let escalated = Notification { escalation: Some(1), ..notification() };
-    let data = data(&escalated, "http://hd");
+    let data = data(&escalated, "http://hd", "");
     let first = field(&data, "Alerts").unwrap().index(&Value::Int(0)).unwrap();
     let data = with_more(&data, [("Alert", first)]);
     let templates = Templates::built_in();

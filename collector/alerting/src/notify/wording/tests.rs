@@ -67,7 +67,7 @@ fn the_text_follows_the_pattern_and_the_page_escapes_it() {
         Xem chi tiết: http://hd/#/alerts?wanted=21ba3c77d19f1c0a
 
     "#]];
-    expected.assert_eq(&plain_text(&notification, "http://hd"));
+    expected.assert_eq(&plain_text(&notification, "http://hd", ""));
     let expected = expect![[r#"
         <!DOCTYPE html><html lang="vi"><body>
         <h3>[KHẨN CẤP] Một cửa điện tử 0 – không đăng nhập được &lt;1&gt;</h3>
@@ -83,7 +83,7 @@ fn the_text_follows_the_pattern_and_the_page_escapes_it() {
         <p><a href="http://hd/#/alerts?wanted=21ba3c77d19f1c0a">Xem chi tiết</a></p>
         </body></html>
     "#]];
-    expected.assert_eq(&html(&notification, "http://hd"));
+    expected.assert_eq(&html(&notification, "http://hd", ""));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn spans_are_said_as_people_do() {
 fn who_is_told_by_an_escalation_reads_why() {
     let escalated = Notification { escalation: Some(2), ..notification(1) };
     assert!(subject(&escalated).starts_with("[CHƯA AI TIẾP NHẬN, MỨC 2] ["));
-    let text = plain_text(&escalated, "https://giam-sat.example");
+    let text = plain_text(&escalated, "https://giam-sat.example", "");
     assert!(text.starts_with("[CHƯA AI TIẾP NHẬN, MỨC 2] ["), "{text}");
     let mut over = escalated;
     over.alerts.iter_mut().for_each(|alert| alert.resolved_ms = Some(alert.starts_ms + 1));

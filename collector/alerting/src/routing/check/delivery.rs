@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agent_model::Millis;
 use agent_yaml::{At, Place};
 
 use super::super::delivery::{DailyTest, Delivery, RateLimit, names};
@@ -10,6 +11,12 @@ use super::Check;
 
 /// Messages of one limit: each is a time in memory.
 const MESSAGES_MAX: u32 = 10_000;
+
+/// A mail may wait in a queue for so long.
+const LINK_LIFETIME_MIN_MS: Millis = 600_000;
+
+/// Messages are known for longer (`NOTIFICATIONS_KEPT_MS`), and nobody acts on an older one.
+const LINK_LIFETIME_MAX_MS: Millis = 30 * 86_400_000;
 
 pub(super) fn ready(
     check: &mut Check<'_>,
@@ -23,6 +30,15 @@ pub(super) fn ready(
         if ready.give_up_after_ms < 60_000 {
             let text =
                 "`give_up_after` is at least 1m: a receiver that restarts is away for a moment";
+            check.problem(&given.place, text);
+        }
+    }
+    if let Some(given) = &raw.acknowledge_link_lifetime {
+        ready.acknowledge_link_lifetime_ms = given.value.as_millis();
+        if !(LINK_LIFETIME_MIN_MS..=LINK_LIFETIME_MAX_MS)
+            .contains(&ready.acknowledge_link_lifetime_ms)
+        {
+            let text = "`acknowledge_link_lifetime` is 10m to 30d";
             check.problem(&given.place, text);
         }
     }

@@ -24,7 +24,14 @@ pub(super) fn ready(
     let mut integrations = Vec::new();
     let mut add = |kind: &str, at: usize, send_resolved: bool, channel: Channel| {
         let name = format!("{kind}/{at}").into();
-        integrations.push(Integration { name, send_resolved, channel, turn: None });
+        let acknowledge_links = raw.acknowledge_links;
+        integrations.push(Integration {
+            name,
+            send_resolved,
+            acknowledge_links,
+            channel,
+            turn: None,
+        });
     };
     for (at, config) in raw.webhook_configs.iter().enumerate() {
         let channel = Channel::Webhook(Arc::new(webhook(check, config)));

@@ -104,6 +104,9 @@ pub(in crate::routing) struct Global {
 #[deserr(error = Findings, deny_unknown_fields)]
 pub(in crate::routing) struct Receiver {
     pub(in crate::routing) name: At<String>,
+    /// Ours.
+    #[deserr(default = true)]
+    pub(in crate::routing) acknowledge_links: bool,
     #[deserr(default)]
     pub(in crate::routing) webhook_configs: Vec<At<Webhook>>,
     #[deserr(default)]

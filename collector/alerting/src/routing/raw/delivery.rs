@@ -9,6 +9,8 @@ pub(in crate::routing) struct Delivery {
     #[deserr(default)]
     pub(in crate::routing) give_up_after: Option<At<Duration>>,
     #[deserr(default)]
+    pub(in crate::routing) acknowledge_link_lifetime: Option<At<Duration>>,
+    #[deserr(default)]
     pub(in crate::routing) rate_limits: Vec<At<RateLimit>>,
     #[deserr(default)]
     pub(in crate::routing) daily_test: Option<DailyTest>,

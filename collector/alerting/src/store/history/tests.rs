@@ -33,7 +33,7 @@ async fn what_an_older_format_knew_of_lives_is_taken_over() {
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&pool).await.unwrap();
     pool.close().await;
 
-    let config = AlertingConfig { database, external_url: String::new() };
+    let config = AlertingConfig { database, external_url: String::new(), answers_links: false };
     let alerting = Alerting::open(config, Routing::nobody(), 100).await.unwrap();
     let asked = LivesAsked { from_ms: 0, to_ms: 100, matchers: Vec::new() };
     let lives = alerting.lives(&asked, None, 10).await.unwrap().lives;
@@ -72,7 +72,11 @@ const YEAR: &str = "
 async fn a_hundred_thousand_lives_measured() {
     let directory = tempfile::tempdir().unwrap();
     let database = directory.path().join("alerting.db");
-    let config = AlertingConfig { database: database.clone(), external_url: String::new() };
+    let config = AlertingConfig {
+        database: database.clone(),
+        external_url: String::new(),
+        answers_links: false,
+    };
     let now_ms = 100_000 * 400_000;
     let alerting = Alerting::open(config, Routing::nobody(), now_ms).await.unwrap();
     let pool = &alerting.inner.store.pool;
