@@ -13,7 +13,7 @@ use super::alertmanager::{HOUR_MS, now_ms, time};
 use super::posted_alerts::ask;
 
 /// Where a vendor is let in, because it is answered within its scope.
-const OPEN_TO_VENDORS: [&str; 22] = [
+const OPEN_TO_VENDORS: [&str; 23] = [
     "/federate",
     "/api/live",
     "/api/alerts",
@@ -24,6 +24,7 @@ const OPEN_TO_VENDORS: [&str; 22] = [
     "/api/alerts/{fingerprint}/comment",
     "/api/alerts/{fingerprint}/put-off",
     "/api/history/lives",
+    "/api/history/lives/{fingerprint}/{fired_at_ms}",
     "/api/history/summary",
     "/api/silences",
     "/api/silences/{id}",
@@ -187,6 +188,18 @@ async fn a_vendor_sees_and_handles_its_own_systems() -> anyhow::Result<()> {
             && lives["lives"].as_array().map(Vec::len) == Some(2),
         "{lives}"
     );
+
+    let all = house.get("/api/history/lives").await?;
+    for life in all["lives"].as_array().context("no lives")? {
+        let path = format!(
+            "/api/history/lives/{}/{}",
+            life["fingerprint"].as_str().context("no fingerprint")?,
+            life["fired_at_ms"]
+        );
+        let wanted = if life["labels"]["vendor"] == "vnpt" { 200 } else { 404 };
+        let (status, said) = get(&path).await?;
+        ensure!(status == wanted, "{path}: {status} {said}");
+    }
 
     // Series: one of another's scope is as if there were none, however it is asked for.
     let host = house.host().await?;
