@@ -45,7 +45,6 @@ pub struct NotificationRecord {
     pub state: OutboxState,
     pub alerts_firing: usize,
     pub alerts_resolved: usize,
-    pub fingerprints: Vec<u64>,
     pub created_ms: Millis,
     pub finished_ms: Option<Millis>,
     pub next_attempt_ms: Millis,

@@ -44,6 +44,8 @@ pub struct Stats {
     /// Silences that were asked for and cannot be.
     pub silences_refused: u64,
     pub outbox_length: usize,
+    /// Those of them whose last attempt failed.
+    pub outbox_failing: usize,
     pub oldest_unsent_seconds: u64,
     pub alerts_pending: usize,
     pub alerts_firing: usize,
@@ -180,6 +182,7 @@ impl Counters {
             template_failures: of(&self.composed.template_failures),
             bodies_waited: of(&self.composed.bodies_waited),
             outbox_length: state.outbox.len(),
+            outbox_failing: state.outbox.values().filter(|row| row.attempts > 0).count(),
             oldest_unsent_seconds: u64::try_from((now_ms - oldest_ms) / 1_000).unwrap_or(0),
             alerts_pending: in_state(AlertState::Pending),
             alerts_firing: in_state(AlertState::Firing),

@@ -27,7 +27,7 @@ fn screen(answer: &Value) -> String {
         ("hosts", ["total", "up", "down", "unknown"].as_slice()),
         ("alerts", ["critical", "high", "medium", "low"].as_slice()),
         ("backups", ["total", "ok", "late", "failed", "unknown"].as_slice()),
-        ("notifications", ["outbox", "failed_24h"].as_slice()),
+        ("notifications", ["outbox", "failing", "dead"].as_slice()),
     ] {
         let counts = parts.iter().map(|part| format!("{part} {}", overview[name][part]));
         lines.push(format!("{name:<14} {}", counts.collect::<Vec<_>>().join("  ")));

@@ -180,7 +180,6 @@ pub(super) fn shown_notification(record: &NotificationRecord) -> Option<Value> {
         "state": state, "attempts": record.attempts, "created_at_ms": record.created_ms,
         "sent_at_ms": record.finished_ms.filter(|_| record.state == OutboxState::Sent),
         "last_error": Some(&record.last_error).filter(|error| !error.is_empty()),
-        "fingerprints": record.fingerprints.iter().map(|one| fingerprint_text(*one)).collect::<Vec<_>>(),
     }))
 }
 

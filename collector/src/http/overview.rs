@@ -68,7 +68,7 @@ pub(super) fn shown(picture: &Picture) -> Value {
         "services": services(inventory, picture),
         "notifications": {
             "configured": notifications.configured, "outbox": notifications.outbox,
-            "failed_24h": notifications.failed_24h,
+            "failing": notifications.failing, "dead": notifications.dead,
         },
         "collector": {
             "ready": picture.health.ready, "reasons": picture.health.reasons,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agent_model::{HostId, Millis};
-use collector_alerting::{AlertFilter, AlertState, AlertStatus, OutboxState};
+use collector_alerting::{AlertFilter, AlertState, AlertStatus};
 use collector_inventory::config::{ServiceInputs, ServiceReport};
 use collector_inventory::{HostGap, HostState, HostSummary};
 use sha2::{Digest, Sha256};
@@ -29,9 +29,6 @@ const AGE_MS_MIN: u64 = 200;
 
 /// Gap records looked at for what was lost lately.
 const GAPS_MAX: u32 = 1_000;
-
-/// Notifications looked at for what failed lately.
-const NOTIFICATIONS_MAX: u32 = 500;
 
 pub(super) const DAY_MS: Millis = 86_400_000;
 
@@ -90,8 +87,10 @@ pub(super) struct Notifications {
     pub configured: bool,
     /// Still to be delivered.
     pub outbox: usize,
-    /// Made within a day, and not delivered by their last attempt.
-    pub failed_24h: usize,
+    /// Those of them whose last attempt failed.
+    pub failing: usize,
+    /// Given up: each waits for a person.
+    pub dead: u64,
 }
 
 impl Shown {
@@ -261,18 +260,12 @@ async fn gaps(api: &WebApi, now_ms: Millis) -> Result<Vec<HostGap>, ApiError> {
 async fn notifications(api: &WebApi, now_ms: Millis) -> Result<Notifications, ApiError> {
     let wrong = |error| ApiError::internal("notifications cannot be counted", &error);
     let stats = api.alerting.stats(now_ms).await.map_err(wrong)?;
-    let records = api.alerting.notifications(NOTIFICATIONS_MAX).await.map_err(wrong)?;
-    let failed = records.iter().filter(|record| {
-        let undelivered = matches!(
-            record.state,
-            OutboxState::Waiting | OutboxState::Undeliverable | OutboxState::Dead
-        );
-        undelivered && !record.last_error.is_empty() && record.created_ms > now_ms - DAY_MS
-    });
+    let dead = api.alerting.dead_letter_counts().await.map_err(wrong)?;
     Ok(Notifications {
         configured: !stats.nobody_is_notified,
         outbox: stats.outbox_length,
-        failed_24h: failed.count(),
+        failing: stats.outbox_failing,
+        dead: dead.values().sum(),
     })
 }
 

@@ -211,6 +211,24 @@ fn backups(picture: &Picture, found: &mut Vec<StatusProblem>) {
     }
 }
 
+fn dead_letters(dead: u64, found: &mut Vec<StatusProblem>) {
+    if dead == 0 {
+        return;
+    }
+    found.push(StatusProblem {
+        severity: "high",
+        what: words(
+            format!("{dead} thông báo đã bị bỏ vì gửi mãi không được"),
+            format!("{dead} notification(s) were given up and never arrived"),
+        ),
+        what_to_do: words(
+            "Sửa kênh gửi, rồi gửi lại hoặc ghi nhận đã xem: trang Cảnh báo, hoặc \"haidang notification list --dead\".",
+            "Mend the channel, then send them again or note them as seen: \"haidang notification list --dead\".",
+        ),
+        link: "#/alerts",
+    });
+}
+
 fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
     if !picture.notifications.configured {
         found.push(StatusProblem {
@@ -226,7 +244,8 @@ fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
             link: "#/alerts",
         });
     }
-    let failed = picture.notifications.failed_24h;
+    dead_letters(picture.notifications.dead, found);
+    let failed = picture.notifications.failing;
     if failed > 0 {
         found.push(StatusProblem {
             severity: "high",
@@ -336,7 +355,7 @@ mod tests {
             alerts: Vec::new(),
             backups: Vec::new(),
             services: BTreeMap::new(),
-            notifications: Notifications { configured: true, outbox: 0, failed_24h: 0 },
+            notifications: Notifications { configured: true, ..Notifications::default() },
             gaps: Vec::new(),
             health: Health { ready: true, reasons: Vec::new(), free_bytes: 9 },
             newest_report_ms: None,
@@ -389,11 +408,11 @@ mod tests {
     fn the_worst_comes_first_and_nothing_hides_the_rest() {
         let mut picture = picture();
         picture.health = Health { ready: false, reasons: vec!["full".to_owned()], free_bytes: 0 };
-        picture.notifications = Notifications { configured: false, outbox: 2, failed_24h: 2 };
+        picture.notifications = Notifications { configured: false, outbox: 2, failing: 2, dead: 1 };
         let found = told_of(&picture, Some("no"));
         let grades: Vec<_> = found.iter().map(|(grade, _)| *grade).collect();
-        assert_eq!(grades, ["critical", "high", "high", "medium", "medium"]);
+        assert_eq!(grades, ["critical", "high", "high", "high", "medium", "medium"]);
         assert!(found[0].1.contains("full"));
-        assert!(found[4].1.ends_with("(rules); the first: a.yml:3: no"), "{found:?}");
+        assert!(found[5].1.ends_with("(rules); the first: a.yml:3: no"), "{found:?}");
     }
 }

@@ -297,10 +297,14 @@ async fn write_swap(sql: Sql<'_>, swap: &Swap) -> Result<(), sqlx::Error> {
 }
 
 async fn insert_notification(sql: Sql<'_>, row: &Waiting) -> Result<(), sqlx::Error> {
+    let alerts = &row.notification.alerts;
+    let resolved = alerts.iter().filter(|alert| alert.resolved_ms.is_some()).count();
+    let firing = alerts.len() - resolved;
     sqlx::query(
         "INSERT INTO outbox (id, group_id, group_key, receiver, integration, sequence, content, \
-         state, created_ms, next_attempt_ms, attempts, last_error, tried_ms, tried_at_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, 0, '', $10, $11)",
+         state, created_ms, next_attempt_ms, attempts, last_error, tried_ms, tried_at_ms, \
+         alerts_firing, alerts_resolved) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8, $9, 0, '', $10, $11, $12, $13)",
     )
     .bind(&row.id)
     .bind(&row.group_id)
@@ -313,6 +317,8 @@ async fn insert_notification(sql: Sql<'_>, row: &Waiting) -> Result<(), sqlx::Er
     .bind(row.next_attempt_ms)
     .bind(row.tried_ms)
     .bind(row.tried_at_ms)
+    .bind(i64::try_from(firing).unwrap_or(i64::MAX))
+    .bind(i64::try_from(resolved).unwrap_or(i64::MAX))
     .execute(&mut *sql)
     .await?;
     write_tellings(sql, &row.id, &row.notification).await

@@ -9,9 +9,7 @@ use crate::detection::DetectionRecord;
 use crate::notification::{NotificationRecord, OutboxState};
 use crate::silence::Silence;
 
-use super::encode::{
-    Content, annotations_from, content_from, damaged, id_from, id_text, labels_from,
-};
+use super::encode::{annotations_from, damaged, id_from, id_text, labels_from};
 use super::load::{alert_from, column, fingerprint_column, silence_from};
 use super::{Store, failed};
 
@@ -96,7 +94,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<NotificationRecord>, AlertingError> {
         let rows = sqlx::query(
-            "SELECT * FROM outbox WHERE content <> '' \
+            "SELECT id, group_key, receiver, integration, state, created_ms, next_attempt_ms, attempts, \
+             finished_ms, last_error, alerts_firing, alerts_resolved FROM outbox WHERE content <> '' \
              ORDER BY created_ms DESC, sequence DESC LIMIT $1",
         )
         .bind(i64::from(limit))
@@ -186,20 +185,18 @@ pub(super) fn entry_from(row: &SqliteRow) -> Result<HistoryEntry, AlertingError>
 }
 
 pub(super) fn notification_from(row: &SqliteRow) -> Result<NotificationRecord, AlertingError> {
-    let Content { alerts, .. } = content_from(column(row, "content")?)?;
     let state: &str = column(row, "state")?;
     let state = OutboxState::ALL.into_iter().find(|known| known.name() == state);
-    let firing = alerts.iter().filter(|alert| alert.resolved_ms.is_none()).count();
     let attempts: i64 = column(row, "attempts")?;
+    let count = |name| column::<i64>(row, name).map(|count| usize::try_from(count).unwrap_or(0));
     Ok(NotificationRecord {
         id: column(row, "id")?,
         group_key: column(row, "group_key")?,
         receiver: column(row, "receiver")?,
         integration: column(row, "integration")?,
         state: state.ok_or_else(|| damaged("a notification's state", "another word"))?,
-        alerts_firing: firing,
-        alerts_resolved: alerts.len() - firing,
-        fingerprints: alerts.iter().map(|alert| alert.fingerprint).collect(),
+        alerts_firing: count("alerts_firing")?,
+        alerts_resolved: count("alerts_resolved")?,
         created_ms: column(row, "created_ms")?,
         finished_ms: column(row, "finished_ms")?,
         next_attempt_ms: column(row, "next_attempt_ms")?,

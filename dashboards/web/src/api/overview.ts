@@ -18,7 +18,7 @@ export type Overview = {
   alerts: { critical: number; high: number; medium: number; low: number; info: number };
   backups: { total: number; ok: number; late: number; failed: number; unknown: number };
   services: Service[];
-  notifications: { configured: boolean; outbox: number; failed_24h: number };
+  notifications: { configured: boolean; outbox: number; failing: number; dead: number };
   collector: {
     ready: boolean;
     reasons: string[];

@@ -100,8 +100,11 @@ function Health({ overview }: { overview: OverviewData | undefined }) {
       {quiet && !overview.notifications.configured && (
         <p><Mark tone="caution">{t("overview.unconfigured")}</Mark></p>
       )}
-      {quiet && overview.notifications.failed_24h > 0 && (
-        <p><Mark tone="bad">{t("overview.notifications_failed", { count: overview.notifications.failed_24h })}</Mark></p>
+      {quiet && overview.notifications.failing > 0 && (
+        <p><Mark tone="bad">{t("overview.notifications_failing", { count: overview.notifications.failing })}</Mark></p>
+      )}
+      {quiet && overview.notifications.dead > 0 && (
+        <p><Mark tone="bad">{t("overview.notifications_dead", { count: overview.notifications.dead })}</Mark></p>
       )}
       {overview && overview.notifications.outbox > 0 && (
         <p>{t("overview.outbox", { count: overview.notifications.outbox })}</p>
