@@ -143,8 +143,8 @@ impl Evaluator {
     fn count_missed(&self, scheduled: &Scheduled, now: Instant) {
         let missed = missed(scheduled.promised, now, scheduled.interval);
         let group = [scheduled.group.name.as_str()];
-        self.metrics.iterations.with_label_values(&group).inc_by(missed.saturating_add(1));
-        self.metrics.iterations_missed.with_label_values(&group).inc_by(missed);
+        self.metrics.rules.iterations.with_label_values(&group).inc_by(missed.saturating_add(1));
+        self.metrics.rules.iterations_missed.with_label_values(&group).inc_by(missed);
     }
 
     /// Evaluates these groups one after the other on a thread that may block, and takes what each finds as it comes.
@@ -208,9 +208,9 @@ impl Evaluator {
         at_ms: Millis,
         said: &mut Said,
     ) {
-        self.metrics.evaluations.with_label_values(&[group]).inc();
+        self.metrics.rules.evaluations.with_label_values(&[group]).inc();
         let failed = |error: &(dyn std::error::Error + 'static)| {
-            self.metrics.evaluation_failures.with_label_values(&[group]).inc();
+            self.metrics.rules.evaluation_failures.with_label_values(&[group]).inc();
             tracing::error!(group, rule = rule.name, error = %crate::describe(error), "a rule failed");
         };
         if let Err(error) = &result {

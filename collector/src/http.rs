@@ -16,6 +16,7 @@ mod drills;
 mod error;
 mod events;
 mod gauges;
+mod guesses;
 mod handling;
 mod hosts;
 mod live;

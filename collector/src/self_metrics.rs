@@ -27,12 +27,7 @@ pub struct SelfMetrics {
     pub descriptions_dropped: IntCounter,
     /// Scrape targets of hosts beyond their bound.
     pub targets_dropped: IntCounter,
-    pub evaluations: IntCounterVec,
-    pub evaluation_failures: IntCounterVec,
-    /// Evaluations of a group that were due.
-    pub iterations: IntCounterVec,
-    /// Those of them that did not take place in their interval.
-    pub iterations_missed: IntCounterVec,
+    pub rules: RuleFigures,
     /// Acknowledged records that the last start could not read, in ranges.
     pub journal_damaged: IntGauge,
     pub sign_ins: IntCounterVec,
@@ -149,6 +144,44 @@ impl ReloadMetrics {
     }
 }
 
+/// How the evaluation of rules goes, by group.
+#[derive(Clone, Debug)]
+pub struct RuleFigures {
+    pub evaluations: IntCounterVec,
+    pub evaluation_failures: IntCounterVec,
+    /// Evaluations of a group that were due.
+    pub iterations: IntCounterVec,
+    /// Those of them that did not take place in their interval.
+    pub iterations_missed: IntCounterVec,
+}
+
+impl RuleFigures {
+    fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            evaluations: make.counters(
+                "rule_evaluations_total",
+                "Evaluations of rules.",
+                &["group"],
+            )?,
+            evaluation_failures: make.counters(
+                "rule_evaluation_failures_total",
+                "Evaluations of rules that failed.",
+                &["group"],
+            )?,
+            iterations: make.counters(
+                "rule_group_iterations_total",
+                "Evaluations of groups of rules that were due, missed ones included.",
+                &["group"],
+            )?,
+            iterations_missed: make.counters(
+                "rule_group_iterations_missed_total",
+                "Evaluations of groups of rules that did not take place in their interval.",
+                &["group"],
+            )?,
+        })
+    }
+}
+
 impl IngestMetrics {
     fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
         Ok(Self {
@@ -234,26 +267,7 @@ impl SelfMetrics {
                 "metric_descriptions_dropped_total",
                 "Descriptions of metrics that found no room among those that are kept.",
             )?,
-            evaluations: make.counters(
-                "rule_evaluations_total",
-                "Evaluations of rules.",
-                &["group"],
-            )?,
-            evaluation_failures: make.counters(
-                "rule_evaluation_failures_total",
-                "Evaluations of rules that failed.",
-                &["group"],
-            )?,
-            iterations: make.counters(
-                "rule_group_iterations_total",
-                "Evaluations of groups of rules that were due, missed ones included.",
-                &["group"],
-            )?,
-            iterations_missed: make.counters(
-                "rule_group_iterations_missed_total",
-                "Evaluations of groups of rules that did not take place in their interval.",
-                &["group"],
-            )?,
+            rules: RuleFigures::new(&make)?,
             queries_cut: make.counters(
                 "queries_cut_total",
                 "Queries that were refused for want of places, or cut at their deadline.",

@@ -4,8 +4,6 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use anyhow::bail;
-
 use crate::client::{Client, segment};
 use crate::table::{cell, rows, table, time};
 use crate::{Asked, lives, say};
@@ -199,11 +197,9 @@ pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
     let client = Client::open(&asked.connection)?;
     match asked.command {
         SilenceCommand::Add { matchers, duration, comment } => {
-            let matchers: anyhow::Result<Vec<Value>> =
-                matchers.iter().map(|text| matcher(text)).collect();
             let ends_at_ms = end_of(&client, &duration)?;
             let wish =
-                json!({ "matchers": matchers?, "ends_at_ms": ends_at_ms, "comment": comment });
+                json!({ "matchers": matchers, "ends_at_ms": ends_at_ms, "comment": comment });
             let made: Value = client.post("/api/silences", &wish)?;
             say(&cell(&made["id"]));
             if let Some(reason) = made["waits_because"].as_str() {
@@ -244,30 +240,4 @@ pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// `name=value`, with `=`, `!=`, `=~` or `!~`; quotes around the value are taken off.
-fn matcher(text: &str) -> anyhow::Result<Value> {
-    let at = text.find(['=', '!']).filter(|at| *at > 0);
-    let Some(at) = at else { bail!("{text:?} is no matcher; write for example host=dc1-srv01") };
-    let (name, rest) = text.split_at(at);
-    let op = ["=~", "!=", "!~", "="].into_iter().find(|op| rest.starts_with(op));
-    let Some(op) = op else { bail!("{text:?} is no matcher; write for example host=dc1-srv01") };
-    let value = rest[op.len()..].trim();
-    let bare = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    Ok(json!({ "name": name.trim(), "op": op, "value": bare.unwrap_or(value) }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn matchers_are_read_with_each_operator() {
-        let read = |text: &str| matcher(text).unwrap();
-        assert_eq!(read("host=a"), json!({ "name": "host", "op": "=", "value": "a" }));
-        assert_eq!(read("host=~\"a|b\""), json!({ "name": "host", "op": "=~", "value": "a|b" }));
-        assert_eq!(read("a!=b"), json!({ "name": "a", "op": "!=", "value": "b" }));
-        assert!(matcher("host").is_err() && matcher("=x").is_err());
-    }
 }

@@ -6,7 +6,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use collector_alerting::matchers_from_text;
+use collector_alerting::{SILENCE_MATCHERS_MAX, matchers_from_text};
 use regex::Regex;
 use serde::de::DeserializeOwned;
 
@@ -43,6 +43,10 @@ impl Parameters {
     /// `filter`, once for each matcher.
     pub(super) fn filter(&self) -> Result<Vec<Matcher>, Refusal> {
         let texts = self.0.iter().filter(|(key, _)| key == "filter").map(|(_, text)| text);
+        if texts.clone().count() > SILENCE_MATCHERS_MAX {
+            let text = format!("at most {SILENCE_MATCHERS_MAX} filters; each may be an expression");
+            return Err(Refusal::bad(text));
+        }
         texts.map(|text| one_matcher(text).map_err(Refusal::bad)).collect()
     }
 

@@ -8,7 +8,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use collector_alerting::{AlertingError, NewSilence, Silence, SilenceState, matchers_text};
+use collector_alerting::{
+    AlertingError, NewSilence, SILENCE_MATCHERS_MAX, Silence, SilenceState, matchers_text,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -167,6 +169,11 @@ pub(super) async fn set(
 impl Wish {
     fn ready(self) -> Result<NewSilence, Refusal> {
         let matchers = self.matchers.ok_or_else(|| Refusal::required("matchers"))?;
+        // Before any is compiled.
+        if matchers.len() > SILENCE_MATCHERS_MAX {
+            let text = format!("invalid silence: at most {SILENCE_MATCHERS_MAX} matchers");
+            return Err(Refusal::bad(text));
+        }
         let moment = |name: &str, text: Option<String>| {
             let text = text.ok_or_else(|| Refusal::required(name))?;
             let at = time_from(&text).map_err(|reason| {

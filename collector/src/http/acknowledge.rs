@@ -33,7 +33,7 @@ const HOURS_MAX: u16 = 24;
 const HOUR_MS: Millis = 3_600_000;
 
 /// Wrong links are counted as wrong passwords of nobody are, address by address.
-const GUESSER: &str = "link";
+const GUESSER: &str = "/acknowledge";
 
 static PAGE: LazyLock<Result<Template, TemplateError>> =
     LazyLock::new(|| Library::new(PAGE_BYTES_MAX).page(include_str!("acknowledge/page.tmpl")));
@@ -138,13 +138,12 @@ fn refused(api: &WebApi, peer: &Peer, error: AlertingError) -> Response {
 
 fn guessed(api: &WebApi, peer: &Peer) -> Response {
     let (address, now_ms) = (peer.address.ip(), clock::now_ms());
-    if let Some(seconds) = api.gate.wait_seconds(GUESSER, address, now_ms) {
+    if let Err(seconds) = api.gate.guesses.begin(GUESSER, address, now_ms) {
         count(api, "slowed");
         let text = format!("Quá nhiều liên kết sai. Xin thử lại sau {seconds} giây.");
         let page = page(StatusCode::TOO_MANY_REQUESTS, "Xin chờ", &text, None);
         return ([(header::RETRY_AFTER, seconds.to_string())], page).into_response();
     }
-    api.gate.note(GUESSER, address, false, now_ms);
     count(api, LinkRefused::Forged.name());
     tracing::warn!(%address, "a link that was not made here, or was changed, was refused");
     let text = "Liên kết không đúng hoặc bị cắt mất một phần. Hãy mở lại nguyên vẹn liên kết trong tin nhắn, \

@@ -10,7 +10,7 @@ use axum::extract::{Json, Path, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
     Alert, AlertFilter, AlertStatus, AlertingError, Deed, HistoryEntry, NewSilence,
-    parse_fingerprint,
+    fingerprint_text, parse_fingerprint,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -183,7 +183,8 @@ async fn put_off(
     let asker = asker(&api, &who).await?;
     let made = silencing::silence(&api.alerting, Some(&asker), None, wish, now_ms).await;
     let made = made.map_err(refused)?;
-    let object = format!("{text}: silence {}", made.silence.id);
+    let alert = fingerprint_text(found.alert.fingerprint);
+    let object = format!("{alert}: silence {}", made.silence.id);
     sign_in::audit(&api, &who.name, "alert.put_off", &object, &made.outcome()).await;
     api.forget_picture().await;
     Ok(Json(json!({ "silence": made.silence.id, "waits_because": made.waits_because })))
@@ -221,8 +222,10 @@ async fn done(
     if !who.scope.is_everything() {
         in_scope(api, who, text).await?;
     }
-    api.alerting.act(found, &who.name, deed, clock::now_ms()).await.map_err(wrong)?;
-    let object = if object.is_empty() { text.to_owned() } else { format!("{text}: {object}") };
+    let kept = api.alerting.act(found, &who.name, deed, clock::now_ms()).await.map_err(wrong)?;
+    // Whatever it was called: the log names it as the history does.
+    let text = fingerprint_text(kept);
+    let object = if object.is_empty() { text } else { format!("{text}: {object}") };
     sign_in::audit(api, &who.name, action, &object, "done").await;
     api.forget_picture().await;
     Ok(Json(json!({})))

@@ -16,6 +16,11 @@ pub(super) const PASSWORD_CHARS_MIN: usize = 10;
 /// Hashing takes time in proportion; nobody types more.
 const PASSWORD_BYTES_MAX: usize = 1_024;
 
+/// Checks that wait for their turn: some ten seconds. Beyond it somebody floods, and is told to come back.
+const WAITING_MAX: usize = 64;
+
+static QUEUE: Semaphore = Semaphore::const_new(CHECKS_MAX + WAITING_MAX);
+
 static PLACES: Semaphore = Semaphore::const_new(CHECKS_MAX);
 
 /// Stands in for a user that does not exist, so that both answers take the same time.
@@ -36,9 +41,14 @@ pub(super) async fn hash(password: String) -> Option<String> {
     tokio::task::spawn_blocking(move || hash_now(&password)).await.ok().flatten()
 }
 
+/// There are as many checks as may wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Busy;
+
 /// Whether the password belongs to the hash; without a hash it takes as long and is false.
-pub(super) async fn verify(password: String, hash: Option<String>) -> bool {
-    let Ok(_place) = PLACES.acquire().await else { return false };
+pub(super) async fn verify(password: String, hash: Option<String>) -> Result<bool, Busy> {
+    let _turn = QUEUE.try_acquire().map_err(|_| Busy)?;
+    let _place = PLACES.acquire().await.map_err(|_| Busy)?;
     let known = hash.is_some();
     let verified = tokio::task::spawn_blocking(move || {
         let hash = hash.or_else(|| NOBODY.clone());
@@ -49,7 +59,7 @@ pub(super) async fn verify(password: String, hash: Option<String>) -> bool {
             Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
         })
     });
-    verified.await.unwrap_or(false) && known
+    Ok(verified.await.unwrap_or(false) && known)
 }
 
 fn hash_now(password: &str) -> Option<String> {
@@ -66,9 +76,18 @@ mod tests {
     async fn only_the_right_password_of_a_known_user_is_let_in() {
         let stored = hash("mật khẩu dài".to_owned()).await;
         assert!(stored.as_deref().is_some_and(|hash| hash.starts_with("$argon2id$")));
-        assert!(verify("mật khẩu dài".to_owned(), stored.clone()).await);
-        assert!(!verify("mật khẩu sai".to_owned(), stored).await);
-        assert!(!verify("nobody has this password".to_owned(), None).await);
+        assert_eq!(verify("mật khẩu dài".to_owned(), stored.clone()).await, Ok(true));
+        assert_eq!(verify("mật khẩu sai".to_owned(), stored).await, Ok(false));
+        assert_eq!(verify("nobody has this password".to_owned(), None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn beyond_as_many_as_may_wait_nobody_is_kept_waiting() {
+        let all =
+            QUEUE.try_acquire_many(u32::try_from(QUEUE.available_permits()).unwrap()).unwrap();
+        assert_eq!(verify("mật khẩu dài".to_owned(), None).await, Err(Busy));
+        drop(all);
+        assert_eq!(verify("mật khẩu dài".to_owned(), None).await, Ok(false));
     }
 
     #[test]

@@ -5,7 +5,6 @@
 //! Longer than 400 lines because the guard, tokens, sessions and the first user share how a request proves who asks.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use agent_model::Millis;
@@ -21,6 +20,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::http::guesses::{self, Guesses};
 use crate::http::permissions::{self, Action, Role};
 use crate::http::{ApiError, WebApi, passwords};
 use crate::push::Owner;
@@ -30,14 +30,11 @@ use crate::{clock, token};
 
 const COOKIE: &str = "haidang_session";
 
-/// Wrong passwords of one name from one address before it has to wait.
-const FAILURES_FREE: u32 = 5;
+/// The same for both, so that nobody learns which names there are.
+const WRONG: &str = "the name or the password is wrong";
 
-/// How long it then waits.
-const FAILURE_WAIT_MS: Millis = 60_000;
-
-/// Names and addresses that are remembered; the oldest is forgotten beyond it.
-const FAILURES_MAX: usize = 10_000;
+/// By then as many passwords are checked as may wait.
+const BUSY_SECONDS: u64 = 10;
 
 /// Of somebody who keeps trying what they may not, one try in this time stands in the audit log; the counter has them all.
 const REFUSAL_AUDITED_MS: Millis = 3_600_000;
@@ -61,17 +58,11 @@ pub struct Gate {
     admin_token: Option<[u8; 32]>,
     /// SHA-256 of the code that makes the first user, while there is none.
     setup_code: Mutex<Option<[u8; 32]>>,
-    failures: Mutex<HashMap<(String, IpAddr), Failures>>,
+    pub(super) guesses: Guesses,
     /// When a refusal of somebody was last written to the audit log; as many as there are users and tokens, and actions.
     refused_ms: Mutex<HashMap<(String, &'static str), Millis>>,
     /// Removes the setup code's file.
     setup_code_file: std::path::PathBuf,
-}
-
-#[derive(Clone, Copy)]
-struct Failures {
-    count: u32,
-    last_ms: Millis,
 }
 
 impl Who {
@@ -106,7 +97,7 @@ impl Gate {
         Self {
             admin_token: admin_token.map(hash),
             setup_code: Mutex::new(setup_code.map(hash)),
-            failures: Mutex::default(),
+            guesses: Guesses::default(),
             refused_ms: Mutex::default(),
             setup_code_file,
         }
@@ -128,15 +119,6 @@ impl Gate {
         }
     }
 
-    /// Seconds to wait before this name may try again from this address.
-    pub(super) fn wait_seconds(&self, name: &str, address: IpAddr, now_ms: Millis) -> Option<u64> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = failures.get(&(name.to_owned(), address))?;
-        let until_ms = failed.last_ms + FAILURE_WAIT_MS;
-        (failed.count >= FAILURES_FREE && now_ms < until_ms)
-            .then(|| u64::try_from((until_ms - now_ms) / 1_000 + 1).unwrap_or(1))
-    }
-
     /// Whether a refusal is the first in a while of this person and action.
     fn is_news(&self, name: &str, action: &'static str, now_ms: Millis) -> bool {
         let mut refused_ms = self.refused_ms.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,23 +128,6 @@ impl Gate {
             refused_ms.insert((name.to_owned(), action), now_ms);
         }
         news
-    }
-
-    pub(super) fn note(&self, name: &str, address: IpAddr, success: bool, now_ms: Millis) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (name.to_owned(), address);
-        if success {
-            failures.remove(&key);
-            return;
-        }
-        if failures.len() >= FAILURES_MAX && !failures.contains_key(&key) {
-            let oldest = failures.iter().min_by_key(|(_, failed)| failed.last_ms);
-            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
-                failures.remove(&oldest);
-            }
-        }
-        let failed = failures.entry(key).or_insert(Failures { count: 0, last_ms: now_ms });
-        *failed = Failures { count: failed.count.saturating_add(1), last_ms: now_ms };
     }
 }
 
@@ -318,17 +283,26 @@ pub(super) async fn begin(
     Json(given): Json<SignIn>,
 ) -> Result<Response, ApiError> {
     let (now_ms, address) = (clock::now_ms(), peer.address.ip());
-    if let Some(seconds) = api.gate.wait_seconds(&given.name, address, now_ms) {
+    let slowed = |text: &str, seconds: u64| {
         api.metrics.sign_ins.with_label_values(&["slowed"]).inc();
-        let text = format!("too many wrong passwords; try again in {seconds} s");
-        return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds));
+        let text = format!("{text}; try again in {seconds} s");
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds)
+    };
+    if given.name.len() > guesses::NAME_BYTES_MAX {
+        return Err(unauthorized(WRONG));
     }
+    let begun = api.gate.guesses.begin(&given.name, address, now_ms);
+    begun.map_err(|seconds| slowed("too many wrong passwords", seconds))?;
     let user = api.inventory.user(&given.name).await;
     let user = user.map_err(|error| ApiError::internal("users cannot be looked up", &error))?;
     let user = user.filter(|user| !user.disabled);
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let right = passwords::verify(given.password, hash).await;
-    api.gate.note(&given.name, address, right, now_ms);
+    let right =
+        right.map_err(|passwords::Busy| slowed("too many sign in at once", BUSY_SECONDS))?;
+    if right {
+        api.gate.guesses.right(&given.name, address);
+    }
     let outcome = if right { "done" } else { "refused" };
     api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     audit(&api, &given.name, "session.create", &address.to_string(), outcome).await;
@@ -337,7 +311,7 @@ pub(super) async fn begin(
             let who = Who::stored(user.name, &user.role, &user.scope)?;
             open_session(&api, Who { display_name: user.display_name, ..who }).await
         }
-        _ => Err(unauthorized("the name or the password is wrong")),
+        _ => Err(unauthorized(WRONG)),
     }
 }
 
@@ -372,16 +346,17 @@ pub(super) async fn setup(
     Json(given): Json<Setup>,
 ) -> Result<Response, ApiError> {
     let address = peer.address.ip();
-    if let Some(seconds) = api.gate.wait_seconds("", address, clock::now_ms()) {
+    if let Err(seconds) = api.gate.guesses.begin("", address, clock::now_ms()) {
         let text = format!("too many wrong codes; try again in {seconds} s");
         return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds));
     }
     if !api.gate.is_setup_code(given.code.trim()) {
-        api.gate.note("", address, false, clock::now_ms());
-        audit(&api, &given.name, "user.create_first", &address.to_string(), "wrong code").await;
+        let name: String = given.name.chars().take(guesses::NAME_BYTES_MAX).collect();
+        audit(&api, &name, "user.create_first", &address.to_string(), "wrong code").await;
         let text = "the setup code is wrong or was used; start the collector again for a new one";
         return Err(ApiError::forbidden(text));
     }
+    api.gate.guesses.right("", address);
     let user = new_user(given.name, given.password, Role::Admin, "").await?;
     let made = api.inventory.user_create_first(&user, clock::now_ms()).await;
     let made = made.map_err(|error| ApiError::internal("the user cannot be stored", &error))?;

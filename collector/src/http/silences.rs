@@ -8,7 +8,9 @@ use std::sync::Arc;
 use agent_model::{Labels, MatchOp, Matcher, Millis};
 use axum::extract::{Json, Path, State};
 use axum::{Extension, Router, routing};
-use collector_alerting::{Confirmation, NewSilence, Silence, matchers_text};
+use collector_alerting::{
+    Confirmation, NewSilence, SILENCE_MATCHERS_MAX, Silence, matchers_from_text, matchers_text,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -84,12 +86,39 @@ fn shown_silence(silence: &Silence, now_ms: Millis) -> Value {
 /// `created_by` may be sent and is not believed: it is whoever is signed in.
 #[derive(Deserialize)]
 struct Wish {
-    matchers: Vec<WishedMatcher>,
+    matchers: Vec<Wished>,
     #[serde(default)]
     starts_at_ms: Option<Millis>,
     ends_at_ms: Millis,
     #[serde(default)]
     comment: String,
+}
+
+/// As people write matchers, one or several in a text, or one in its parts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wished {
+    Text(String),
+    Parts(WishedMatcher),
+}
+
+impl Wished {
+    fn ready(&self) -> Result<Vec<Matcher>, ApiError> {
+        match self {
+            Self::Text(text) => matchers_from_text(text).map_err(ApiError::bad_request),
+            Self::Parts(matcher) => Ok(vec![matcher.ready()?]),
+        }
+    }
+}
+
+fn matchers(wished: &[Wished]) -> Result<Vec<Matcher>, ApiError> {
+    // Before any is compiled.
+    if wished.len() > SILENCE_MATCHERS_MAX {
+        let text = format!("a silence has at most {SILENCE_MATCHERS_MAX} matchers");
+        return Err(ApiError::bad_request(text));
+    }
+    let ready: Result<Vec<Vec<Matcher>>, ApiError> = wished.iter().map(Wished::ready).collect();
+    Ok(ready?.concat())
 }
 
 #[derive(Deserialize)]
@@ -124,10 +153,8 @@ async fn silence(
 ) -> Result<Json<Value>, ApiError> {
     bounded("comment", &wish.comment)?;
     let now_ms = clock::now_ms();
-    let matchers: Result<Vec<Matcher>, ApiError> =
-        wish.matchers.iter().map(WishedMatcher::ready).collect();
     let wish = NewSilence {
-        matchers: matchers?,
+        matchers: matchers(&wish.matchers)?,
         starts_ms: wish.starts_at_ms.unwrap_or(now_ms),
         ends_ms: wish.ends_at_ms,
         created_by: who.name.clone(),
@@ -137,7 +164,7 @@ async fn silence(
     let asker = asker(&api, &who).await?;
     let made = silencing::silence(&api.alerting, Some(&asker), None, wish, now_ms).await;
     let made = made.map_err(refused)?;
-    let object = matchers_text(&made.silence.matchers);
+    let object = audited(&made.silence);
     sign_in::audit(&api, &who.name, "silence.create", &object, &made.outcome()).await;
     api.forget_picture().await;
     Ok(Json(json!({ "id": made.silence.id, "waits_because": made.waits_because })))
@@ -151,9 +178,18 @@ async fn expire(
     let asker = asker(&api, &who).await?;
     let ended = silencing::expire(&api.alerting, Some(&asker), &id, clock::now_ms()).await;
     ended.map_err(refused)?;
-    sign_in::audit(&api, &who.name, "silence.expire", &id, "done").await;
+    let ended = api.alerting.silence(&id).await.map_err(wrong)?;
+    let object = ended.map_or_else(|| id.clone(), |silence| audited(&silence));
+    sign_in::audit(&api, &who.name, "silence.expire", &object, "done").await;
     api.forget_picture().await;
     Ok(Json(json!({})))
+}
+
+/// What the audit log says of a silence: enough to join its beginning and its end.
+pub(super) fn audited(silence: &Silence) -> String {
+    let ends = jiff::Timestamp::from_millisecond(silence.ends_ms);
+    let ends = ends.map_or_else(|_| silence.ends_ms.to_string(), |ends| ends.to_string());
+    format!("{} {} until {ends}", silence.id, matchers_text(&silence.matchers))
 }
 
 /// A second person agrees to a wide silence.

@@ -28,7 +28,7 @@ impl Alerting {
         self.look(now_ms, |state| view::alerts(state, filter, now_ms)).await
     }
 
-    /// One alert, open or (its last episode) from the history.
+    /// One alert, open or (its last episode) from the history; a firing one also by Alertmanager's fingerprint.
     pub async fn alert(
         &self,
         fingerprint: u64,
@@ -36,6 +36,7 @@ impl Alerting {
     ) -> Result<Option<AlertStatus>, AlertingError> {
         let open = self
             .look(now_ms, |state| {
+                let fingerprint = state.firing_by_any_name(fingerprint).unwrap_or(fingerprint);
                 let found = state.alerts.get(&fingerprint).cloned();
                 found.map(|alert| view::alert(state, alert, now_ms))
             })

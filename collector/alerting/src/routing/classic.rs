@@ -3,12 +3,18 @@
 
 use agent_model::{MatchOp, Matcher};
 
+use super::matcher_text::{MATCHERS_MAX, too_many};
+
 /// Reads one or more matchers, or says which one is none.
 pub(super) fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
     let inner = text.trim();
     let inner = inner.strip_prefix('{').unwrap_or(inner);
     let inner = inner.strip_suffix('}').unwrap_or(inner);
-    parts(inner).iter().map(|part| one(part)).collect()
+    let parts = parts(inner);
+    if parts.len() > MATCHERS_MAX {
+        return Err(too_many());
+    }
+    parts.iter().map(|part| one(part)).collect()
 }
 
 /// Splits at the commas outside of quotes.

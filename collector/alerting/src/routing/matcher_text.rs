@@ -9,9 +9,16 @@ use agent_model::{MatchOp, Matcher};
 
 use super::classic;
 
+/// Matchers of one text: more than anybody writes. Each may be an expression, whose compiled form takes up to a megabyte.
+pub(super) const MATCHERS_MAX: usize = 64;
+
 /// Reads one or more matchers. The error says what would be right.
 pub fn matchers_from_text(text: &str) -> Result<Vec<Matcher>, String> {
     classic::matchers(text).or_else(|_| with_any_name(text))
+}
+
+pub(super) fn too_many() -> String {
+    format!("more than {MATCHERS_MAX} matchers; they would match no alert that there is")
 }
 
 fn with_any_name(text: &str) -> Result<Vec<Matcher>, String> {
@@ -25,6 +32,9 @@ fn with_any_name(text: &str) -> Result<Vec<Matcher>, String> {
     let mut matchers = Vec::new();
     skip_spaces(&mut characters);
     while characters.peek().is_some() {
+        if matchers.len() >= MATCHERS_MAX {
+            return Err(too_many());
+        }
         matchers.push(one(&mut characters, text)?);
         skip_spaces(&mut characters);
         match characters.next() {

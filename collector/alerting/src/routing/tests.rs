@@ -105,6 +105,12 @@ fn matchers_read_back_as_they_were_written() {
     ] {
         assert_eq!(matchers_text(&matchers_from_text(text).unwrap()), text);
     }
+    // Each may be an expression of a megabyte: nobody compiles more than people write.
+    for most in ["a=~b,".repeat(64), "máy=~b,".repeat(64)] {
+        assert_eq!(matchers_from_text(&most).map(|matchers| matchers.len()), Ok(64));
+        let refused = matchers_from_text(&(most + "c=d")).unwrap_err();
+        assert!(refused.contains("more than 64 matchers"), "{refused}");
+    }
     assert_eq!(matchers_text(&matchers_from_text(" a = b , c=~d ").unwrap()), "{a=\"b\",c=~\"d\"}");
     assert_eq!(matchers_text(&matchers_from_text(r#"a=~"\d""#).unwrap()), r#"{a=~"\\d"}"#);
     for (text, same) in
