@@ -12,7 +12,10 @@ pub type Annotations = BTreeMap<String, String>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alert {
+    /// As everybody sees them: with the severity of the hour.
     pub labels: Labels,
+    /// As its source gave them; who the alert is.
+    pub given: Labels,
     pub fingerprint: u64,
     pub annotations: Arc<Annotations>,
     pub source: AlertSource,
@@ -92,6 +95,8 @@ pub enum ChangeKind {
     RanOut,
     Assigned,
     Commented,
+    /// The hour gave it another severity.
+    Severity,
 }
 
 impl Alert {
@@ -160,6 +165,7 @@ impl ChangeKind {
             Self::RanOut => "ran_out",
             Self::Assigned => "assigned",
             Self::Commented => "commented",
+            Self::Severity => "severity",
         }
     }
 }

@@ -132,6 +132,7 @@ fn message((receiver, integration): &ChannelKey, by: &str, now_ms: Millis) -> No
         group_labels: labels.filtered(|name| name == "alertname"),
         alerts: vec![NotifiedAlert {
             fingerprint: labels.fingerprint(),
+            given: labels.clone(),
             labels,
             annotations: Arc::new(annotations),
             starts_ms: now_ms,

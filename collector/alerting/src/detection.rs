@@ -90,6 +90,7 @@ fn raise(state: &mut State, detection: &DetectionAlert, now_ms: Millis) {
         None => {
             let next = Alert {
                 labels: detection.labels.clone(),
+                given: detection.labels.clone(),
                 fingerprint,
                 annotations: Arc::new(annotations),
                 source: AlertSource::Detection,

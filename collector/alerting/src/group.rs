@@ -36,6 +36,8 @@ pub(crate) struct Group {
     pub(crate) last_flush_ms: Option<Millis>,
     /// Firing alerts, and others that somebody has yet to be told as resolved.
     pub(crate) members: BTreeSet<u64>,
+    /// Those that go elsewhere since the hour gave them another severity: only their end is owed.
+    pub(crate) left: BTreeSet<u64>,
     /// Whether it must be looked at again as soon as the interval allows.
     pub(crate) changed: bool,
     /// Whether alerts of it came or went: that waits for its turn.
@@ -136,6 +138,7 @@ impl Group {
             created_ms: now_ms,
             last_flush_ms: None,
             members: BTreeSet::new(),
+            left: BTreeSet::new(),
             changed: false,
             stirred: true,
             turn_ms: None,
@@ -221,6 +224,7 @@ impl State {
                 Group::new(&way, alert, now_ms)
             });
             group.members.insert(alert.fingerprint);
+            group.left.remove(&alert.fingerprint);
             group.stirred = true;
             // As in Alertmanager: what began longer ago than the wait has waited elsewhere.
             if alert.starts_ms().saturating_add(group.timing.group_wait_ms) < now_ms {
@@ -231,45 +235,69 @@ impl State {
 
     /// Has the groups of an alert looked at again.
     pub(crate) fn mark_groups_of(&mut self, alert: &Alert) {
-        for way in self.routing.matching(&alert.labels).into_iter().flat_map(Route::ways) {
-            if let Some(group) = self.groups.get_mut(&group_id_of(&way, alert)) {
-                group.stirred |= group.members.contains(&alert.fingerprint);
+        for seen in self.routing.ratings(alert) {
+            for way in self.routing.matching(&seen.labels).into_iter().flat_map(Route::ways) {
+                if let Some(group) = self.groups.get_mut(&group_id_of(&way, &seen)) {
+                    group.stirred |= group.members.contains(&alert.fingerprint);
+                }
             }
         }
     }
 
-    /// Forms all groups anew from the alerts, after a start or a change of the routing. A group that the routing
-    /// still makes keeps what it knows; the others end.
+    /// Forms all groups anew from the alerts, after a start, a change of the routing, or when the hour changes severities. A
+    /// group that the routing still makes, now or at another hour, keeps what it knows; the others end.
     pub(crate) fn regroup(&mut self, now_ms: Millis) {
+        self.rate(now_ms);
         let before = std::mem::take(&mut self.groups);
         let alerts: Vec<Alert> = self.alerts.values().cloned().collect();
         let routing = self.routing.clone();
         for alert in &alerts {
-            for way in routing.matching(&alert.labels).into_iter().flat_map(Route::ways) {
-                let fresh = Group::new(&way, alert, now_ms);
-                let known = self.groups.get(&fresh.id).or_else(|| before.get(&fresh.id));
-                let told = known.is_some_and(|group| group.has_told(alert.fingerprint));
-                if !(alert.state == AlertState::Firing || told) {
-                    continue;
+            // Of a group that two severities share the first, which is the present one, decides.
+            let mut joined = BTreeSet::new();
+            for seen in routing.ratings(alert) {
+                for way in routing.matching(&seen.labels).into_iter().flat_map(Route::ways) {
+                    let fresh = Group::new(&way, &seen, now_ms);
+                    if joined.insert(fresh.id.clone()) {
+                        self.rejoin(fresh, &before, alert, seen.labels == alert.labels);
+                    }
                 }
-                let mut group = known.cloned().unwrap_or_else(|| fresh.clone());
-                if !self.groups.contains_key(&fresh.id) {
-                    group.members.clear();
-                    group.receiver = fresh.receiver;
-                    group.key = fresh.key;
-                    group.timing = fresh.timing;
-                    group.escalates_as(fresh.escalating);
-                    group.changed = true;
-                    self.batch.groups.insert(fresh.id.clone());
-                }
-                group.members.insert(alert.fingerprint);
-                self.groups.insert(fresh.id, group);
             }
         }
         for id in before.into_keys().filter(|id| !self.groups.contains_key(id)) {
             self.batch.groups.remove(&id);
             self.batch.groups_removed.insert(id);
         }
+    }
+
+    /// Puts an alert into a group that the routing makes of it now, or, for the sake of its end, at another hour.
+    fn rejoin(
+        &mut self,
+        fresh: Group,
+        before: &BTreeMap<String, Group>,
+        alert: &Alert,
+        is_present: bool,
+    ) {
+        let known = self.groups.get(&fresh.id).or_else(|| before.get(&fresh.id));
+        let told = known.is_some_and(|group| group.has_told(alert.fingerprint));
+        if !(told || is_present && alert.state == AlertState::Firing) {
+            return;
+        }
+        let mut group = known.cloned().unwrap_or_else(|| fresh.clone());
+        if !self.groups.contains_key(&fresh.id) {
+            group.members.clear();
+            group.left.clear();
+            group.receiver = fresh.receiver;
+            group.key = fresh.key;
+            group.timing = fresh.timing;
+            group.escalates_as(fresh.escalating);
+            group.changed = true;
+            self.batch.groups.insert(fresh.id.clone());
+        }
+        group.members.insert(alert.fingerprint);
+        if !is_present {
+            group.left.insert(alert.fingerprint);
+        }
+        self.groups.insert(fresh.id, group);
     }
 }
 

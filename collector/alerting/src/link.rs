@@ -122,6 +122,7 @@ mod tests {
             group_labels: labels.clone(),
             alerts: vec![NotifiedAlert {
                 fingerprint: labels.fingerprint(),
+                given: labels.clone(),
                 labels,
                 annotations: Arc::default(),
                 starts_ms: 0,

@@ -27,6 +27,8 @@ pub struct Notification {
 pub struct NotifiedAlert {
     pub fingerprint: u64,
     pub labels: Labels,
+    /// As its source gave them: without the severity of the hour.
+    pub given: Labels,
     pub annotations: Arc<Annotations>,
     pub starts_ms: Millis,
     /// When it resolved; `None` while it fires.
@@ -106,6 +108,7 @@ impl NotifiedAlert {
         Self {
             fingerprint: alert.fingerprint,
             labels: alert.labels.clone(),
+            given: alert.given.clone(),
             annotations: Arc::clone(&alert.annotations),
             starts_ms: alert.starts_ms(),
             resolved_ms: alert.resolved_ms,

@@ -34,6 +34,7 @@ pub struct Finding {
 /// An alert of a rule that is pending or firing.
 #[derive(Clone, Debug)]
 pub struct OpenAlert {
+    /// As the rule gave them.
     pub labels: Labels,
     pub firing: bool,
     /// When it began to be true.
@@ -45,7 +46,7 @@ fn open_alerts(state: &State, rule_id: &str) -> Vec<OpenAlert> {
     let owned = state.by_rule.get(rule_id).into_iter().flatten();
     let alerts = owned.filter_map(|fingerprint| state.alerts.get(fingerprint));
     let open = alerts.map(|alert| OpenAlert {
-        labels: alert.labels.clone(),
+        labels: alert.given.clone(),
         firing: alert.is_firing(),
         active_since_ms: alert.active_since_ms,
     });
@@ -136,6 +137,7 @@ fn begun(
 ) -> Alert {
     Alert {
         labels: finding.labels.clone(),
+        given: finding.labels.clone(),
         fingerprint,
         annotations: Arc::new(finding.annotations.clone()),
         source: AlertSource::Rule(rule.rule_id.clone()),

@@ -170,6 +170,7 @@ impl<'a> Timed<'a> {
     fn alert(&self, now_ms: Millis) -> Alert {
         Alert {
             labels: self.posted.labels.clone(),
+            given: self.posted.labels.clone(),
             fingerprint: self.posted.labels.fingerprint(),
             annotations: Arc::new(self.posted.annotations.clone()),
             source: AlertSource::Posted {
@@ -232,6 +233,7 @@ fn take(state: &mut State, timed: &Timed<'_>, now_ms: Millis) -> Taken {
 fn merge(old: &Alert, next: &mut Alert, now_ms: Millis) {
     let (old_starts_ms, old_ends_ms) = (old.starts_ms(), old.ends_ms.unwrap_or(now_ms));
     let (starts_ms, ends_ms) = (next.starts_ms(), next.ends_ms.unwrap_or(now_ms));
+    next.labels = old.labels.clone();
     next.acknowledgement.clone_from(&old.acknowledgement);
     next.assignee.clone_from(&old.assignee);
     next.comments = old.comments;

@@ -14,6 +14,7 @@ mod intervals;
 mod matcher_text;
 mod raw;
 mod roster;
+pub(crate) mod severity;
 mod written;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,7 @@ pub(crate) use intervals::TimeInterval;
 pub(crate) use matcher_text::quote;
 pub use matcher_text::{matchers_from_text, matchers_text};
 pub(crate) use roster::{Person, Roster};
+pub use severity::SEVERITY_LABELS;
 
 /// A whole, checked routing; cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,6 +47,7 @@ pub struct Routing {
     pub(crate) routes: Arc<[Route]>,
     pub(crate) inhibit_rules: Arc<[InhibitRule]>,
     pub(crate) intervals: Arc<[TimeInterval]>,
+    pub(crate) severity_rules: Arc<[severity::SeverityRule]>,
     pub(crate) people: Arc<[Person]>,
     pub(crate) rosters: Arc<[Roster]>,
     pub(crate) resolve_timeout_ms: Millis,
@@ -157,6 +160,7 @@ impl Routing {
             routes: Arc::new([route]),
             inhibit_rules: Arc::new([]),
             intervals: Arc::new([]),
+            severity_rules: Arc::new([]),
             people: Arc::new([]),
             rosters: Arc::new([]),
             resolve_timeout_ms: check::RESOLVE_TIMEOUT_MS,

@@ -13,6 +13,7 @@ use crate::duty::{Duty, Swap};
 use crate::group::Group;
 use crate::outbox::Waiting;
 use crate::routing::Routing;
+use crate::routing::severity::severity_of;
 use crate::silence::{Silence, SilenceState};
 use crate::storm::DetectionRate;
 
@@ -137,7 +138,8 @@ impl State {
     }
 
     /// Puts an alert in its new state, and into the groups of everybody who is to be told.
-    pub(crate) fn put(&mut self, alert: Alert, at_ms: Millis, detail: &str) {
+    pub(crate) fn put(&mut self, mut alert: Alert, at_ms: Millis, detail: &str) {
+        alert.labels = self.routing.rated(&alert.given, &self.intervals_holding);
         let fingerprint = alert.fingerprint;
         let kind = match alert.state {
             AlertState::Pending => ChangeKind::Pending,
@@ -235,9 +237,27 @@ impl State {
         if self.alerts.get(&given).filter(firing).is_some() {
             return Some(given);
         }
-        let named = |alert: &&Alert| alert.labels.fnv_fingerprint() == given;
+        let named = |alert: &&Alert| alert.given.fnv_fingerprint() == given;
         let mut others = self.alerts.values().filter(firing).filter(named);
         others.next().filter(|_| others.next().is_none()).map(|alert| alert.fingerprint)
+    }
+
+    /// Gives every alert the severity of the hour; what changes stands in its history.
+    pub(crate) fn rate(&mut self, now_ms: Millis) {
+        self.intervals_holding = self.routing.intervals_holding(now_ms);
+        for alert in self.alerts.values_mut() {
+            let labels = self.routing.rated(&alert.given, &self.intervals_holding);
+            if alert.labels == labels {
+                continue;
+            }
+            let detail = format!("{} → {}", severity_of(&alert.labels), severity_of(&labels));
+            alert.labels = labels;
+            // Of what is only pending nothing is kept.
+            if alert.is_firing() {
+                let (fingerprint, kind) = (alert.fingerprint, ChangeKind::Severity);
+                self.batch.changes.push(Change { fingerprint, at_ms: now_ms, kind, detail });
+            }
+        }
     }
 
     pub(crate) fn mark_all_groups(&mut self) {

@@ -58,7 +58,7 @@ pub(super) async fn list(
     });
     let mut shown: Vec<(u64, Value)> = wanted
         .map(|status| {
-            (status.alert.labels.fnv_fingerprint(), firing.shown(status, &status.receivers, &[]))
+            (status.alert.given.fnv_fingerprint(), firing.shown(status, &status.receivers, &[]))
         })
         .collect();
     shown.sort_by_key(|(fingerprint, _)| *fingerprint);
@@ -155,7 +155,7 @@ impl Firing {
         let ends_ms = alert.ends_ms.unwrap_or(self.now_ms + self.resolve_timeout_ms);
         let inhibitors = status.inhibited_by.iter().filter_map(|source| self.alerts.get(source));
         let inhibitors: Vec<String> = inhibitors
-            .map(|source| fingerprint_text(source.alert.labels.fnv_fingerprint()))
+            .map(|source| fingerprint_text(source.alert.given.fnv_fingerprint()))
             .collect();
         let receivers = receivers.iter().map(|name| json!({ "name": **name }));
         let state =
@@ -163,7 +163,7 @@ impl Firing {
         let mut shown = json!({
             "annotations": *alert.annotations,
             "endsAt": time(ends_ms),
-            "fingerprint": fingerprint_text(alert.labels.fnv_fingerprint()),
+            "fingerprint": fingerprint_text(alert.given.fnv_fingerprint()),
             "receivers": receivers.collect::<Vec<_>>(),
             "startsAt": time(alert.starts_ms()),
             "status": {

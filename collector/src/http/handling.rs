@@ -10,7 +10,7 @@ use axum::extract::{Json, Path, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
     Alert, AlertFilter, AlertStatus, AlertingError, Deed, HistoryEntry, NewSilence,
-    fingerprint_text, parse_fingerprint,
+    SEVERITY_LABELS, fingerprint_text, parse_fingerprint,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -190,17 +190,24 @@ async fn put_off(
     Ok(Json(json!({ "silence": made.silence.id, "waits_because": made.waits_because })))
 }
 
-/// Its labels, and none of those that others of the same name have besides.
+/// Its labels, and none of those that others of the same name have besides. The severity is left out where the hour changes it:
+/// it would be heard of again when the hour comes.
 async fn only_this(api: &WebApi, alert: &Alert, now_ms: Millis) -> Result<Vec<Matcher>, ApiError> {
+    let routing = api.alerting.routing(now_ms).await.map_err(wrong)?;
+    let changes = routing.changes_severity(&alert.given);
+    let lasts = |name: &str| !(changes && SEVERITY_LABELS.contains(&name));
     let own = |label: &Label| Matcher::equal(label.name.as_ref(), label.value.as_ref());
-    let mut matchers: Vec<Matcher> = alert.labels.iter().map(own).collect();
+    let lasting = alert.labels.iter().filter(|label| lasts(&label.name));
+    let mut matchers: Vec<Matcher> = lasting.map(own).collect();
     let name = alert.labels.get("alertname").unwrap_or_default();
     let filter =
         AlertFilter { matchers: vec![Matcher::equal("alertname", name)], ..AlertFilter::default() };
     let others = api.alerting.alerts(&filter, now_ms).await.map_err(wrong)?;
     let names = others.iter().flat_map(|other| other.alert.labels.iter().map(|one| &one.name));
-    let absent: BTreeSet<&str> =
-        names.map(AsRef::as_ref).filter(|name| alert.labels.get(name).is_none()).collect();
+    let absent: BTreeSet<&str> = names
+        .map(AsRef::as_ref)
+        .filter(|name| alert.labels.get(name).is_none() && lasts(name))
+        .collect();
     matchers.extend(absent.into_iter().map(|name| Matcher::equal(name, "")));
     Ok(matchers)
 }

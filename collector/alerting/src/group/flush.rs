@@ -113,8 +113,12 @@ fn note_silences(state: &mut State, now_ms: Millis) {
 fn note_intervals(state: &mut State, now_ms: Millis) {
     let holding = state.routing.intervals_holding(now_ms);
     if holding != state.intervals_holding {
-        state.intervals_holding = holding;
-        state.mark_all_groups();
+        if state.routing.severity_rules.is_empty() {
+            state.intervals_holding = holding;
+            state.mark_all_groups();
+        } else {
+            state.regroup(now_ms);
+        }
     }
 }
 
@@ -156,6 +160,7 @@ impl<'a> Members<'a> {
             }
             match alert {
                 Some(alert) if mutes.is_none_or(|mutes| mutes.is_muted(&alert.labels)) => {}
+                Some(alert) if alert.is_firing() && group.left.contains(fingerprint) => {}
                 Some(alert) if alert.is_firing() => members.firing.push(alert),
                 Some(alert) => members.resolved.push(alert),
                 None => {}

@@ -127,7 +127,7 @@ fn payload_alert<'a>(alert: &'a NotifiedAlert, external_url: &str) -> PayloadAle
         starts_at: rfc3339(alert.starts_ms),
         ends_at: alert.resolved_ms.map_or_else(|| NO_END.to_owned(), rfc3339),
         generator_url: facts::generator_url(alert, external_url),
-        fingerprint: fingerprint_text(alert.labels.fnv_fingerprint()),
+        fingerprint: fingerprint_text(alert.given.fnv_fingerprint()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use agent_model::{MatchOp, Matcher, Millis, Problem, Problems};
 use agent_yaml::{At, Document, Duration, Place, Text};
 
+use super::severity::SeverityRule;
 use super::{
     Escalation, GroupBy, HttpOptions, InhibitRule, Receiver, Route, Routing, SecretText, Timing,
 };
@@ -76,6 +77,8 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         receivers: named,
         intervals: intervals.iter().map(|interval| Arc::clone(&interval.name)).collect(),
     };
+    let severity_rules: Vec<SeverityRule> =
+        file.severity_rules.iter().map(|rule| check.severity_rule(rule, &names)).collect();
     let people = rosters::people(&mut check, &file, &names, &receivers);
     let rosters = rosters::rosters(&mut check, &file, &names, &people);
     let heartbeat = file.heartbeat.as_ref().map(|given| heartbeat::ready(&mut check, given));
@@ -101,6 +104,7 @@ pub(super) fn ready(document: &Document) -> Result<Routing, Problems> {
         routes: routes.into(),
         inhibit_rules,
         intervals: intervals.into(),
+        severity_rules: severity_rules.into(),
         people: people.into(),
         rosters: rosters.into(),
         resolve_timeout_ms: resolve_timeout.map_or(RESOLVE_TIMEOUT_MS, Duration::as_millis),
@@ -329,6 +333,25 @@ impl Check<'_> {
                 self.problem(&given.place, format!("`{key}` cannot be zero"));
             }
             *kept = given.value.as_millis();
+        }
+    }
+
+    fn severity_rule(&mut self, raw: &At<raw::SeverityRule>, names: &Names<'_>) -> SeverityRule {
+        let At { value: raw, place } = raw;
+        if raw.during.is_empty() == raw.outside.is_empty() {
+            self.problem(
+                place,
+                "a severity rule names time intervals in one of `during` and `outside`",
+            );
+        }
+        if raw.severity.value.is_empty() {
+            self.problem(&raw.severity.place, "a severity rule needs a `severity`");
+        }
+        SeverityRule {
+            matchers: self.matchers(&raw.matchers, &BTreeMap::new(), &BTreeMap::new()),
+            during: self.intervals(&raw.during, names),
+            outside: self.intervals(&raw.outside, names),
+            severity: Arc::from(raw.severity.value.as_str()),
         }
     }
 

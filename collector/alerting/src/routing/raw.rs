@@ -22,7 +22,7 @@ pub(super) use delivery::{DailyTest, Delivery, RateLimit};
 pub(super) use heartbeat::Heartbeat;
 pub(super) use http::{Http, Tls};
 pub(super) use ours::{Script, Sms, Syslog};
-pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, Shift};
+pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, SeverityRule, Shift};
 pub(super) use zalo::{ZaloOa, ZaloZns};
 
 #[derive(Debug, Deserr)]
@@ -48,6 +48,8 @@ pub(super) struct File {
     pub(super) delivery: Option<Delivery>,
     #[deserr(default)]
     pub(super) escalations: Vec<Escalation>,
+    #[deserr(default)]
+    pub(super) severity_rules: Vec<At<SeverityRule>>,
     #[deserr(default)]
     pub(super) people: Vec<Person>,
     #[deserr(default)]

@@ -156,7 +156,7 @@ async fn write_alert(sql: Sql<'_>, alert: &Alert, is_open: bool) -> Result<(), s
          comments = excluded.comments",
     )
     .bind(fingerprint_text(alert.fingerprint))
-    .bind(labels_json(&alert.labels))
+    .bind(labels_json(&alert.given))
     .bind(annotations_json(&alert.annotations))
     .bind(rule)
     .bind(alert.state.name())

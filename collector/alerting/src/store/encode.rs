@@ -10,6 +10,7 @@ use crate::AlertingError;
 use crate::alert::{Annotations, parse_fingerprint};
 use crate::group::{Escalating, Told};
 use crate::notification::{Notification, NotifiedAlert};
+use crate::routing::severity::{severity_of, with_severity};
 
 pub(super) fn labels_json(labels: &Labels) -> String {
     let map: BTreeMap<&str, &str> =
@@ -107,7 +108,11 @@ struct ContentRow {
 
 #[derive(Serialize, Deserialize)]
 struct AlertRow {
+    /// As its source gave them.
     labels: BTreeMap<String, String>,
+    /// Where the hour gave it another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    severity: Option<String>,
     annotations: Annotations,
     starts_ms: Millis,
     resolved_ms: Option<Millis>,
@@ -118,7 +123,8 @@ struct AlertRow {
 
 pub(super) fn content_json(notification: &Notification) -> String {
     let alerts = notification.alerts.iter().map(|alert| AlertRow {
-        labels: map_of(&alert.labels),
+        labels: map_of(&alert.given),
+        severity: (alert.labels != alert.given).then(|| severity_of(&alert.labels).to_owned()),
         annotations: (*alert.annotations).clone(),
         starts_ms: alert.starts_ms,
         resolved_ms: alert.resolved_ms,
@@ -141,10 +147,13 @@ pub(super) struct Content {
 pub(super) fn content_from(text: &str) -> Result<Content, AlertingError> {
     let row: ContentRow = parse("a notification", text)?;
     let alerts = row.alerts.into_iter().map(|alert| {
-        let labels = Labels::new(alert.labels);
+        let given = Labels::new(alert.labels);
+        let severity = alert.severity.as_deref();
+        let labels = severity.map_or_else(|| given.clone(), |one| with_severity(&given, one));
         NotifiedAlert {
-            fingerprint: labels.fingerprint(),
+            fingerprint: given.fingerprint(),
             labels,
+            given,
             annotations: Arc::new(alert.annotations),
             starts_ms: alert.starts_ms,
             resolved_ms: alert.resolved_ms,

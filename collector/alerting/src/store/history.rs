@@ -195,7 +195,9 @@ pub(super) async fn write_life(
         ChangeKind::GivenBack | ChangeKind::Assigned | ChangeKind::Commented => {
             "handled_ms = COALESCE(handled_ms, $2)"
         }
-        ChangeKind::Pending | ChangeKind::Cleared | ChangeKind::RanOut => return Ok(()),
+        ChangeKind::Pending | ChangeKind::Cleared | ChangeKind::RanOut | ChangeKind::Severity => {
+            return Ok(());
+        }
     };
     let statement =
         format!("UPDATE lives SET {statement} WHERE fingerprint = $1 AND resolved_ms IS NULL");

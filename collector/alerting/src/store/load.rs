@@ -29,9 +29,11 @@ impl Store {
         routing: Routing,
         now_ms: Millis,
     ) -> Result<State, AlertingError> {
+        let holding = routing.intervals_holding(now_ms);
         let mut state = State::new(routing);
         for row in self.rows("SELECT * FROM alerts WHERE is_open = 1").await? {
-            let alert = alert_from(&row)?;
+            let mut alert = alert_from(&row)?;
+            alert.labels = state.routing.rated(&alert.given, &holding);
             state.own(&alert);
             state.alerts.insert(alert.fingerprint, alert);
         }
@@ -85,11 +87,12 @@ pub(super) fn alert_from(row: &SqliteRow) -> Result<Alert, AlertingError> {
     let until_ms: Option<Millis> = column(row, "acknowledged_until_ms")?;
     let comments: i64 = column(row, "comments")?;
     let note: Option<String> = column(row, "acknowledged_note")?;
-    let labels = labels_from(column(row, "labels")?)?;
+    let given = labels_from(column(row, "labels")?)?;
     let value: Option<f64> = column(row, "value")?;
     Ok(Alert {
-        fingerprint: labels.fingerprint(),
-        labels,
+        fingerprint: given.fingerprint(),
+        labels: given.clone(),
+        given,
         annotations: Arc::new(annotations_from(column(row, "annotations")?)?),
         source,
         state: state.ok_or_else(|| damaged("an alert's state", "another word"))?,
@@ -138,6 +141,7 @@ fn group_from(row: &SqliteRow, state: &State) -> Result<Group, AlertingError> {
         created_ms: column(row, "created_ms")?,
         last_flush_ms: column(row, "last_flush_ms")?,
         members: std::collections::BTreeSet::new(),
+        left: std::collections::BTreeSet::new(),
         changed: true,
         stirred: false,
         turn_ms: None,

@@ -25,6 +25,7 @@ mod posted;
 mod rate_limits;
 mod restart;
 mod rsyslog;
+mod severity;
 mod storm;
 mod syslog;
 mod timeline;

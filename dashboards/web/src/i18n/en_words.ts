@@ -27,6 +27,7 @@ export const words: Record<keyof typeof vietnamese, string> = {
   "alert_change.resolved": "Resolved",
   "alert_change.acknowledged": "Taken",
   "alert_change.given_back": "Given back",
+  "alert_change.severity": "Severity of the hour",
   "alert_change.ran_out": "No longer taken, told again",
   "alert_change.assigned": "Assigned",
   "alert_change.commented": "Comment",

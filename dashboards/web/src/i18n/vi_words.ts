@@ -25,6 +25,7 @@ export const words = {
   "alert_change.resolved": "Hết sự cố",
   "alert_change.acknowledged": "Tiếp nhận",
   "alert_change.given_back": "Trả lại",
+  "alert_change.severity": "Đổi mức theo giờ",
   "alert_change.ran_out": "Hết hạn tiếp nhận, báo lại",
   "alert_change.assigned": "Giao việc",
   "alert_change.commented": "Ghi chú",

@@ -67,7 +67,7 @@ fn header(text: &str, chars_max: usize) -> String {
 
 fn structured(alert: &NotifiedAlert) -> String {
     let status = if alert.resolved_ms.is_some() { "resolved" } else { "firing" };
-    let fingerprint = fingerprint_text(alert.labels.fnv_fingerprint());
+    let fingerprint = fingerprint_text(alert.given.fnv_fingerprint());
     let mut data = format!("[{STRUCTURED_ID} status=\"{status}\" fingerprint=\"{fingerprint}\"");
     for label in alert.labels.iter() {
         let name: String = label
@@ -97,7 +97,7 @@ fn cef(alert: &NotifiedAlert, severity: u32, text: &str) -> String {
         put(&mut line, format_args!(" end={end}"));
     }
     let outcome = if alert.resolved_ms.is_some() { "resolved" } else { "firing" };
-    let fingerprint = fingerprint_text(alert.labels.fnv_fingerprint());
+    let fingerprint = fingerprint_text(alert.given.fnv_fingerprint());
     put(&mut line, format_args!(" outcome={outcome} externalId={fingerprint}"));
     for (key, value) in
         [("dhost", label("host")), ("src", label("source_ip")), ("duser", label("user"))]
@@ -136,6 +136,7 @@ mod tests {
         ]);
         let alert = NotifiedAlert {
             fingerprint: labels.fingerprint(),
+            given: labels.clone(),
             labels,
             annotations: Arc::default(),
             starts_ms: 1_795_223_520_000,

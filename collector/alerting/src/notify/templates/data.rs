@@ -81,7 +81,7 @@ fn of_alert(
             ("StartsAt", time(at(alert.starts_ms))),
             ("EndsAt", time(alert.resolved_ms.map_or_else(zero, at))),
             ("GeneratorURL", shown(facts::generator_url(alert, external_url))),
-            ("Fingerprint", shown(fingerprint_text(alert.labels.fnv_fingerprint()))),
+            ("Fingerprint", shown(fingerprint_text(alert.given.fnv_fingerprint()))),
         ],
     );
     let lines =

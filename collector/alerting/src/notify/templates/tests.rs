@@ -23,6 +23,7 @@ fn notification() -> Notification {
         ]);
         NotifiedAlert {
             fingerprint: labels.fingerprint(),
+            given: labels.clone(),
             labels,
             annotations: Arc::new(BTreeMap::from([
                 ("summary".to_owned(), format!("{host}: disk full & more")),

@@ -12,6 +12,7 @@ fn notification() -> Notification {
         let labels = Labels::new([("alertname", "DiskFull"), ("host", host)]);
         NotifiedAlert {
             fingerprint: labels.fingerprint(),
+            given: labels.clone(),
             labels,
             annotations: Arc::new(BTreeMap::from([
                 ("summary".to_owned(), format!("{host} is nearly full")),

@@ -22,6 +22,7 @@ fn notification(count: i64) -> Notification {
         ];
         NotifiedAlert {
             fingerprint: labels.fingerprint(),
+            given: labels.clone(),
             labels,
             annotations: Arc::new(
                 annotations.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),

@@ -1,4 +1,4 @@
-//! Keys of ours that Alertmanager does not have: escalations, people, rosters, holidays.
+//! Keys of ours that Alertmanager does not have: escalations, severities by the hour, people, rosters, holidays.
 
 use agent_yaml::{At, Duration, Findings, Text};
 use deserr::Deserr;
@@ -15,6 +15,18 @@ pub(in crate::routing) struct Escalation {
 pub(in crate::routing) struct Level {
     pub(in crate::routing) after: At<Duration>,
     pub(in crate::routing) receivers: Vec<At<String>>,
+}
+
+#[derive(Debug, Deserr)]
+#[deserr(error = Findings, deny_unknown_fields)]
+pub(in crate::routing) struct SeverityRule {
+    #[deserr(default)]
+    pub(in crate::routing) matchers: Vec<At<String>>,
+    #[deserr(default)]
+    pub(in crate::routing) during: Vec<At<String>>,
+    #[deserr(default)]
+    pub(in crate::routing) outside: Vec<At<String>>,
+    pub(in crate::routing) severity: At<String>,
 }
 
 #[derive(Debug, Deserr)]
