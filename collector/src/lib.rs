@@ -34,6 +34,7 @@ pub mod record;
 pub mod recorded;
 mod registering;
 pub mod reload;
+mod rule_figures;
 pub mod rule_health;
 pub mod rulebook;
 pub mod schemas;

@@ -7,6 +7,7 @@ use crate::heartbeat::HeartbeatFigures;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::registering::Make;
+use crate::rule_figures::RuleFigures;
 use crate::rule_health::RuleHealth;
 
 /// Every counter of the collector, registered in one registry.
@@ -27,7 +28,7 @@ pub struct SelfMetrics {
     pub descriptions_dropped: IntCounter,
     /// Scrape targets of hosts beyond their bound.
     pub targets_dropped: IntCounter,
-    pub rules: RuleFigures,
+    pub(crate) rules: RuleFigures,
     /// Acknowledged records that the last start could not read, in ranges.
     pub journal_damaged: IntGauge,
     pub sign_ins: IntCounterVec,
@@ -139,44 +140,6 @@ impl ReloadMetrics {
                 "last_reload_success_timestamp_seconds",
                 "When the files were last taken into force.",
                 &["files"],
-            )?,
-        })
-    }
-}
-
-/// How the evaluation of rules goes, by group.
-#[derive(Clone, Debug)]
-pub struct RuleFigures {
-    pub evaluations: IntCounterVec,
-    pub evaluation_failures: IntCounterVec,
-    /// Evaluations of a group that were due.
-    pub iterations: IntCounterVec,
-    /// Those of them that did not take place in their interval.
-    pub iterations_missed: IntCounterVec,
-}
-
-impl RuleFigures {
-    fn new(make: &Make<'_>) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            evaluations: make.counters(
-                "rule_evaluations_total",
-                "Evaluations of rules.",
-                &["group"],
-            )?,
-            evaluation_failures: make.counters(
-                "rule_evaluation_failures_total",
-                "Evaluations of rules that failed.",
-                &["group"],
-            )?,
-            iterations: make.counters(
-                "rule_group_iterations_total",
-                "Evaluations of groups of rules that were due, missed ones included.",
-                &["group"],
-            )?,
-            iterations_missed: make.counters(
-                "rule_group_iterations_missed_total",
-                "Evaluations of groups of rules that did not take place in their interval.",
-                &["group"],
             )?,
         })
     }

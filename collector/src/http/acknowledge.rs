@@ -179,11 +179,13 @@ fn page(
     let made =
         made.and_then(|page| page.render(&data, Timestamp::UNIX_EPOCH).map_err(|e| e.to_string()));
     // The words alone, rather than nothing.
-    let html = made.unwrap_or_else(|error| {
-        tracing::error!(error, "the page of a link cannot be made");
-        text.to_owned()
-    });
-    let mut answer = (status, Html(html)).into_response();
+    let mut answer = match made {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(error, "the page of a link cannot be made");
+            (status, text.to_owned()).into_response()
+        }
+    };
     let no_store = header::HeaderValue::from_static("no-store");
     answer.headers_mut().insert(header::CACHE_CONTROL, no_store);
     answer

@@ -1,6 +1,7 @@
 //! What is wrong, the worst first, each with what to do: the page's status and `haidang status`.
 //! Pure. An empty list means that everything was looked at and is in order.
 
+mod notifications;
 mod targets;
 
 use std::collections::BTreeSet;
@@ -52,7 +53,7 @@ pub(super) fn problems(
     services(picture, &mut found);
     hosts(picture, &mut found);
     backups(picture, &mut found);
-    notifications(picture, &mut found);
+    notifications::problems(picture, &mut found);
     files(reload, &mut found);
     journal(journal_damage, &mut found);
     targets::problems(targets, &mut found);
@@ -207,57 +208,6 @@ fn backups(picture: &Picture, found: &mut Vec<StatusProblem>) {
                 "Open the backups, read the last error line, mend it, and run it once now.",
             ),
             link: "#/backups",
-        });
-    }
-}
-
-fn dead_letters(dead: u64, found: &mut Vec<StatusProblem>) {
-    if dead == 0 {
-        return;
-    }
-    found.push(StatusProblem {
-        severity: "high",
-        what: words(
-            format!("{dead} thông báo đã bị bỏ vì gửi mãi không được"),
-            format!("{dead} notification(s) were given up and never arrived"),
-        ),
-        what_to_do: words(
-            "Sửa kênh gửi, rồi gửi lại hoặc ghi nhận đã xem: trang Cảnh báo, hoặc \"haidang notification list --dead\".",
-            "Mend the channel, then send them again or note them as seen: \"haidang notification list --dead\".",
-        ),
-        link: "#/alerts",
-    });
-}
-
-fn notifications(picture: &Picture, found: &mut Vec<StatusProblem>) {
-    if !picture.notifications.configured {
-        found.push(StatusProblem {
-            severity: "high",
-            what: words(
-                "Chưa có ai được báo khi có cảnh báo",
-                "nobody is told when an alert fires",
-            ),
-            what_to_do: words(
-                "Khai báo nơi nhận trong alerting.yml rồi chạy \"haidang reload\".",
-                "Name a receiver in alerting.yml and run \"haidang reload\".",
-            ),
-            link: "#/alerts",
-        });
-    }
-    dead_letters(picture.notifications.dead, found);
-    let failed = picture.notifications.failing;
-    if failed > 0 {
-        found.push(StatusProblem {
-            severity: "high",
-            what: words(
-                format!("{failed} thông báo chưa gửi được"),
-                format!("{failed} notification(s) could not be delivered"),
-            ),
-            what_to_do: words(
-                "Mở trang Cảnh báo, mục Thông báo đã gửi, và đọc lỗi; hệ thống vẫn gửi lại.",
-                "Open the alerts, read the error under Notifications; they are tried again meanwhile.",
-            ),
-            link: "#/alerts",
         });
     }
 }
