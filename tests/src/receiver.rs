@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -70,7 +70,9 @@ impl Receiver {
             }
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.server = Some(command.spawn()?);
+        let program = command.get_program().to_owned();
+        let spawned = command.spawn();
+        self.server = Some(spawned.with_context(|| format!("{program:?}: apt-get install it"))?);
         let ready = match self.kind {
             Kind::Prometheus => "/-/ready",
             Kind::VictoriaMetrics => "/health",

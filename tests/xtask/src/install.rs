@@ -48,6 +48,11 @@ const NEEDS: &[Need] = &[
         "it is run against our alerting, and its server answers as ours",
     ),
     need("rsyslogd", Source::Debian("rsyslog-gnutls"), "it takes our lines of syslog over TLS"),
+    need(
+        "victoria-metrics",
+        Source::Debian("victoria-metrics"),
+        "samples are sent on to a real one",
+    ),
     need("restic", Source::Debian("restic"), "backups are read from real repositories"),
     need("mkfs.xfs", Source::Debian("xfsprogs"), "a full disk is tried on a real file system"),
     need("systemd-analyze", Source::Debian("systemd"), "the units in deploy/systemd are verified"),

@@ -51,7 +51,14 @@ pub(super) fn deny(context: &Context<'_>) -> Result<Outcome> {
     if find_program("cargo-deny").is_none() {
         return Ok(Outcome::LeftOut("cargo install --locked cargo-deny".to_owned()));
     }
-    all(context, &["cargo deny --offline --workspace check bans licenses sources"])
+    all(
+        context,
+        &[
+            // It looks at what other systems need too, which no build has brought.
+            "cargo fetch --locked",
+            "cargo deny --offline --workspace check bans licenses sources",
+        ],
+    )
 }
 
 /// Every warning is an error, but links to private items are not: private items are documented too, so they lead somewhere.
