@@ -16,6 +16,7 @@ mod drills;
 mod error;
 mod events;
 mod gauges;
+mod guard;
 mod guesses;
 mod handling;
 mod hosts;
@@ -50,10 +51,10 @@ use collector_inventory::Inventory;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 pub use error::ApiError;
+pub use guard::{Gate, Who};
 pub use picture::Pictures;
 pub use prometheus::Places;
 pub use pushes::push_bodies;
-pub use sign_in::{Gate, Who};
 
 use crate::alertmanager::Manager;
 use crate::api_tokens::ApiTokens;
@@ -145,7 +146,7 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .route("/api/tokens", post(tokens::create))
         .route("/metrics", get(prometheus::own_metrics))
         .route("/-/reload", get(reload::last).post(reload::reload).put(reload::reload))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), sign_in::guard));
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), guard::guard));
     Router::new()
         .merge(guarded)
         .merge(acknowledge::routes())

@@ -74,9 +74,13 @@ fn exporters(section: &str) -> Vec<Exporter> {
     ready(&config.exporters, config.interval, "dc1-srv01")
 }
 
+/// What a scrape may take in a test that is not about time, on a machine however busy.
+const PATIENT: &str = ", timeout: 60s";
+const SHORT: &str = ", timeout: 500ms";
+
 fn exporter(url: &str, more: &str) -> Exporter {
-    let timeout = if more.contains("timeout") { "" } else { ", timeout: 500ms" };
-    let section = format!("  - {{job: x, url: '{url}', interval: 2s{timeout}{more}}}\n");
+    let timeout = if more.contains("timeout") { "" } else { PATIENT };
+    let section = format!("  - {{job: x, url: '{url}', interval: 60s{timeout}{more}}}\n");
     exporters(&section).remove(0)
 }
 
@@ -151,19 +155,19 @@ async fn every_kind_of_rubbish_has_its_reason() {
 #[tokio::test]
 async fn nothing_without_end_is_read_to_the_end() {
     let port = server(|_| Manner::Endless(HEAD.to_vec(), b"a 1\n".repeat(1_000))).await;
-    assert_eq!(refused(port, ", body_bytes_max: 1MiB, timeout: 2s").await, "body_too_large");
+    assert_eq!(refused(port, ", body_bytes_max: 1MiB").await, "body_too_large");
     // One line of ten megabytes.
     let port = server(|_| page("text/plain", "x".repeat(10 << 20))).await;
     assert_eq!(refused(port, "").await, "body_too_large");
     let port = server(|_| Manner::Endless(HEAD.to_vec(), b"x".repeat(4_000))).await;
-    assert_eq!(refused(port, ", timeout: 2s").await, "body_too_large");
+    assert_eq!(refused(port, "").await, "body_too_large");
     // A byte now and then, in the body, in the head, or never.
     let port = server(|_| Manner::Slow(HEAD.to_vec(), b"a".to_vec())).await;
-    assert_eq!(refused(port, "").await, "timeout");
+    assert_eq!(refused(port, SHORT).await, "timeout");
     let port = server(|_| Manner::Slow(b"HTTP/1.1 200 OK\r\n".to_vec(), b"x".to_vec())).await;
-    assert_eq!(refused(port, "").await, "timeout");
+    assert_eq!(refused(port, SHORT).await, "timeout");
     let port = server(|_| Manner::Silent).await;
-    assert_eq!(refused(port, "").await, "timeout");
+    assert_eq!(refused(port, SHORT).await, "timeout");
 }
 
 fn packed(text: &[u8]) -> Vec<u8> {

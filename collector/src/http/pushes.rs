@@ -15,7 +15,7 @@ use collector_remote_write::RemoteWriteError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock;
-use crate::http::{WebApi, sign_in};
+use crate::http::{WebApi, guard};
 use crate::push::{Owner, PushError};
 use crate::self_metrics::PushMetrics;
 
@@ -110,7 +110,7 @@ pub(super) fn refusal(error: PushError) -> Refused {
 
 /// Whose series they are, by the request's token.
 pub(super) async fn owner(api: &WebApi, headers: &HeaderMap) -> Result<Arc<Owner>, Refused> {
-    let Some(given) = sign_in::given_token(headers) else {
+    let Some(given) = guard::given_token(headers) else {
         let text = "a token that writes is needed: `haidang api-token create --write`";
         return Err(refused(StatusCode::UNAUTHORIZED, "no_token", text));
     };

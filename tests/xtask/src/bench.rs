@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::command::{command, succeeds};
 
 /// Package, bench, and the parts of it that can be asked for by name.
-const BENCHES: [(&str, &str, &[&str]); 4] = [
+const BENCHES: [(&str, &str, &[&str]); 5] = [
     (
         "tests",
         "figures",
@@ -21,6 +21,7 @@ const BENCHES: [(&str, &str, &[&str]); 4] = [
     ("rules-sigma", "rules", &["sigma"]),
     ("collector-metric-store", "store", &["store"]),
     ("collector", "evaluation", &["evaluation"]),
+    ("collector-alerting", "history", &["history"]),
 ];
 
 /// `haidang up` and the collector as one builds them oneself, and the agent as it is packaged.
