@@ -18,14 +18,16 @@ mod status;
 use std::sync::Arc;
 
 use agent_model::Millis;
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
+use axum::{Router, middleware};
 use collector_alerting::Alerting;
 
 pub use figures::Figures;
 
+#[cfg(doc)]
+use crate::done::Done;
 #[cfg(doc)]
 use crate::scope::Scope;
 #[cfg(doc)]
@@ -44,14 +46,6 @@ pub struct Manager {
     pub silences_kept_ms: Millis,
 }
 
-/// Left in the answer of a request that changed something.
-#[derive(Clone, Debug)]
-pub struct Done {
-    pub action: &'static str,
-    pub object: String,
-    pub outcome: String,
-}
-
 /// The routes below `/api/v2`.
 pub fn routes() -> Router<Arc<Manager>> {
     let router = Router::new()
@@ -65,7 +59,9 @@ pub fn routes() -> Router<Arc<Manager>> {
             only("DELETE,GET", get(silences::one).delete(silences::expire)),
         )
         .route("/api/v2/{*rest}", any(answer::no_such_path));
-    router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+    router
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(answer::in_its_words))
 }
 
 /// Says which methods there are to who takes another.

@@ -10,6 +10,7 @@ mod alertmanager;
 mod alerts;
 mod api_tokens;
 mod audit;
+mod audited;
 mod backups;
 mod channels;
 mod drills;
@@ -49,6 +50,7 @@ use collector_alerting::Alerting;
 use collector_event_store::EventStore;
 use collector_inventory::Inventory;
 use tokio::sync::{Semaphore, broadcast, watch};
+use tokio_util::task::TaskTracker;
 
 pub use error::ApiError;
 pub use guard::{Gate, Who};
@@ -77,6 +79,8 @@ pub struct WebApi {
     pub inventory: Inventory,
     pub api_tokens: ApiTokens,
     pub pushes: Arc<Pushes>,
+    /// What changes something and is not done yet.
+    pub deeds: TaskTracker,
     /// The systems that samples are sent on to.
     pub outward: Outward,
     /// One permit per kibibyte of pushes being received.
@@ -147,14 +151,19 @@ pub fn router(api: Arc<WebApi>) -> Router {
         .route("/metrics", get(prometheus::own_metrics))
         .route("/-/reload", get(reload::last).post(reload::reload).put(reload::reload))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), guard::guard));
+    // They write their own entries of the audit log.
+    let entrances = Router::new()
+        .merge(acknowledge::routes())
+        .route("/api/session", get(sign_in::current).post(sign_in::begin).delete(sign_in::end))
+        .route("/api/setup", post(sign_in::setup))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), audited::to_the_end));
     Router::new()
         .merge(guarded)
-        .merge(acknowledge::routes())
+        .merge(entrances)
+        .layer(middleware::map_response(error::in_our_words))
         // They ask for a token that writes by themselves, and bound their bodies.
         .route("/api/v1/write", post(remote_write::write))
         .route("/api/v1/otlp/v1/metrics", post(otlp::metrics))
-        .route("/api/session", get(sign_in::current).post(sign_in::begin).delete(sign_in::end))
-        .route("/api/setup", post(sign_in::setup))
         .route("/-/ready", get(ready))
         .route("/-/healthy", get(|| async { "Hải Đăng is alive.\n" }))
         .route("/api/{*rest}", any(|| async { ApiError::not_found("no such route") }))

@@ -16,6 +16,7 @@ mod stories {
     mod filesystem;
     mod first_start;
     mod hosts;
+    mod hung_up;
     mod installed;
     mod killed;
     mod links;

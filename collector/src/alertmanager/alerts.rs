@@ -16,10 +16,11 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Manager;
 use super::answer::{Refusal, time, time_from};
 use super::parameters::{Body, Parameters};
-use super::{Done, Manager};
 use crate::clock;
+use crate::done::Done;
 use crate::scope::Scope;
 use crate::silencing::Asker;
 
@@ -202,7 +203,7 @@ pub(super) async fn take(
     State(manager): State<Arc<Manager>>,
     asker: Option<Extension<Asker>>,
     Body(posts): Body<Option<Vec<Posted>>>,
-) -> Result<Response, Refusal> {
+) -> Result<(Done, Response), Refusal> {
     let posts = posts.ok_or_else(|| Refusal::required("alerts"))?.unwrap_or_default();
     let ready: Result<Vec<PostedAlert>, Refusal> =
         posts.into_iter().enumerate().map(|(at, posted)| posted.ready(at)).collect();
@@ -211,15 +212,8 @@ pub(super) async fn take(
     outcome.invalid.extend(foreign);
     manager.figures.note_post(&outcome);
     // What was taken of a post that is refused in part is a change as well.
-    let mut answer = answer(&outcome);
-    if let Some(object) = changes(&outcome) {
-        answer.extensions_mut().insert(Done {
-            action: "alert.post",
-            object,
-            outcome: "done".to_owned(),
-        });
-    }
-    Ok(answer)
+    let done = changes(&outcome).map_or(Done::Nothing, |object| Done::to("alert.post", object));
+    Ok((done, answer(&outcome)))
 }
 
 /// A token that writes speaks under its own labels, as when it pushes series, and so ends only what carries them; what it says

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
+use crate::reworded::reworded;
 use crate::silencing::SilencingError;
 
 /// Codes that go-openapi gives what is wrong with a value (go-openapi/errors, schema.go).
@@ -53,6 +54,11 @@ impl Refusal {
     fn coded(status: StatusCode, code: u16, message: impl Into<String>) -> Self {
         Self(status, Some(json!({ "code": code, "message": message.into() })))
     }
+}
+
+/// The framework's refusals as Alertmanager's generated server says them.
+pub(super) async fn in_its_words(answer: Response) -> Response {
+    reworded(answer, |status, text| Refusal::unreadable(status, text).into_response()).await
 }
 
 impl From<AlertingError> for Refusal {

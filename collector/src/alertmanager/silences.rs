@@ -6,7 +6,6 @@ use std::sync::Arc;
 use agent_model::{MatchOp, Matcher, Millis};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use collector_alerting::{
     AlertingError, NewSilence, SILENCE_MATCHERS_MAX, Silence, SilenceState, matchers_text,
@@ -14,10 +13,11 @@ use collector_alerting::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Manager;
 use super::answer::{Refusal, time, time_from};
 use super::parameters::{Body, Parameters};
-use super::{Done, Manager};
 use crate::clock;
+use crate::done::Done;
 use crate::scope::Scope;
 use crate::silencing::{self, Asker, SilencingError};
 
@@ -66,7 +66,7 @@ pub(super) async fn expire(
     State(manager): State<Arc<Manager>>,
     asker: Option<Extension<Asker>>,
     Path(id): Path<String>,
-) -> Result<Response, Refusal> {
+) -> Result<(Done, StatusCode), Refusal> {
     let silence = manager.silence(&id).await?;
     let silence = silence.ok_or_else(|| Refusal::bare(StatusCode::NOT_FOUND))?;
     let now_ms = clock::now_ms();
@@ -75,10 +75,7 @@ pub(super) async fn expire(
         Ok(()) | Err(SilencingError::Alerting(AlertingError::SilenceUnknown(_))) => {}
         Err(error) => return Err(error.into()),
     }
-    let mut answer = StatusCode::OK.into_response();
-    let (action, outcome) = ("silence.expire", "done".to_owned());
-    answer.extensions_mut().insert(Done { action, object: silence.id, outcome });
-    Ok(answer)
+    Ok((Done::to("silence.expire", silence.id), StatusCode::OK))
 }
 
 impl Manager {
@@ -146,7 +143,7 @@ pub(super) async fn set(
     State(manager): State<Arc<Manager>>,
     asker: Option<Extension<Asker>>,
     Body(wish): Body<Wish>,
-) -> Result<Response, Refusal> {
+) -> Result<(Done, Json<Value>), Refusal> {
     let mut wish = wish.ok_or_else(|| Refusal::required("silence"))?;
     let id = wish.id.take().filter(|id| !id.is_empty());
     let ready = wish.ready()?;
@@ -160,10 +157,9 @@ pub(super) async fn set(
     }
     let (asker, id) = (asker.as_deref(), id.as_deref());
     let made = silencing::silence(&manager.alerting, asker, id, ready, now_ms).await?;
-    let mut answer = Json(json!({ "silenceID": made.silence.id })).into_response();
-    let (object, outcome) = (matchers_text(&made.silence.matchers), made.outcome());
-    answer.extensions_mut().insert(Done { action: "silence.create", object, outcome });
-    Ok(answer)
+    let object = matchers_text(&made.silence.matchers);
+    let done = Done::with_outcome("silence.create", object, made.outcome());
+    Ok((done, Json(json!({ "silenceID": made.silence.id }))))
 }
 
 impl Wish {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::{AGENTS_ADDRESS_FILE, AppError, Parts, SETUP_CODE_FILE, WEB_ADDRESS_FILE};
 use crate::agents_api::AgentsApi;
@@ -73,7 +74,9 @@ impl Parts {
             started_ms: clock::now_ms(),
             silences_kept_ms: SILENCES_KEPT_MS,
         };
+        let deeds = self.deeds();
         let api = WebApi {
+            deeds,
             alertmanager: Arc::new(alertmanager),
             inventory,
             api_tokens,
@@ -134,6 +137,19 @@ impl Parts {
         let nobody = self.stores.inventory.has_no_users().await.map_err(StoresError::from)?;
         let code = nobody.then(|| secret_file(&code_file)).transpose()?;
         Ok(Gate::new(admin.as_deref(), code.as_deref(), code_file))
+    }
+
+    /// At the stop, what people have asked for is done to its end.
+    fn deeds(&mut self) -> TaskTracker {
+        let (deeds, mut stop) = (TaskTracker::new(), self.stop.clone());
+        let begun = deeds.clone();
+        self.tasks.spawn(async move {
+            drop(stop.wait_for(|stop| *stop).await);
+            begun.close();
+            begun.wait().await;
+            Ok(())
+        });
+        deeds
     }
 
     fn announce(&self, socket: &TcpListener, file: &str) -> Result<(), AppError> {

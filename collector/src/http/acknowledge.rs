@@ -6,6 +6,7 @@
 use std::sync::{Arc, LazyLock};
 
 use agent_model::Millis;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -18,7 +19,7 @@ use serde::Deserialize;
 
 use super::alerts::bounded;
 use crate::clock;
-use crate::http::{WebApi, sign_in};
+use crate::http::{WebApi, audited};
 use crate::serve::Peer;
 
 /// Alerts written out; who takes more of them at once reads the first.
@@ -80,11 +81,12 @@ async fn take(
     State(api): State<Arc<WebApi>>,
     Extension(peer): Extension<Peer>,
     Path(link): Path<String>,
-    Form(wish): Form<Wish>,
+    wish: Result<Form<Wish>, FormRejection>,
 ) -> Response {
     let now_ms = clock::now_ms();
-    let until_ms = wish.until_ms(now_ms).filter(|_| bounded("note", &wish.note).is_ok());
-    let Some(until_ms) = until_ms else {
+    let wish = wish.ok().filter(|wish| bounded("note", &wish.note).is_ok());
+    let wish = wish.and_then(|Form(wish)| Some((wish.until_ms(now_ms)?, wish)));
+    let Some((until_ms, wish)) = wish else {
         let text = format!("Ghi chú tối đa 1000 ký tự, thời hạn từ 1 đến {HOURS_MAX} giờ.");
         return page(StatusCode::BAD_REQUEST, "Yêu cầu không hợp lệ", &text, None);
     };
@@ -96,7 +98,7 @@ async fn take(
     count(&api, "done");
     for alert in &offer.alerts {
         let object = format!("{} from {}", fingerprint_text(alert.fingerprint), peer.address.ip());
-        sign_in::audit(&api, &offer.by, "alert.acknowledge", &object, "done").await;
+        audited::write(&api, &offer.by, "alert.acknowledge", &object, "done").await;
     }
     api.forget_picture().await;
     let text = format!("Đã ghi nhận “{}” tiếp nhận. Hãy bắt đầu xử lý.", offer.by);

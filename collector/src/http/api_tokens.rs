@@ -11,8 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api_tokens::ApiTokensError;
+use crate::done::Done;
+use crate::http::audited::Changed;
 use crate::http::permissions::{Role, role_and_scope};
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::http::{ApiError, WebApi, Who};
 use crate::{clock, push};
 
 /// Nobody remembers a token that is older.
@@ -47,7 +49,7 @@ async fn create(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
     Json(asked): Json<Asked>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     if !is_name(&asked.name) {
         let text = format!(
             "a token's name has 1 to {NAME_CHARS_MAX} of the characters a-z, A-Z, 0-9, dot, hyphen \
@@ -71,8 +73,7 @@ async fn create(
         }
         error => ApiError::internal("the token cannot be made", &error),
     })?;
-    sign_in::audit(&api, &who.name, "api_token.create", &object, "done").await;
-    Ok(Json(json!({ "token": text })))
+    Ok((Done::to("api_token.create", object), Json(json!({ "token": text }))))
 }
 
 async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
@@ -84,17 +85,15 @@ async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
 
 async fn revoke(
     State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
     Path(name): Path<String>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<(Done, StatusCode), ApiError> {
     let revoked = api.api_tokens.revoke(&name, clock::now_ms()).await;
     let revoked =
         revoked.map_err(|error| ApiError::internal("the token cannot be revoked", &error))?;
     if !revoked {
         return Err(ApiError::not_found(format!("no token {name} is in force")));
     }
-    sign_in::audit(&api, &who.name, "api_token.revoke", &name, "done").await;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((Done::to("api_token.revoke", name), StatusCode::NO_CONTENT))
 }
 
 fn is_name(name: &str) -> bool {

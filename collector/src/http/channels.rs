@@ -10,8 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::done::Done;
 use crate::http::alerts::{shown_notification, wrong};
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::http::audited::Changed;
+use crate::http::{ApiError, WebApi, Who};
 
 /// Dead letters shown; what is beyond is counted by channel.
 const DEAD_LETTERS_MAX: u32 = 500;
@@ -65,7 +67,7 @@ async fn test(
     Extension(who): Extension<Who>,
     Path(receiver): Path<String>,
     Json(wish): Json<Test>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let wanted = wish.integration.as_deref();
     let tests = api.alerting.test_receiver(&receiver, wanted, &who.name, clock::now_ms()).await;
     let tests = tests.map_err(wrong)?;
@@ -78,7 +80,7 @@ async fn test(
         [] => "done".to_owned(),
         failed => format!("failed: {}", failed.join(", ")),
     };
-    sign_in::audit(&api, &who.name, "notification.test", &receiver, &outcome).await;
+    let done = Done::with_outcome("notification.test", receiver, outcome);
     let shown = tests.iter().map(|test| {
         json!({
             "receiver": test.receiver.as_ref(),
@@ -87,7 +89,7 @@ async fn test(
             "error": test.error,
         })
     });
-    Ok(Json(shown.collect()))
+    Ok((done, Json(shown.collect())))
 }
 
 async fn dead_letters(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
@@ -95,22 +97,12 @@ async fn dead_letters(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, Api
     Ok(Json(letters.iter().filter_map(shown_notification).collect()))
 }
 
-async fn resend(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+async fn resend(State(api): State<Arc<WebApi>>, Path(id): Path<String>) -> Changed {
     let fresh = api.alerting.resend(&id, clock::now_ms()).await.map_err(wrong)?;
-    sign_in::audit(&api, &who.name, "notification.resend", &id, "done").await;
-    Ok(Json(json!({ "id": fresh })))
+    Ok((Done::to("notification.resend", id), Json(json!({ "id": fresh }))))
 }
 
-async fn dismiss(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+async fn dismiss(State(api): State<Arc<WebApi>>, Path(id): Path<String>) -> Changed {
     api.alerting.dismiss(&id, clock::now_ms()).await.map_err(wrong)?;
-    sign_in::audit(&api, &who.name, "notification.dismiss", &id, "done").await;
-    Ok(Json(json!({})))
+    Ok((Done::to("notification.dismiss", id), Json(json!({}))))
 }

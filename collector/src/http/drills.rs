@@ -13,8 +13,9 @@ use rules::drill::{DrillPlan, DrillRun, DrillState, Step, StepKind, StepRun, Ste
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::done::Done;
 use crate::drills::{DrillsError, Kept};
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::http::{ApiError, WebApi, Who};
 
 /// Runs in one answer, newest first.
 const RUNS_MAX: u32 = 50;
@@ -76,9 +77,9 @@ async fn start(
     Extension(who): Extension<Who>,
     Path(plan): Path<String>,
     Json(given): Json<Start>,
-) -> Result<Json<Value>, ApiError> {
+) -> Response {
     let done = api.drills.start(&plan, &given.confirm_site, &who.name).await;
-    answer(&api, &who, "drill.start", &plan, done).await
+    answer("drill.start", plan, done)
 }
 
 #[derive(Deserialize)]
@@ -94,7 +95,7 @@ async fn finish_step(
     Extension(who): Extension<Who>,
     Path((drill, step)): Path<(String, String)>,
     Json(given): Json<Outcome>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let object = format!("{drill}/{step}");
     let note = bounded("note", &given.note)?;
     let passed = match given.outcome.as_str() {
@@ -107,7 +108,7 @@ async fn finish_step(
     };
     let drill = number(&drill)?;
     let done = api.drills.finish_step(drill, &step, &who.name, passed, note).await;
-    answer(&api, &who, "drill.step", &object, done).await
+    Ok(answer("drill.step", object, done))
 }
 
 #[derive(Deserialize)]
@@ -121,13 +122,13 @@ async fn abort(
     Extension(who): Extension<Who>,
     Path(drill): Path<String>,
     Json(given): Json<Abort>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let reason = bounded("reason", &given.reason)?;
     if reason.is_empty() {
         return Err(ApiError::bad_request("say why it is aborted; `reason` stands in the minutes"));
     }
     let done = api.drills.abort(number(&drill)?, &who.name, reason).await;
-    answer(&api, &who, "drill.abort", &drill, done).await
+    Ok(answer("drill.abort", drill, done))
 }
 
 /// The page to print and sign. While the drill runs it shows how far it is.
@@ -141,19 +142,13 @@ async fn minutes(
     Ok((headers, rules::drill::minutes_html(&kept.run)).into_response())
 }
 
-async fn answer(
-    api: &WebApi,
-    who: &Who,
-    action: &str,
-    object: &str,
-    done: Result<Kept, DrillsError>,
-) -> Result<Json<Value>, ApiError> {
+fn answer(action: &'static str, object: String, done: Result<Kept, DrillsError>) -> Response {
     let outcome = match &done {
         Ok(kept) => format!("done: drill {}", kept.drill.drill),
         Err(error) => format!("refused: {error}"),
     };
-    sign_in::audit(api, &who.name, action, object, &outcome).await;
-    Ok(Json(shown(&done?)))
+    let kept = done.map(|kept| Json(shown(&kept))).map_err(ApiError::from);
+    (Done::with_outcome(action, object, outcome), kept).into_response()
 }
 
 fn number(text: &str) -> Result<u64, ApiError> {

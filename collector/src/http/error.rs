@@ -4,6 +4,8 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::reworded::reworded;
+
 /// What a caller is told. Details that are the operator's business go to the log instead.
 #[derive(Debug)]
 pub struct ApiError {
@@ -51,6 +53,11 @@ impl ApiError {
         self.retry_after_seconds = Some(seconds);
         self
     }
+}
+
+/// The framework's refusals as ours.
+pub(super) async fn in_our_words(answer: Response) -> Response {
+    reworded(answer, |status, text| ApiError::new(status, text).into_response()).await
 }
 
 impl IntoResponse for ApiError {

@@ -21,8 +21,7 @@ use subtle::ConstantTimeEq;
 use crate::clock;
 use crate::http::guesses::Guesses;
 use crate::http::permissions::{self, Action, Role};
-use crate::http::sign_in::audit;
-use crate::http::{ApiError, WebApi};
+use crate::http::{ApiError, WebApi, audited};
 use crate::push::Owner;
 use crate::scope::Scope;
 
@@ -132,10 +131,13 @@ pub(super) async fn guard(
 ) -> Result<Response, ApiError> {
     let who = asks(&api, request.headers(), request.method()).await?;
     let action = permissions::action(request.method(), route.as_str());
-    if !action.is_some_and(|action| who.may(action)) {
+    let Some(allowed) = action.filter(|action| who.may(*action)) else {
         return Err(refused(&api, &who, action, request.method(), request.uri().path()).await);
+    };
+    request.extensions_mut().insert(who.clone());
+    if is_change(request.method()) && allowed.changes() {
+        return Ok(audited::change(api, who, allowed, request, next).await);
     }
-    request.extensions_mut().insert(who);
     Ok(next.run(request).await)
 }
 
@@ -175,7 +177,7 @@ async fn refused(
     api.metrics.requests_refused.with_label_values(&[who.role.name(), name]).inc();
     if is_change(method) && api.gate.is_news(&who.name, name, clock::now_ms()) {
         let object: String = format!("{name}: {method} {path}").chars().take(200).collect();
-        audit(api, &who.name, "access.refuse", &object, "refused").await;
+        audited::write(api, &who.name, "access.refuse", &object, "refused").await;
     }
     match action {
         Some(action) => ApiError::forbidden(action.refusal(who.role)),

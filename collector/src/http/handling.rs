@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use super::alerts::{bounded, shown_alert, wrong};
 use super::silences::{asker, refused};
 use crate::clock;
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::done::Done;
+use crate::http::audited::Changed;
+use crate::http::{ApiError, WebApi, Who};
 use crate::silencing;
 
 /// Lines of an alert's history shown, over all its episodes.
@@ -83,7 +85,7 @@ async fn acknowledge(
     Extension(who): Extension<Who>,
     Path(text): Path<String>,
     Json(given): Json<Acknowledge>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let note = words("note", &given.note)?;
     let deed = Deed::Acknowledge { note, until_ms: given.until_ms };
     done(&api, &who, &text, deed, "alert.acknowledge", "").await
@@ -101,7 +103,7 @@ async fn give_back(
     Extension(who): Extension<Who>,
     Path(text): Path<String>,
     Json(given): Json<Note>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let deed = Deed::GiveBack { note: words("note", &given.note)? };
     done(&api, &who, &text, deed, "alert.give_back", "").await
 }
@@ -120,7 +122,7 @@ async fn assign(
     Extension(who): Extension<Who>,
     Path(text): Path<String>,
     Json(given): Json<Assign>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let to = given.to.trim().to_owned();
     if !to.is_empty() {
         let found = api.inventory.user(&to).await;
@@ -146,7 +148,7 @@ async fn comment(
     Extension(who): Extension<Who>,
     Path(text): Path<String>,
     Json(given): Json<Comment>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let deed = Deed::Comment { text: words("text", &given.text)? };
     done(&api, &who, &text, deed, "alert.comment", "").await
 }
@@ -165,7 +167,7 @@ async fn put_off(
     Extension(who): Extension<Who>,
     Path(text): Path<String>,
     Json(given): Json<PutOff>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let now_ms = clock::now_ms();
     if given.until_ms > now_ms.saturating_add(PUT_OFF_MAX_MS) {
         let text = "an alert is put off for at most seven days; make a silence for more";
@@ -185,9 +187,8 @@ async fn put_off(
     let made = made.map_err(refused)?;
     let alert = fingerprint_text(found.alert.fingerprint);
     let object = format!("{alert}: silence {}", made.silence.id);
-    sign_in::audit(&api, &who.name, "alert.put_off", &object, &made.outcome()).await;
-    api.forget_picture().await;
-    Ok(Json(json!({ "silence": made.silence.id, "waits_because": made.waits_because })))
+    let done = Done::with_outcome("alert.put_off", object, made.outcome());
+    Ok((done, Json(json!({ "silence": made.silence.id, "waits_because": made.waits_because }))))
 }
 
 /// Its labels, and none of those that others of the same name have besides. The severity is left out where the hour changes it:
@@ -224,7 +225,7 @@ async fn done(
     deed: Deed,
     action: &'static str,
     object: &str,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let found = fingerprint(text)?;
     if !who.scope.is_everything() {
         in_scope(api, who, text).await?;
@@ -233,7 +234,5 @@ async fn done(
     // Whatever it was called: the log names it as the history does.
     let text = fingerprint_text(kept);
     let object = if object.is_empty() { text } else { format!("{text}: {object}") };
-    sign_in::audit(api, &who.name, action, &object, "done").await;
-    api.forget_picture().await;
-    Ok(Json(json!({})))
+    Ok((Done::to(action, object), Json(json!({}))))
 }

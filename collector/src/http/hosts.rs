@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use agent_model::{HostId, Millis};
 use axum::extract::{Json, Path, State};
-use axum::{Extension, Router, routing};
+use axum::{Router, routing};
 use collector_inventory::{HostGap, HostProbe, HostState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::done::Done;
+use crate::http::audited::Changed;
 use crate::http::gauges::{self, Filesystem};
 use crate::http::picture::Host;
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::http::{ApiError, WebApi};
 
 /// Gap records read to find those of one host.
 const GAPS_READ_MAX: u32 = 10_000;
@@ -136,10 +138,9 @@ struct Revoke {
 
 async fn revoke(
     State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
     Path(id): Path<String>,
     Json(given): Json<Revoke>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let id = HostId::new(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let reason = given.reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX {
@@ -152,7 +153,5 @@ async fn revoke(
         return Err(ApiError::not_found(format!("there is no host {id}")));
     }
     let revoked = api.inventory.revoke(&id, reason, now_ms).await.map_err(wrong)?;
-    sign_in::audit(&api, &who.name, "host.revoke", id.as_str(), "done").await;
-    api.forget_picture().await;
-    Ok(Json(json!({ "certificates": revoked.len() })))
+    Ok((Done::to("host.revoke", id.as_str()), Json(json!({ "certificates": revoked.len() }))))
 }

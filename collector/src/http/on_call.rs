@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 
 use super::alerts::{bounded, wrong};
 use crate::clock;
+use crate::done::Done;
+use crate::http::audited::Changed;
 use crate::http::picture::DAY_MS;
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::http::{ApiError, WebApi, Who};
 
 pub(super) fn routes() -> Router<Arc<WebApi>> {
     Router::new()
@@ -75,7 +77,7 @@ async fn swap(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
     Json(wish): Json<Wish>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     bounded("note", &wish.note)?;
     let now_ms = clock::now_ms();
     let wish = NewSwap {
@@ -89,20 +91,14 @@ async fn swap(
     let swap = api.alerting.add_swap(wish, now_ms).await.map_err(wrong)?;
     let (from, until) = (instant(swap.from_ms), instant(swap.until_ms));
     let object = format!("{}: {} {from} to {until}, {}", swap.roster, swap.person, swap.id);
-    sign_in::audit(&api, &who.name, "on_call.swap", &object, "done").await;
-    Ok(Json(json!({ "id": swap.id })))
+    Ok((Done::to("on_call.swap", object), Json(json!({ "id": swap.id }))))
 }
 
 fn instant(at_ms: Millis) -> String {
     jiff::Timestamp::from_millisecond(at_ms).map_or_else(|_| at_ms.to_string(), |at| at.to_string())
 }
 
-async fn unswap(
-    State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+async fn unswap(State(api): State<Arc<WebApi>>, Path(id): Path<String>) -> Changed {
     api.alerting.remove_swap(&id, clock::now_ms()).await.map_err(wrong)?;
-    sign_in::audit(&api, &who.name, "on_call.unswap", &id, "done").await;
-    Ok(Json(json!({})))
+    Ok((Done::to("on_call.unswap", id), Json(json!({}))))
 }

@@ -106,6 +106,11 @@ impl Action {
         }
     }
 
+    /// Whether something is other than before when it is done.
+    pub fn changes(self) -> bool {
+        !matches!(self, Self::SeeAlerts | Self::SeeAll | Self::ReadAudit)
+    }
+
     /// As the API, the metric and the pages call it.
     pub fn name(self) -> &'static str {
         match self {

@@ -21,11 +21,11 @@ mod work;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Router, middleware};
 
 pub use work::Places;
 
@@ -68,6 +68,7 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
             "/api/v1/admin/tsdb/clean_tombstones",
             post(admin::clean_tombstones).put(admin::clean_tombstones),
         )
+        .layer(middleware::map_response(answer::in_its_words))
         .route("/federate", get(federate::federate))
 }
 

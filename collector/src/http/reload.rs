@@ -9,6 +9,8 @@ use axum::extract::{Json, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::done::Done;
+use crate::http::audited::Changed;
 use crate::http::{ApiError, WebApi, Who};
 use crate::reload::{GroupReport, Reload};
 
@@ -19,12 +21,13 @@ pub(super) async fn last(State(api): State<Arc<WebApi>>) -> Json<Value> {
 pub(super) async fn reload(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
+    // It has its entry from there, as one by SIGHUP has.
     let reload = api.reloader.reload(&who.name).await;
     api.forget_picture().await;
     let refused = reload.refused();
     if refused.is_empty() {
-        return Ok(Json(shown(&reload)));
+        return Ok((Done::Nothing, Json(shown(&reload))));
     }
     let text = format!("not reloaded: {}; what was in force stays", refused.join(", "));
     let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, text);

@@ -9,13 +9,13 @@ use axum::Extension;
 use axum::extract::{Json, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use collector_inventory::{AuditEntry, NewUser};
+use collector_inventory::NewUser;
 use serde::Deserialize;
 
 use crate::http::guard::{COOKIE, asks, cookie, unauthorized};
 use crate::http::guesses;
 use crate::http::permissions::Role;
-use crate::http::{ApiError, WebApi, Who, passwords};
+use crate::http::{ApiError, WebApi, Who, audited, passwords};
 use crate::serve::Peer;
 use crate::{clock, token};
 
@@ -86,7 +86,7 @@ pub(super) async fn begin(
     }
     let outcome = if right { "done" } else { "refused" };
     api.metrics.sign_ins.with_label_values(&[outcome]).inc();
-    audit(&api, &given.name, "session.create", &address.to_string(), outcome).await;
+    audited::write(&api, &given.name, "session.create", &address.to_string(), outcome).await;
     match user {
         Some(user) if right => {
             let who = Who::stored(user.name, &user.role, &user.scope)?;
@@ -133,7 +133,7 @@ pub(super) async fn setup(
     }
     if !api.gate.is_setup_code(given.code.trim()) {
         let name: String = given.name.chars().take(guesses::NAME_BYTES_MAX).collect();
-        audit(&api, &name, "user.create_first", &address.to_string(), "wrong code").await;
+        audited::write(&api, &name, "user.create_first", &address.to_string(), "wrong code").await;
         let text = "the setup code is wrong or was used; start the collector again for a new one";
         return Err(ApiError::forbidden(text));
     }
@@ -145,7 +145,7 @@ pub(super) async fn setup(
         return Err(ApiError::conflict("there is a user already; sign in"));
     }
     api.gate.close_setup();
-    audit(&api, &user.name, "user.create_first", &user.name, "done").await;
+    audited::write(&api, &user.name, "user.create_first", &user.name, "done").await;
     open_session(&api, Who::all_powerful(&user.name)).await
 }
 
@@ -187,19 +187,4 @@ async fn open_session(api: &WebApi, who: Who) -> Result<Response, ApiError> {
     let value = value.map_err(|error| ApiError::internal("a cookie cannot be made", &error))?;
     response.headers_mut().insert(header::SET_COOKIE, value);
     Ok(response)
-}
-
-/// Writes to the audit log. An action that cannot be recorded is still done, and the log says so.
-pub(super) async fn audit(api: &WebApi, who: &str, action: &str, object: &str, outcome: &str) {
-    let entry = AuditEntry {
-        time_ms: clock::now_ms(),
-        who: who.chars().take(64).collect(),
-        action: action.to_owned(),
-        object: object.to_owned(),
-        outcome: outcome.to_owned(),
-    };
-    if let Err(error) = api.inventory.audit_append(&entry).await {
-        tracing::error!(who, action, object, outcome, error = %crate::describe(&error),
-            "an action is missing from the audit log");
-    }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use agent_model::{Labels, MatchOp, Matcher, Millis};
 use axum::extract::{Json, Path, State};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
     Confirmation, NewSilence, SILENCE_MATCHERS_MAX, Silence, matchers_from_text, matchers_text,
@@ -16,8 +17,10 @@ use serde_json::{Value, json};
 
 use super::alerts::{bounded, wrong};
 use crate::clock;
+use crate::done::Done;
+use crate::http::audited::Changed;
 use crate::http::picture::DAY_MS;
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::http::{ApiError, WebApi, Who};
 use crate::silencing::{self, Asker, SilencingError};
 
 /// Silences are shown this long after their end: a shift report and the month's review fit.
@@ -150,7 +153,7 @@ async fn silence(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
     Json(wish): Json<Wish>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     bounded("comment", &wish.comment)?;
     let now_ms = clock::now_ms();
     let wish = NewSilence {
@@ -165,24 +168,21 @@ async fn silence(
     let made = silencing::silence(&api.alerting, Some(&asker), None, wish, now_ms).await;
     let made = made.map_err(refused)?;
     let object = audited(&made.silence);
-    sign_in::audit(&api, &who.name, "silence.create", &object, &made.outcome()).await;
-    api.forget_picture().await;
-    Ok(Json(json!({ "id": made.silence.id, "waits_because": made.waits_because })))
+    let done = Done::with_outcome("silence.create", object, made.outcome());
+    Ok((done, Json(json!({ "id": made.silence.id, "waits_because": made.waits_because }))))
 }
 
 async fn expire(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Changed {
     let asker = asker(&api, &who).await?;
     let ended = silencing::expire(&api.alerting, Some(&asker), &id, clock::now_ms()).await;
     ended.map_err(refused)?;
     let ended = api.alerting.silence(&id).await.map_err(wrong)?;
     let object = ended.map_or_else(|| id.clone(), |silence| audited(&silence));
-    sign_in::audit(&api, &who.name, "silence.expire", &object, "done").await;
-    api.forget_picture().await;
-    Ok(Json(json!({})))
+    Ok((Done::to("silence.expire", object), Json(json!({}))))
 }
 
 /// What the audit log says of a silence: enough to join its beginning and its end.
@@ -197,7 +197,7 @@ async fn confirm(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, ApiError> {
+) -> Response {
     let confirmed = api.alerting.confirm_silence(&id, &who.name, clock::now_ms()).await;
     let outcome =
         confirmed.as_ref().map_or_else(|error| format!("refused: {error}"), |_| "done".into());
@@ -205,8 +205,6 @@ async fn confirm(
         |_| id.clone(),
         |silence| format!("{id} of {}: {}", silence.created_by, matchers_text(&silence.matchers)),
     );
-    sign_in::audit(&api, &who.name, "silence.confirm", &object, &outcome).await;
-    confirmed.map_err(wrong)?;
-    api.forget_picture().await;
-    Ok(Json(json!({})))
+    let done = Done::with_outcome("silence.confirm", object, outcome);
+    (done, confirmed.map(|_| Json(json!({}))).map_err(wrong)).into_response()
 }

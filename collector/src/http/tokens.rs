@@ -7,7 +7,9 @@ use axum::Extension;
 use axum::extract::{Json, State};
 use serde::Deserialize;
 
-use crate::http::{ApiError, WebApi, Who, sign_in};
+use crate::done::Done;
+use crate::http::audited::Changed;
+use crate::http::{ApiError, WebApi, Who};
 use crate::{clock, token};
 
 /// A token lies in a chat or a shell history meanwhile.
@@ -25,7 +27,7 @@ pub(super) async fn create(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
     Json(asked): Json<Asked>,
-) -> Result<Json<serde_json::Value>, ApiError> {
+) -> Changed {
     let host =
         asked.host.filter(|host| !host.is_empty()).map(|host| HostId::new(&host)).transpose();
     let host = host.map_err(|error| ApiError::bad_request(error.to_string()))?;
@@ -38,10 +40,10 @@ pub(super) async fn create(
         api.inventory.token_create(host.as_ref(), lifetime_ms, &who.name, clock::now_ms()).await;
     let secret = made.map_err(|error| ApiError::internal("the token cannot be stored", &error))?;
     let object = host.as_ref().map_or("any host", HostId::as_str);
-    sign_in::audit(&api, &who.name, "token.create", object, "done").await;
+    let done = Done::to("token.create", object);
     let token = token::token_text(&api.authority.ca_fingerprint(), &secret);
     let name = host.as_ref().map(|host| format!(" --host {host}")).unwrap_or_default();
     let port = api.agents_port;
     let command = format!("haidang-agent enrol --collector COLLECTOR:{port} --token {token}{name}");
-    Ok(Json(serde_json::json!({ "token": token, "command": command })))
+    Ok((done, Json(serde_json::json!({ "token": token, "command": command }))))
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::done::Done;
 use crate::http::permissions::{Action, Role, role_and_scope};
 use crate::http::{ApiError, WebApi, Who, passwords, sign_in};
 
@@ -51,9 +52,8 @@ struct NewUser {
 
 async fn create(
     State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
     Json(given): Json<NewUser>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Done, Json<Value>), ApiError> {
     let (role, scope) = role_and_scope(&given.role, &given.scope).map_err(ApiError::bad_request)?;
     let user = sign_in::new_user(given.name, given.password, role, &given.scope).await?;
     if !api.inventory.user_create(&user, clock::now_ms()).await.map_err(wrong)? {
@@ -62,8 +62,8 @@ async fn create(
     }
     let of = if scope.is_everything() { String::new() } else { format!(" of {scope}") };
     let object = format!("{} ({}{of})", user.name, user.role);
-    sign_in::audit(&api, &who.name, "user.create", &object, "done").await;
-    Ok((StatusCode::CREATED, Json(json!({ "name": user.name, "role": user.role }))))
+    let made = Json(json!({ "name": user.name, "role": user.role }));
+    Ok((StatusCode::CREATED, Done::to("user.create", object), made))
 }
 
 #[derive(Deserialize)]
@@ -78,7 +78,7 @@ async fn set_password(
     Extension(who): Extension<Who>,
     Path(name): Path<String>,
     Json(given): Json<NewPassword>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<(Done, StatusCode), ApiError> {
     if who.name != name && !who.may(Action::Administer) {
         return Err(ApiError::forbidden(Action::Administer.refusal(who.role)));
     }
@@ -93,15 +93,13 @@ async fn set_password(
     if !done.map_err(wrong)? {
         return Err(ApiError::not_found(format!("there is no user {name}")));
     }
-    sign_in::audit(&api, &who.name, "user.password", &name, "done").await;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((Done::to("user.password", name), StatusCode::NO_CONTENT))
 }
 
 async fn disable(
     State(api): State<Arc<WebApi>>,
-    Extension(who): Extension<Who>,
     Path(name): Path<String>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<(Done, StatusCode), ApiError> {
     let users = api.inventory.users().await.map_err(wrong)?;
     if is_last_admin(&users, &name) {
         let text = "the last administrator stays; make another one first";
@@ -110,8 +108,7 @@ async fn disable(
     if !api.inventory.user_set_disabled(&name, true).await.map_err(wrong)? {
         return Err(ApiError::not_found(format!("there is no user {name}")));
     }
-    sign_in::audit(&api, &who.name, "user.disable", &name, "done").await;
-    Ok(StatusCode::NO_CONTENT)
+    Ok((Done::to("user.disable", name), StatusCode::NO_CONTENT))
 }
 
 fn is_last_admin(users: &[User], name: &str) -> bool {

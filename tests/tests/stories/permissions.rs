@@ -342,3 +342,47 @@ async fn a_token_that_writes_posts_and_ends_alerts_under_its_labels_only() -> an
     ensure!(own == Some(&wanted), "{alerts}");
     Ok(())
 }
+
+/// A request by hand: what a person who tries the API gets wrong.
+async fn wrong(
+    house: &House,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: &str,
+) -> anyhow::Result<(u16, Value)> {
+    let token = fs::read_to_string(house.state_dir.join("admin.token"))?;
+    let url = format!("http://{}{path}", house.web_address());
+    let request = reqwest::Client::new().request(method.parse()?, url).bearer_auth(token.trim());
+    let answer = request.header("content-type", kind).body(body.to_owned()).send().await?;
+    let (status, said) = (answer.status().as_u16(), answer.text().await?);
+    let said = serde_json::from_str(&said);
+    Ok((status, said.with_context(|| format!("{method} {path} is not answered in JSON"))?))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_wrong_with_a_request_is_said_in_the_words_of_its_api() -> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let json = "application/json";
+    for (method, path, kind, body, status, words) in [
+        ("POST", "/api/silences", json, "{", 400, "EOF while parsing"),
+        ("POST", "/api/silences", json, "{}", 422, "missing field `matchers`"),
+        ("POST", "/api/silences", "text/plain", "{}", 415, "application/json"),
+        ("GET", "/api/on-call?days=many", json, "", 400, "days"),
+        ("PUT", "/api/users", json, "{}", 405, "`Allow` says"),
+        ("DELETE", "/api/silences/%ff", json, "", 400, "UTF-8"),
+        ("POST", "/api/session", json, "[", 400, "EOF while parsing"),
+    ] {
+        let (found, said) = wrong(&house, method, path, kind, body).await?;
+        let text = said["error"].as_str().unwrap_or_default();
+        ensure!(found == status && text.contains(words), "{method} {path} {body}: {found} {said}");
+    }
+    let (status, said) = wrong(&house, "GET", "/api/v1/label/%ff/values", json, "").await?;
+    ensure!(status == 400 && said["errorType"] == "bad_data", "{status} {said}");
+    let (status, said) = wrong(&house, "GET", "/api/v2/silence/%ff", json, "").await?;
+    ensure!(status == 400 && said["code"] == 400, "{status} {said}");
+    let audit = house.get("/api/audit").await?.to_string();
+    ensure!(!audit.contains("silence"), "what was refused changed nothing: {audit}");
+    Ok(())
+}

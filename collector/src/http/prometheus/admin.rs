@@ -1,6 +1,6 @@
 //! `admin/tsdb/…`: deleting series by hand, as Prometheus with its admin API switched on.
 //!
-//! Promises: only an administrator may; who deleted what is in the audit log, also when the client left; an answer of 204 means
+//! Promises: only an administrator may; an answer of 204 means
 //! that it is on disk. Metrics alone can be deleted: events and the audit log have no such route.
 //! Leaves to others: what a deletion is (the metric store).
 
@@ -10,23 +10,23 @@ use agent_model::{Matcher, Millis};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use collector_metric_store::MetricStoreError;
 
 use super::answer::Failure;
 use super::parameters::Parameters;
-use crate::http::{WebApi, Who, sign_in};
+use crate::done::Done;
+use crate::http::{WebApi, Who};
 use crate::query::Query;
 
 /// Of selectors in the audit log: people read it.
 const SELECTORS_CHARS_MAX: usize = 1_000;
 
-type Done = Result<StatusCode, Failure>;
-
 pub(super) async fn delete_series(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
     parameters: Parameters,
-) -> Done {
+) -> Result<Response, Failure> {
     let selectors = parameters.selectors()?;
     if selectors.is_empty() {
         return Err(Failure::bad_data("no match[] parameter provided"));
@@ -44,20 +44,18 @@ pub(super) async fn delete_series(
             object = format!("{object} {word} {}", shown(bound));
         }
     }
-    audited(api, who, ("series.delete", object), move |query| {
-        delete(query, &selectors, from_ms, to_ms)
-    })
-    .await
+    let work = move |query: &Query| delete(query, &selectors, from_ms, to_ms);
+    Ok(audited(&api, &who, ("series.delete", object), work).await)
 }
 
 pub(super) async fn clean_tombstones(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
-) -> Done {
-    audited(api, who, ("series.clean", String::new()), |query| {
+) -> Response {
+    let clean = |query: &Query| {
         query.clean_deletions().map(|files| format!("done: {files} files written anew"))
-    })
-    .await
+    };
+    audited(&api, &who, ("series.clean", String::new()), clean).await
 }
 
 fn delete(
@@ -70,36 +68,32 @@ fn delete(
     Ok(format!("done: {} series", deleted.series))
 }
 
-/// Runs to its end, and its entry in the audit log too, whether or not the client waits for it.
+/// A deed on the metric store, beside the threads that answer.
 async fn audited(
-    api: Arc<WebApi>,
-    who: Who,
+    api: &WebApi,
+    who: &Who,
     (action, object): (&'static str, String),
     work: impl FnOnce(&Query) -> Result<String, MetricStoreError> + Send + 'static,
-) -> Done {
-    let task = tokio::spawn(async move {
-        let query = api.query.clone();
-        let done = tokio::task::spawn_blocking(move || work(&query)).await;
-        let done = match done {
-            Ok(done) => done.map_err(failure),
-            Err(panic) => Err(Failure::internal(format!("it broke off: {panic}"))),
-        };
-        let outcome = match &done {
-            Ok(outcome) => outcome.clone(),
-            Err(failure) => format!("failed: {}", failure.text),
-        };
-        tracing::info!(
-            who = who.name,
-            action,
-            object,
-            outcome,
-            "a deletion of series by hand, or the cleaning after it, has ended"
-        );
-        sign_in::audit(&api, &who.name, action, &object, &outcome).await;
-        done.map(|_| StatusCode::NO_CONTENT)
-    });
-    let broken = |panic| Failure::internal(format!("it broke off: {panic}"));
-    task.await.map_err(broken)?
+) -> Response {
+    let query = api.query.clone();
+    let done = tokio::task::spawn_blocking(move || work(&query)).await;
+    let done = match done {
+        Ok(done) => done.map_err(failure),
+        Err(panic) => Err(Failure::internal(format!("it broke off: {panic}"))),
+    };
+    let outcome = match &done {
+        Ok(outcome) => outcome.clone(),
+        Err(failure) => format!("failed: {}", failure.text),
+    };
+    tracing::info!(
+        who = who.name,
+        action,
+        object,
+        outcome,
+        "a deletion of series by hand, or the cleaning after it, has ended"
+    );
+    let done = done.map(|_| StatusCode::NO_CONTENT);
+    (Done::with_outcome(action, object, outcome), done).into_response()
 }
 
 fn failure(error: MetricStoreError) -> Failure {

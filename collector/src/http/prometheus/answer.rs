@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use rules_promql::{PromqlError, SourceError};
 use serde_json::json;
 
+use crate::reworded::reworded;
+
 /// The API's error: a type that clients know, and a sentence.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -36,6 +38,15 @@ impl Failure {
     pub(super) fn parameter(name: &str, text: impl std::fmt::Display) -> Self {
         Self::bad_data(format!("invalid parameter {name:?}: {text}"))
     }
+}
+
+/// The framework's refusals as those of this API.
+pub(super) async fn in_its_words(answer: Response) -> Response {
+    let say = |status: StatusCode, text| {
+        let kind = if status.is_server_error() { "internal" } else { "bad_data" };
+        Failure { status, kind, text }.into_response()
+    };
+    reworded(answer, say).await
 }
 
 impl From<PromqlError> for Failure {
