@@ -60,7 +60,7 @@ mod tests {
             .route("/n/{number}", post(named))
             .route("/json", post(|_: Json<Vec<u8>>| async { "fine" }))
             .route("/bare", post(|| async { StatusCode::NOT_FOUND }))
-            .layer(middleware::map_response(async move |answer| reworded(answer, say).await));
+            .layer(middleware::map_response(move |answer| reworded(answer, say)));
         let answer = router.oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         let body = axum::body::to_bytes(answer.into_body(), TEXT_BYTES_MAX).await.unwrap();
