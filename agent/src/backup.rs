@@ -3,13 +3,14 @@
 use crate::clock::Clock;
 use crate::source::{SourceContext, SourceGroup};
 
+mod command;
 mod config;
 mod copies;
-mod newest_file;
 mod output;
-mod restic;
 mod restic_output;
 pub mod run;
+mod tools;
+mod verification;
 
 pub use config::Config;
 pub use run::{Arguments, Ran, run_command};
@@ -18,7 +19,12 @@ pub use run::{Arguments, Ran, run_command};
 pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
     let mut group = SourceGroup::default();
     let mut all = Vec::new();
-    for watched in config.watched(&context.root.root) {
+    let watched = config.watched(&context.root.root);
+    let verified: Vec<_> = watched.iter().filter(|one| !one.verify.is_empty()).cloned().collect();
+    if !verified.is_empty() {
+        group.tasks.push(Box::pin(verification::verify(verified, context.clone(), Clock)));
+    }
+    for watched in watched {
         let last = watched.last();
         all.push(last.clone());
         group.tasks.push(Box::pin(watched.watch(context.clone(), last, Clock)));

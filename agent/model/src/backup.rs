@@ -37,6 +37,10 @@ pub enum BackupOutcome {
     Failed = 4,
 }
 
+/// Entries of [`BackupCopy::recent`]: a month of daily copies, enough for a median of sizes and to find the newest
+/// copy that two sites have in common.
+pub const COPY_ENTRIES_MAX: usize = 32;
+
 /// The newest copy of a job at one place, as a source saw it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackupCopy {
@@ -47,12 +51,31 @@ pub struct BackupCopy {
     pub observed_ms: Millis,
     /// When the newest copy was made; `None` when there is no copy.
     pub newest_ms: Option<Millis>,
+    /// The moment whose data the newest copy holds: what changed later is lost with the original. `None` when the
+    /// tool does not tell.
+    pub consistent_ms: Option<Millis>,
+    /// When the oldest copy was made.
+    pub oldest_ms: Option<Millis>,
     pub bytes: Option<u64>,
     pub copies: u64,
+    /// What the newest copy holds, as [`CopyEntry::content_id`].
     pub content_id: Option<String>,
+    /// The newest copies, the newest first; at most [`COPY_ENTRIES_MAX`].
+    pub recent: Vec<CopyEntry>,
     pub depth: VerificationDepth,
     /// Why the look failed; the other fields then tell nothing new.
     pub error: Option<String>,
+}
+
+/// One of several copies at a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CopyEntry {
+    /// The identity of the content, where the tool has one: equal at two places when both hold the same data.
+    /// With the prefix `size:` it is only size and name, which proves nothing about the content.
+    pub content_id: String,
+    /// As [`BackupCopy::consistent_ms`].
+    pub consistent_ms: Option<Millis>,
+    pub bytes: Option<u64>,
 }
 
 /// How deeply a copy was looked at, from shallow to deep.

@@ -21,7 +21,9 @@ mod sample;
 mod schema;
 mod scrape_target;
 
-pub use backup::{BackupCopy, BackupOutcome, BackupRun, VerificationDepth};
+pub use backup::{
+    BackupCopy, BackupOutcome, BackupRun, COPY_ENTRIES_MAX, CopyEntry, VerificationDepth,
+};
 pub use event::{Event, EventClass, EventId, HostEvent, Severity};
 pub use fact::Fact;
 pub use gap::{Gap, GapReason};

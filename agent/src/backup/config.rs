@@ -1,84 +1,91 @@
-//! The `backup` section of `agent.yml`, and what is watched because of it.
+//! The `backup` section of `agent.yml`, and what is watched because of it. What belongs to one tool is in its file.
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use agent_model::Problem;
+use agent_model::{Problem, VerificationDepth};
 use agent_yaml::{At, Document, Duration as Length};
 use deserr::Deserr;
 
-use super::copies::{Place, Watched};
-use super::restic::Repository;
+use super::copies::Watched;
 use super::run::job_name;
+use super::tools::{Tool, newest_file, restic};
+use super::verification::Verification;
 
 /// Jobs of one agent.
 const JOBS_MAX: usize = 200;
 /// Looking more often is load on the backup store.
 const INTERVAL_MIN: Duration = Duration::from_secs(10);
+/// A verification reads much; it is no way to look for new copies.
+const VERIFY_INTERVAL_MIN: Duration = Duration::from_secs(60);
 
 /// The `backup` section of `agent.yml`.
 #[derive(Clone, Debug, Default, Deserr)]
 #[deserr(deny_unknown_fields)]
 pub struct Config {
     #[deserr(default)]
-    pub newest_file: Vec<NewestFileConfig>,
+    pub newest_file: Vec<newest_file::Config>,
     #[deserr(default)]
-    pub restic: Vec<ResticConfig>,
+    pub restic: Vec<restic::Config>,
 }
 
-/// The newest file of a pattern counts as the newest copy of a job.
+/// How often copies are verified, and how deeply.
 #[derive(Clone, Debug, Deserr)]
 #[deserr(deny_unknown_fields)]
-pub struct NewestFileConfig {
-    pub job: At<String>,
-    /// An absolute pattern: `/srv/backup/db/*.dump`.
-    pub files: At<String>,
-    #[deserr(default = Length::from_secs(300))]
-    pub interval: Length,
-}
-
-/// The newest snapshot of a restic repository counts as the newest copy of a job.
-#[derive(Clone, Debug, Deserr)]
-#[deserr(deny_unknown_fields)]
-pub struct ResticConfig {
-    pub job: At<String>,
-    pub repository: At<String>,
-    pub password_file: At<String>,
-    /// Only snapshots of this host.
+pub struct Verify {
+    /// What the tool checks without reading all data.
     #[deserr(default)]
-    pub host: Option<String>,
-    /// Only snapshots with this tag.
+    pub check: Option<Length>,
+    /// Every byte is read.
     #[deserr(default)]
-    pub tag: Option<String>,
-    /// Only snapshots of this path.
-    #[deserr(default)]
-    pub path: Option<String>,
-    #[deserr(default = Length::from_secs(900))]
-    pub interval: Length,
-    /// How long restic may take.
-    #[deserr(default = Length::from_secs(120))]
+    pub read_data: Option<Length>,
+    /// How long one verification may take.
+    #[deserr(default = Length::from_secs(12 * 3600))]
     pub timeout: Length,
-    #[deserr(default = "restic".to_owned())]
-    pub program: String,
+}
+
+/// What every entry has, whatever its tool.
+pub(super) struct Common<'a> {
+    pub(super) job: &'a At<String>,
+    /// Where the copies lie.
+    pub(super) place: &'a At<String>,
+    pub(super) interval: Length,
+    /// The depths that the tool has, and which of them are wanted.
+    pub(super) depths: &'static [VerificationDepth],
+    pub(super) verify: Option<&'a Verify>,
+}
+
+/// Says what is wrong, and at which key.
+pub(super) type Wrong<'a> = dyn FnMut(&At<String>, String) + 'a;
+
+/// One entry of the section.
+pub(super) trait Entry {
+    fn common(&self) -> Common<'_>;
+
+    /// Adds what is wrong with the keys of this tool alone.
+    fn check(&self, wrong: &mut Wrong<'_>);
+
+    fn tool(&self, root: &Path) -> Tool;
 }
 
 impl Config {
+    fn entries(&self) -> Vec<&dyn Entry> {
+        let files = self.newest_file.iter().map(|one| one as &dyn Entry);
+        files.chain(self.restic.iter().map(|one| one as &dyn Entry)).collect()
+    }
+
     /// Adds what is wrong across the keys of this section.
     pub fn check(&self, document: &Document, problems: &mut Vec<Problem>) {
         let mut wrong = |at: &At<String>, message: String| {
             problems.push(document.problem(&at.place, message));
         };
         let mut places = HashSet::new();
-        let files = self.newest_file.iter().map(|one| (&one.job, &one.files, one.interval));
-        let repositories = self.restic.iter().map(|one| (&one.job, &one.repository, one.interval));
-        for (at, (job, place, interval)) in files.chain(repositories).enumerate() {
-            if let Err(message) = job_name(&job.value) {
-                wrong(job, message);
-            }
-            if interval.0 < INTERVAL_MIN {
-                wrong(job, format!("the interval of {:?} is below 10s", job.value));
-            }
+        for (at, entry) in self.entries().into_iter().enumerate() {
+            let common = entry.common();
+            common.check(&mut wrong);
+            entry.check(&mut wrong);
+            let (job, place) = (common.job, common.place);
             if !places.insert((&job.value, &place.value)) {
                 wrong(job, format!("{:?} at {:?} is given twice", job.value, place.value));
             }
@@ -86,44 +93,70 @@ impl Config {
                 wrong(job, format!("at most {JOBS_MAX} jobs are watched"));
             }
         }
-        for one in &self.newest_file {
-            if !one.files.value.starts_with('/') {
-                wrong(&one.files, format!("{:?} must be an absolute pattern", one.files.value));
-            }
-            if let Err(error) = glob::Pattern::new(&one.files.value) {
-                wrong(&one.files, format!("{:?} is not a pattern: {error}", one.files.value));
-            }
-        }
-        for one in &self.restic {
-            if !Path::new(&one.password_file.value).is_absolute() {
-                wrong(&one.password_file, "the password file needs an absolute path".to_owned());
-            }
-            if one.timeout.0.is_zero() {
-                wrong(&one.job, format!("the timeout of {:?} must not be 0", one.job.value));
-            }
-        }
     }
 
     pub(super) fn watched(&self, root: &Path) -> Vec<Watched> {
-        let files = self.newest_file.iter().map(|one| Watched {
-            job: one.job.value.clone(),
-            interval: one.interval.0,
-            place: Place::Files { pattern: one.files.value.clone(), within: root.to_owned() },
-        });
-        let repositories = self.restic.iter().map(|one| Watched {
-            job: one.job.value.clone(),
-            interval: one.interval.0,
-            place: Place::Restic(Repository {
-                program: one.program.clone().into(),
-                repository: one.repository.value.clone(),
-                password_file: one.password_file.value.clone().into(),
-                host: one.host.clone(),
-                tag: one.tag.clone(),
-                path: one.path.clone(),
-                timeout: one.timeout.0,
-                measured: None,
-            }),
-        });
-        files.chain(repositories).collect()
+        let watched = |entry: &dyn Entry| {
+            let common = entry.common();
+            Watched {
+                job: common.job.value.clone(),
+                interval: common.interval.0,
+                tool: entry.tool(root),
+                verify: common.verify.map(Verify::wanted).unwrap_or_default(),
+            }
+        };
+        self.entries().into_iter().map(watched).collect()
+    }
+}
+
+impl Common<'_> {
+    fn check(&self, wrong: &mut Wrong<'_>) {
+        let job = self.job;
+        if let Err(message) = job_name(&job.value) {
+            wrong(job, message);
+        }
+        if self.interval.0 < INTERVAL_MIN {
+            wrong(job, format!("the interval of {:?} is below 10s", job.value));
+        }
+        for verification in self.verify.map(Verify::wanted).unwrap_or_default() {
+            let name = verification.depth.name();
+            if !self.depths.contains(&verification.depth) {
+                wrong(job, format!("the copies of {:?} cannot be verified to {name}", job.value));
+            }
+            if verification.interval < VERIFY_INTERVAL_MIN {
+                wrong(job, format!("{:?} is verified to {name} more often than 1m", job.value));
+            }
+            if verification.time_limit.is_zero() {
+                wrong(job, format!("the verify timeout of {:?} must not be 0", job.value));
+            }
+        }
+    }
+}
+
+impl Verify {
+    fn wanted(&self) -> Vec<Verification> {
+        let depths = [
+            (VerificationDepth::Checked, self.check),
+            (VerificationDepth::DataRead, self.read_data),
+        ];
+        let time_limit = self.timeout.0;
+        let wanted = |(depth, interval): (_, Option<Length>)| {
+            Some(Verification { depth, interval: interval?.0, time_limit })
+        };
+        depths.into_iter().filter_map(wanted).collect()
+    }
+}
+
+/// A path in the configuration that must not depend on where the agent runs.
+pub(super) fn absolute(what: &str, path: &At<String>, wrong: &mut Wrong<'_>) {
+    if !Path::new(&path.value).is_absolute() {
+        wrong(path, format!("the {what} needs an absolute path"));
+    }
+}
+
+/// A time limit of 0 would fail always.
+pub(super) fn time_limit(job: &At<String>, timeout: Length, wrong: &mut Wrong<'_>) {
+    if timeout.0.is_zero() {
+        wrong(job, format!("the timeout of {:?} must not be 0", job.value));
     }
 }

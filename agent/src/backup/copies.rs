@@ -1,43 +1,26 @@
 //! Looks at the copies of backup jobs on an interval: each look is evidence, and metrics while it is fresh.
 //! Promises: a look that failed says so and shows no older figures; a hanging store holds up its own job only.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use agent_model::{BackupCopy, Millis, VerificationDepth};
 
-use super::newest_file;
-use super::restic::Repository;
+use super::tools::{Seen, Tool};
+use super::verification::Verification;
 use crate::clock::Clock;
 use crate::source::{Evidence, MetricSource, Reading, SourceContext, SourceError, Stopping};
 
 /// Looks older than so many intervals are not shown as metrics any more.
 const STALE_INTERVALS: u32 = 3;
-/// A look at files on a network file system may hang for ever; then the job says so.
-const FILES_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// What a look found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) newest_ms: Option<Millis>,
-    pub(super) bytes: Option<u64>,
-    pub(super) copies: u64,
-    pub(super) content_id: Option<String>,
-}
 
 /// One job at one place.
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
     pub(super) job: String,
     pub(super) interval: Duration,
-    pub(super) place: Place,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Place {
-    Files { pattern: String, within: PathBuf },
-    Restic(Repository),
+    pub(super) tool: Tool,
+    pub(super) verify: Vec<Verification>,
 }
 
 /// The last look, for the metrics.
@@ -50,46 +33,12 @@ pub(super) struct Last {
     look: Mutex<Option<(Instant, Result<Seen, String>)>>,
 }
 
-impl Place {
-    fn tool(&self) -> &'static str {
-        match self {
-            Self::Files { .. } => "newest_file",
-            Self::Restic(_) => "restic",
-        }
-    }
-
-    fn location(&self) -> String {
-        match self {
-            Self::Files { pattern, .. } => pattern.clone(),
-            Self::Restic(repository) => repository.location(),
-        }
-    }
-
-    async fn look(&mut self) -> Result<Seen, String> {
-        match self {
-            Self::Restic(repository) => repository.look().await,
-            Self::Files { pattern, within } => {
-                let pattern = within.join(pattern.trim_start_matches('/')).display().to_string();
-                let looking = tokio::task::spawn_blocking(move || newest_file::look(&pattern));
-                match tokio::time::timeout(FILES_TIMEOUT, looking).await {
-                    Ok(Ok(seen)) => seen,
-                    Ok(Err(stopped)) => Err(stopped.to_string()),
-                    Err(_) => {
-                        let seconds = FILES_TIMEOUT.as_secs();
-                        Err(format!("the directory did not answer within {seconds} s"))
-                    }
-                }
-            }
-        }
-    }
-}
-
 impl Watched {
     pub(super) fn last(&self) -> Arc<Last> {
         Arc::new(Last {
             job: self.job.clone(),
-            tool: self.place.tool(),
-            location: self.place.location(),
+            tool: self.tool.name(),
+            location: self.tool.location(),
             valid_for: self.interval * STALE_INTERVALS,
             look: Mutex::new(None),
         })
@@ -109,12 +58,12 @@ impl Watched {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let look = self.place.look().await;
+            let look = self.tool.look().await;
             if let Err(reason) = &look {
                 let (job, location) = (&last.job, &last.location);
                 tracing::warn!(job, location, reason, "backup copies cannot be looked at");
             }
-            let copy = last.copy(&look, clock.now_ms());
+            let copy = self.copy(VerificationDepth::Listed, &look, clock.now_ms());
             let now = clock.instant();
             *last.look.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, look));
             let evidence = vec![Evidence::BackupCopy(copy)];
@@ -125,22 +74,32 @@ impl Watched {
     }
 }
 
-impl Last {
-    fn copy(&self, look: &Result<Seen, String>, observed_ms: Millis) -> BackupCopy {
+impl Watched {
+    /// What a look or a verification is as evidence.
+    pub(super) fn copy(
+        &self,
+        depth: VerificationDepth,
+        look: &Result<Seen, String>,
+        observed_ms: Millis,
+    ) -> BackupCopy {
         let (seen, error) = match look {
             Ok(seen) => (seen.clone(), None),
             Err(reason) => (Seen::default(), Some(reason.clone())),
         };
+        let newest = seen.newest();
         BackupCopy {
             job: self.job.clone(),
-            tool: self.tool.to_owned(),
-            location: self.location.clone(),
+            tool: self.tool.name().to_owned(),
+            location: self.tool.location(),
             observed_ms,
             newest_ms: seen.newest_ms,
-            bytes: seen.bytes,
+            consistent_ms: newest.consistent_ms,
+            oldest_ms: seen.oldest_ms,
+            bytes: newest.bytes,
             copies: seen.copies,
-            content_id: seen.content_id,
-            depth: VerificationDepth::Listed,
+            content_id: seen.newest_ms.map(|_| newest.content_id),
+            recent: seen.recent,
+            depth,
             error,
         }
     }
@@ -178,7 +137,12 @@ impl MetricSource for Metrics {
                 let seconds = number(newest_ms.unsigned_abs()) / 1000.0;
                 out.add("haidang_backup_copy_newest_timestamp_seconds", &labels, seconds);
             }
-            if let Some(bytes) = seen.bytes {
+            let newest = seen.newest();
+            if let Some(consistent_ms) = newest.consistent_ms {
+                let seconds = number(consistent_ms.unsigned_abs()) / 1000.0;
+                out.add("haidang_backup_copy_consistent_timestamp_seconds", &labels, seconds);
+            }
+            if let Some(bytes) = newest.bytes {
                 out.add("haidang_backup_copy_size_bytes", &labels, number(bytes));
             }
             out.add("haidang_backup_copies", &labels, number(seen.copies));
@@ -194,9 +158,12 @@ fn number(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use tempfile::TempDir;
     use tokio_util::sync::CancellationToken;
 
+    use super::super::tools::newest_file::Files;
     use super::*;
     use crate::source::{Bookmarks, EvidenceSender, HostRoot};
 
@@ -210,9 +177,9 @@ mod tests {
         let (root, state_dir) = (HostRoot::default(), PathBuf::new());
         let bookmarks = Bookmarks::default();
         let context = SourceContext { root, state_dir, evidence, bookmarks, shutdown };
-        let place = Place::Files { pattern: "/nas/*.dump".into(), within: dir.path().into() };
-        let interval = Duration::from_millis(50);
-        let watched = Watched { job: "nightly".into(), interval, place };
+        let tool = Tool::NewestFile(Files::new("/nas/*.dump", dir.path()));
+        let (job, interval) = ("nightly".into(), Duration::from_millis(50));
+        let watched = Watched { job, interval, tool, verify: Vec::new() };
         // Metrics stay valid for long enough to be read here.
         let last = Arc::new(Last {
             valid_for: Duration::from_secs(600),
@@ -237,7 +204,7 @@ mod tests {
         let (copy, shown) = next().await;
         assert_eq!((copy.bytes, copy.copies, copy.error), (Some(5), 1, None));
         assert_eq!((copy.location.as_str(), copy.tool.as_str()), ("/nas/*.dump", "newest_file"));
-        assert_eq!((shown.len(), shown[2].1), (4, 5.0), "{shown:?}");
+        assert_eq!((shown.len(), shown[3].1), (5, 5.0), "{shown:?}");
         std::fs::rename(dir.path().join("nas"), dir.path().join("gone")).unwrap();
         let (copy, shown) = loop {
             let (copy, shown) = next().await;

@@ -3,8 +3,8 @@
 //! and kept as the base case for what people read anyway (event classes, severities).
 
 use agent_model::{
-    BackupCopy, BackupOutcome, BackupRun, Epoch, Event, EventClass, Fact, Gap, GapReason,
-    ProbeKind, ProbeResult, Report, Severity, Stream, VerificationDepth,
+    BackupCopy, BackupOutcome, BackupRun, COPY_ENTRIES_MAX, CopyEntry, Epoch, Event, EventClass,
+    Fact, Gap, GapReason, ProbeKind, ProbeResult, Report, Severity, Stream, VerificationDepth,
 };
 
 use crate::error::{WireError, invalid, limit};
@@ -66,6 +66,8 @@ pub(crate) fn check_limits(message: &proto::Report) -> Result<(), WireError> {
     for copy in &message.backup_copies {
         number(VerificationDepth::ALL, "a verification depth", copy.depth, |depth| depth as u32)?;
         [&copy.job, &copy.tool, &copy.location].into_iter().try_for_each(|it| text(it))?;
+        limit("recent copies of a look", copy.recent.len(), COPY_ENTRIES_MAX)?;
+        copy.recent.iter().try_for_each(|entry| text(&entry.content_id))?;
     }
     for result in &message.probe_results {
         number(ProbeKind::ALL, "a probe kind", result.kind, |kind| kind as u32)?;
@@ -150,9 +152,12 @@ fn copy_to_proto(copy: &BackupCopy) -> proto::BackupCopy {
         location: copy.location.clone(),
         observed_ms: copy.observed_ms,
         newest_ms: copy.newest_ms,
+        consistent_ms: copy.consistent_ms,
+        oldest_ms: copy.oldest_ms,
         bytes: copy.bytes,
         copies: copy.copies,
         content_id: copy.content_id.clone(),
+        recent: copy.recent.iter().map(entry_to_proto).collect(),
         depth: copy.depth as u32,
         error: copy.error.clone(),
     }
@@ -167,12 +172,25 @@ fn copy_from_proto(copy: proto::BackupCopy) -> Result<BackupCopy, WireError> {
         location: copy.location,
         observed_ms: copy.observed_ms,
         newest_ms: copy.newest_ms,
+        consistent_ms: copy.consistent_ms,
+        oldest_ms: copy.oldest_ms,
         bytes: copy.bytes,
         copies: copy.copies,
         content_id: copy.content_id,
+        recent: copy.recent.into_iter().map(entry_from_proto).collect(),
         depth,
         error: copy.error,
     })
+}
+
+fn entry_to_proto(entry: &CopyEntry) -> proto::CopyEntry {
+    let CopyEntry { content_id, consistent_ms, bytes } = entry.clone();
+    proto::CopyEntry { content_id, consistent_ms, bytes }
+}
+
+fn entry_from_proto(entry: proto::CopyEntry) -> CopyEntry {
+    let proto::CopyEntry { content_id, consistent_ms, bytes } = entry;
+    CopyEntry { content_id, consistent_ms, bytes }
 }
 
 fn probe_to_proto(result: &ProbeResult) -> proto::ProbeResult {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use agent_model::{
-    BackupCopy, BackupOutcome, BackupRun, Column, Epoch, Event, EventClass, Fact, Gap, GapReason,
-    HELP_BYTES_MAX, HostId, Labels, MetricKind, MetricMetadata, ProbeKind, ProbeResult, Report,
-    ReportKey, Schema, SchemaId, ScrapeTarget, ScrapeTargets, Severity, Stream, TargetMetadata,
-    VerificationDepth, stale_marker,
+    BackupCopy, BackupOutcome, BackupRun, COPY_ENTRIES_MAX, Column, CopyEntry, Epoch, Event,
+    EventClass, Fact, Gap, GapReason, HELP_BYTES_MAX, HostId, Labels, MetricKind, MetricMetadata,
+    ProbeKind, ProbeResult, Report, ReportKey, Schema, SchemaId, ScrapeTarget, ScrapeTargets,
+    Severity, Stream, TargetMetadata, VerificationDepth, stale_marker,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -72,18 +72,7 @@ fn every_kind_of_record_comes_back_as_it_went() {
         detail: "xong".into(),
         reported_by: "postgres".into(),
     });
-    sent.backup_copies.push(BackupCopy {
-        job: "csdl".into(),
-        tool: "restic".into(),
-        location: "/srv/restic".into(),
-        observed_ms: 9,
-        newest_ms: Some(8),
-        bytes: Some(u64::MAX),
-        copies: 3,
-        content_id: Some("abc".into()),
-        depth: VerificationDepth::Listed,
-        error: None,
-    });
+    sent.backup_copies.push(copy());
     sent.probe_results.push(ProbeResult {
         probe: "portal".into(),
         kind: ProbeKind::Http,
@@ -131,6 +120,44 @@ fn described(help: &str) -> TargetMetadata {
     }];
     let (job, instance) = ("db".into(), "dc1-srv01:9187".into());
     TargetMetadata { job, instance, complete: false, metrics }
+}
+
+/// Entries as tools give them: with and without what some cannot tell.
+fn copy_entries(count: usize) -> Vec<CopyEntry> {
+    let entry = |at: usize| CopyEntry {
+        content_id: format!("tree{at}"),
+        consistent_ms: (at > 0).then_some(5),
+        bytes: (at > 1).then_some(6),
+    };
+    (0..count).map(entry).collect()
+}
+
+fn copy() -> BackupCopy {
+    BackupCopy {
+        job: "csdl".into(),
+        tool: "restic".into(),
+        location: "/srv/restic".into(),
+        observed_ms: 9,
+        newest_ms: Some(8),
+        consistent_ms: Some(7),
+        oldest_ms: Some(2),
+        bytes: Some(u64::MAX),
+        copies: 3,
+        content_id: Some("abc".into()),
+        recent: copy_entries(COPY_ENTRIES_MAX),
+        depth: VerificationDepth::Listed,
+        error: None,
+    }
+}
+
+#[test]
+fn more_recent_copies_than_agreed_are_refused() {
+    let mut sent = report(Stream::Evidence);
+    let mut copy = copy();
+    copy.recent = copy_entries(COPY_ENTRIES_MAX + 1);
+    sent.backup_copies.push(copy);
+    let refused = RawReport::decode(encode_report(&sent, &Known::default()).unwrap()).unwrap_err();
+    assert!(matches!(refused, WireError::Limit { got: 33, max: 32, .. }), "{refused}");
 }
 
 #[test]

@@ -7,8 +7,12 @@ use agent_model::{BackupCopy, BackupRun, HostId, Millis};
 use sqlx::SqliteConnection;
 
 use crate::error::sql;
-use crate::values::{depth_from_sql, from_sql, host_from_sql, outcome_from_sql, to_sql};
+use crate::values::{from_sql, host_from_sql, outcome_from_sql, to_sql};
 use crate::{Inventory, InventoryError};
+
+mod copies;
+
+pub(crate) use copies::store_copy;
 
 /// Everything known of one job of one host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,22 +52,6 @@ struct RunRow {
     reported_by: String,
 }
 
-#[derive(sqlx::FromRow)]
-struct CopyRow {
-    host: String,
-    job: String,
-    location: String,
-    depth: i64,
-    tool: String,
-    observed_ms: i64,
-    newest_ms: Option<i64>,
-    bytes: Option<i64>,
-    copies: i64,
-    content_id: Option<String>,
-    error: Option<String>,
-    error_ms: Option<i64>,
-}
-
 pub(crate) async fn store_run(
     connection: &mut SqliteConnection,
     host: &HostId,
@@ -94,70 +82,6 @@ pub(crate) async fn store_run(
     Ok(())
 }
 
-pub(crate) async fn store_copy(
-    connection: &mut SqliteConnection,
-    host: &HostId,
-    copy: &BackupCopy,
-) -> Result<(), InventoryError> {
-    if let Some(error) = &copy.error {
-        return store_failed_look(connection, host, copy, error).await;
-    }
-    // A look that comes late tells nothing about now.
-    sqlx::query(
-        "INSERT INTO backup_copies (host, job, location, depth, tool, observed_ms, newest_ms, bytes,
-             copies, content_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (host, job, location, depth) DO UPDATE SET
-             tool = excluded.tool, observed_ms = excluded.observed_ms,
-             newest_ms = excluded.newest_ms, bytes = excluded.bytes, copies = excluded.copies,
-             content_id = excluded.content_id, error = NULL, error_ms = NULL
-         WHERE excluded.observed_ms
-             >= COALESCE(backup_copies.error_ms, backup_copies.observed_ms)",
-    )
-    .bind(host.as_str())
-    .bind(&copy.job)
-    .bind(&copy.location)
-    .bind(copy.depth as i64)
-    .bind(&copy.tool)
-    .bind(copy.observed_ms)
-    .bind(copy.newest_ms)
-    .bind(copy.bytes.map(to_sql))
-    .bind(to_sql(copy.copies))
-    .bind(&copy.content_id)
-    .execute(connection)
-    .await
-    .map_err(sql("store a backup copy"))?;
-    Ok(())
-}
-
-async fn store_failed_look(
-    connection: &mut SqliteConnection,
-    host: &HostId,
-    copy: &BackupCopy,
-    error: &str,
-) -> Result<(), InventoryError> {
-    sqlx::query(
-        "INSERT INTO backup_copies (host, job, location, depth, tool, observed_ms, copies, error,
-             error_ms)
-         VALUES ($1, $2, $3, $4, $5, 0, 0, $6, $7)
-         ON CONFLICT (host, job, location, depth) DO UPDATE SET
-             error = excluded.error, error_ms = excluded.error_ms
-         WHERE excluded.error_ms
-             >= COALESCE(backup_copies.error_ms, backup_copies.observed_ms)",
-    )
-    .bind(host.as_str())
-    .bind(&copy.job)
-    .bind(&copy.location)
-    .bind(copy.depth as i64)
-    .bind(&copy.tool)
-    .bind(error)
-    .bind(copy.observed_ms)
-    .execute(connection)
-    .await
-    .map_err(sql("store a failed look at a backup copy"))?;
-    Ok(())
-}
-
 const LAST_RUNS: &str = "SELECT runs.* FROM backup_runs runs
      JOIN (SELECT host, job, MAX(finished_ms) AS newest_ms FROM backup_runs GROUP BY host, job) last
      ON last.host = runs.host AND last.job = runs.job AND last.newest_ms = runs.finished_ms";
@@ -185,11 +109,7 @@ impl Inventory {
             .fetch_all(&mut *view)
             .await
             .map_err(failed())?;
-        let copies: Vec<CopyRow> =
-            sqlx::query_as("SELECT * FROM backup_copies ORDER BY location, depth")
-                .fetch_all(&mut *view)
-                .await
-                .map_err(failed())?;
+        let copies = copies::all(&mut view).await?;
         let mut jobs = Jobs::default();
         for run in last {
             let job = jobs.of(&run.host, &run.job)?;
@@ -203,9 +123,9 @@ impl Inventory {
             let job = jobs.of(&run.host, &run.job)?;
             job.runs.push(run.ready()?);
         }
-        for copy in copies {
-            let job = jobs.of(&copy.host, &copy.job)?;
-            job.copies.push(copy.ready()?);
+        for (host, stored) in copies {
+            let job = jobs.of(&host, &stored.copy.job)?;
+            job.copies.push(stored);
         }
         Ok(jobs.0.into_values().collect())
     }
@@ -243,26 +163,6 @@ impl RunRow {
             content_id: self.content_id,
             detail: self.detail,
             reported_by: self.reported_by,
-        })
-    }
-}
-
-impl CopyRow {
-    fn ready(self) -> Result<StoredBackupCopy, InventoryError> {
-        Ok(StoredBackupCopy {
-            copy: BackupCopy {
-                job: self.job,
-                tool: self.tool,
-                location: self.location,
-                observed_ms: self.observed_ms,
-                newest_ms: self.newest_ms,
-                bytes: self.bytes.map(from_sql),
-                copies: from_sql(self.copies),
-                content_id: self.content_id,
-                depth: depth_from_sql(self.depth)?,
-                error: self.error,
-            },
-            error_ms: self.error_ms,
         })
     }
 }

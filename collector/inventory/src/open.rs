@@ -13,7 +13,7 @@ use crate::{InventoryError, metadata};
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The format this program writes: the number of the newest migration.
-pub const FORMAT: i64 = 7;
+pub const FORMAT: i64 = 8;
 
 /// Pages are read by a few people at once; a reader costs a thread and a page cache.
 const READERS_MAX: u32 = 3;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_model::{BackupOutcome, BackupRun, HostId, Millis};
+use agent_model::{BackupOutcome, BackupRun, CopyEntry, HostId, Millis};
 use axum::Json;
 use axum::extract::State;
 use collector_inventory::{BackupJob, StoredBackupCopy};
@@ -145,8 +145,18 @@ fn shown_copy(stored: &StoredBackupCopy) -> serde_json::Value {
     let copy = &stored.copy;
     json!({
         "location": copy.location, "tool": copy.tool, "newest_ms": copy.newest_ms,
-        "bytes": copy.bytes, "copies": copy.copies, "depth": copy.depth.name(),
-        "observed_ms": copy.observed_ms, "error": copy.error,
+        "consistent_ms": copy.consistent_ms, "oldest_ms": copy.oldest_ms,
+        "bytes": copy.bytes, "copies": copy.copies, "content_id": copy.content_id,
+        "recent": copy.recent.iter().map(shown_entry).collect::<Vec<_>>(),
+        "depth": copy.depth.name(), "observed_ms": copy.observed_ms,
+        "error": copy.error, "error_ms": stored.error_ms,
+    })
+}
+
+fn shown_entry(entry: &CopyEntry) -> serde_json::Value {
+    json!({
+        "content_id": entry.content_id, "consistent_ms": entry.consistent_ms,
+        "bytes": entry.bytes,
     })
 }
 

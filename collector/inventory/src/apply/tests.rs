@@ -1,6 +1,8 @@
 //! What a report brings, applied once.
 
-use agent_model::{BackupOutcome, Epoch, GapReason, ProbeKind, Stream, VerificationDepth};
+use agent_model::{
+    BackupOutcome, CopyEntry, Epoch, GapReason, ProbeKind, Stream, VerificationDepth,
+};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
@@ -43,12 +45,19 @@ fn copy(observed_ms: Millis, error: Option<&str>) -> BackupCopy {
         location: "/srv/backup".to_owned(),
         observed_ms,
         newest_ms: Some(observed_ms - 5),
+        consistent_ms: Some(observed_ms - 6),
+        oldest_ms: Some(1),
         bytes: Some(7),
         copies: 3,
         content_id: None,
+        recent: vec![entry("4f2a", Some(observed_ms - 6)), entry("1c00", None)],
         depth: VerificationDepth::Listed,
         error: error.map(str::to_owned),
     }
+}
+
+fn entry(content_id: &str, consistent_ms: Option<Millis>) -> CopyEntry {
+    CopyEntry { content_id: content_id.to_owned(), consistent_ms, bytes: Some(7) }
 }
 
 fn probe(time_ms: Millis, success: bool) -> ProbeResult {

@@ -18,11 +18,18 @@ export type BackupCopy = {
   location: string;
   tool: string;
   newest_ms: number | null;
+  /** The moment whose data the newest copy holds. */
+  consistent_ms: number | null;
+  oldest_ms: number | null;
   bytes: number | null;
   copies: number | null;
   depth: string;
   observed_ms: number;
   error: string | null;
+  error_ms: number | null;
+  content_id: string | null;
+  /** At most 32, the newest first. */
+  recent: { content_id: string; consistent_ms: number | null; bytes: number | null }[];
 };
 
 export type Backup = {
