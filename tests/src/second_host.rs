@@ -96,6 +96,18 @@ impl SecondHost {
         Ok(value.with_context(|| format!("the agent's page has no {name}"))?.parse()?)
     }
 
+    /// Waits until its page shows a reading that began after this call: until then it may tell of before.
+    pub async fn shows_what_is(&self) -> anyhow::Result<()> {
+        let readings = "haidang_agent_readings_total";
+        let before = self.own_metric(readings).await?;
+        eventually("two more readings", || async {
+            let now = self.own_metric(readings).await?;
+            ensure!(now >= before + 2.0, "{now} readings after {before}");
+            Ok(())
+        })
+        .await
+    }
+
     /// The end of its log, for the message of a failed story.
     pub fn last_log_lines(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();

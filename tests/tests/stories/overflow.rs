@@ -35,6 +35,8 @@ async fn overflow(agent: &SecondHost, collector: &str) -> anyhow::Result<usize> 
     let waiting =
         format!("haidang_agent_waiting_reports{{collector=\"{collector}\",stream=\"evidence\"}}");
     let (mut written, deadline) = (0, now() + PATIENCE);
+    // A report that was under way when the collector left would count as one that waits.
+    agent.shows_what_is().await?;
     while agent.own_metric(dropped).await? < LOST {
         ensure!(now() < deadline, "the spool did not overflow");
         let before = agent.own_metric(&waiting).await?;
