@@ -94,6 +94,8 @@ struct RawWeb {
     external_url: Option<String>,
     #[deserr(default = RawWeb::default().session_lifetime)]
     session_lifetime: Duration,
+    #[deserr(default)]
+    admin_token_from_elsewhere: bool,
 }
 
 /// The port that people and their tools talk to.
@@ -107,6 +109,8 @@ pub struct Web {
     /// Whether the file says so: what is only derived from `listen` may lead nobody here.
     pub is_external_url_given: bool,
     pub session_lifetime_ms: i64,
+    /// Whether the admin token of the start is taken from other machines too.
+    pub admin_token_from_elsewhere: bool,
 }
 
 /// Four segments of the journal: only whole ones are released.
@@ -198,6 +202,7 @@ impl Default for RawWeb {
             key_file: None,
             external_url: None,
             session_lifetime: Duration::from_secs(12 * 3_600),
+            admin_token_from_elsewhere: false,
         }
     }
 }
@@ -307,7 +312,15 @@ fn ready_web(document: &Document, raw: RawWeb, problems: &mut Vec<Problem>) -> W
     let is_external_url_given = raw.external_url.is_some();
     let external_url = raw.external_url.unwrap_or_else(|| format!("{scheme}://{listen}"));
     let session_lifetime_ms = raw.session_lifetime.as_millis();
-    Web { listen, tls, external_url, is_external_url_given, session_lifetime_ms }
+    let admin_token_from_elsewhere = raw.admin_token_from_elsewhere;
+    Web {
+        listen,
+        tls,
+        external_url,
+        is_external_url_given,
+        session_lifetime_ms,
+        admin_token_from_elsewhere,
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,8 @@ pub struct WebApi {
     pub pictures: Pictures,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,
+    /// Ticks when somebody may do other than before: live pages prove anew who they are.
+    pub users_changed: watch::Sender<()>,
     /// How many security events became searchable.
     pub seen: broadcast::Sender<usize>,
     /// The time of receipt of the newest column.

@@ -53,6 +53,8 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub address: SocketAddr,
+    /// Whether it is this machine.
+    pub is_here: bool,
     /// From a certificate that this collector's CA signed and that is valid now.
     pub identity: Option<Identity>,
 }
@@ -150,22 +152,31 @@ struct Connection {
 
 impl Connection {
     async fn serve(self, stream: TcpStream) {
+        // Who asks for an address of this machine from this machine comes from that address.
+        let own = stream.local_addr().map(|own| own.ip());
+        let from = self.address.ip().to_canonical();
+        let is_here = from.is_loopback() || own.is_ok_and(|own| own.to_canonical() == from);
         let Some(tls) = &self.tls else {
-            let peer = Peer { address: self.address, identity: None };
+            let peer = Peer { address: self.address, is_here, identity: None };
             return self.speak(stream, peer).await;
         };
-        let accepting = tls.accept(stream).into_fallible();
+        let accepting = async {
+            if handshake::speaks_http(&stream).await {
+                return Err(stream);
+            }
+            Ok(tls.accept(stream).into_fallible().await)
+        };
         match tokio::time::timeout(HANDSHAKE_TIME_MAX, accepting).await {
-            Ok(Ok(stream)) => {
+            Ok(Ok(Ok(stream))) => {
                 let certificates = stream.get_ref().1.peer_certificates();
                 let identity = certificates.and_then(<[_]>::first).and_then(|certificate| {
                     let fingerprint = authority::fingerprint(certificate);
                     Some(Identity { host: authority::host_of(certificate)?, fingerprint })
                 });
-                let peer = Peer { address: self.address, identity };
+                let peer = Peer { address: self.address, is_here, identity };
                 self.speak(stream, peer).await;
             }
-            Ok(Err((error, stream))) => {
+            Ok(Ok(Err((error, stream)))) => {
                 let (reason, meaning) = meaning(&error);
                 self.refused.with_label_values(&[reason]).inc();
                 tracing::warn!(
@@ -173,6 +184,11 @@ impl Connection {
                     "a TLS handshake failed: {meaning}"
                 );
                 handshake::part(stream).await;
+            }
+            Ok(Err(stream)) => {
+                self.refused.with_label_values(&["plain_http"]).inc();
+                tracing::warn!(listener = self.name, from = %self.address, "plain HTTP came to a port of TLS");
+                handshake::send_to_https(stream).await;
             }
             Err(_) => {
                 self.refused.with_label_values(&["handshake_timeout"]).inc();

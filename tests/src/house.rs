@@ -229,6 +229,8 @@ impl House {
     pub fn haidang(&self, words: &[&str]) -> anyhow::Result<(bool, String)> {
         let Output { status, stdout, stderr } = Command::new(binary("haidang")?)
             .args(words)
+            // Of whoever runs the stories.
+            .env_remove("TZ")
             .args(["--url", &format!("http://{}", self.web), "--token-file"])
             .arg(self.state_dir.join("admin.token"))
             .output()?;

@@ -39,4 +39,6 @@ mod stories {
     mod rules;
     mod security;
     mod snapshot;
+    mod users;
+    mod web_tls;
 }

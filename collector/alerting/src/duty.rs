@@ -71,6 +71,8 @@ pub struct RosterStatus {
     pub stretches: Vec<DutyStretch>,
     /// That have not ended, the first first.
     pub swaps: Vec<Swap>,
+    /// Who can stand in: all that `alerting.yml` names.
+    pub people: Vec<Arc<str>>,
 }
 
 impl Duty {

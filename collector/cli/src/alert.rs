@@ -1,11 +1,11 @@
-//! `haidang alert list|show|ack|give-back|assign|comment|put-off|noisiest|past|life|budget` and
-//! `haidang silence add|list|confirm|expire`.
+//! `haidang alert list|show|ack|give-back|assign|comment|put-off|noisiest|past|life|budget`.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
-use crate::table::{cell, rows, table, time};
+use crate::table::{cell, rows, table};
+use crate::zone::time;
 use crate::{Asked, lives, say};
 
 #[derive(Subcommand)]
@@ -75,30 +75,6 @@ pub(crate) enum Command {
     Budget(lives::Week),
     /// Show an alert with its history.
     Show { fingerprint: String },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum SilenceCommand {
-    /// Tell nobody about matching alerts for a while.
-    Add {
-        /// For example alertname=HostDown or host=~"dc1-.*"; all must match.
-        #[arg(required = true)]
-        matchers: Vec<String>,
-        /// How long, for example 2h.
-        #[arg(long, default_value = "2h")]
-        duration: String,
-        #[arg(long, default_value = "")]
-        comment: String,
-    },
-    List,
-    /// Agree to a wide silence that somebody else asked for; it is in force from then on.
-    Confirm {
-        id: String,
-    },
-    /// End a silence now.
-    Expire {
-        id: String,
-    },
 }
 
 pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
@@ -191,53 +167,4 @@ fn show(alert: &Value) {
 fn end_of(client: &Client, duration: &str) -> anyhow::Result<i64> {
     let duration = agent_yaml::Duration::parse(duration).map_err(anyhow::Error::msg)?;
     Ok(client.now_ms()? + duration.as_millis())
-}
-
-pub(crate) fn silences(asked: Asked<SilenceCommand>) -> anyhow::Result<()> {
-    let client = Client::open(&asked.connection)?;
-    match asked.command {
-        SilenceCommand::Add { matchers, duration, comment } => {
-            let ends_at_ms = end_of(&client, &duration)?;
-            let wish =
-                json!({ "matchers": matchers, "ends_at_ms": ends_at_ms, "comment": comment });
-            let made: Value = client.post("/api/silences", &wish)?;
-            say(&cell(&made["id"]));
-            if let Some(reason) = made["waits_because"].as_str() {
-                say(&format!(
-                    "It waits until somebody else confirms it, because {reason}: \
-                     haidang silence confirm {}",
-                    cell(&made["id"])
-                ));
-            }
-        }
-        SilenceCommand::List => {
-            let silences: Value = client.get("/api/silences")?;
-            let rows = rows(&silences, |silence| {
-                let matchers = silence["matchers"].as_array().into_iter().flatten().map(|one| {
-                    let text = |name: &str| one[name].as_str().unwrap_or_default();
-                    format!("{}{}{:?}", text("name"), text("op"), text("value"))
-                });
-                let waits = silence["awaits_confirmation"] == true && silence["state"] == "pending";
-                vec![
-                    cell(&silence["id"]),
-                    if waits { "unconfirmed".to_owned() } else { cell(&silence["state"]) },
-                    time(&silence["ends_at_ms"]),
-                    cell(&silence["created_by"]),
-                    matchers.collect::<Vec<_>>().join(","),
-                    cell(&silence["comment"]),
-                ]
-            });
-            say(&table(&["ID", "STATE", "ENDS", "BY", "MATCHERS", "COMMENT"], &rows));
-        }
-        SilenceCommand::Confirm { id } => {
-            let _: Value =
-                client.post(&format!("/api/silences/{}/confirm", segment(&id)), &json!({}))?;
-            say(&format!("{id} is confirmed."));
-        }
-        SilenceCommand::Expire { id } => {
-            client.delete(&format!("/api/silences/{}", segment(&id)))?;
-            say(&format!("{id} has ended."));
-        }
-    }
-    Ok(())
 }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
-use crate::table::{cell, rows, table, time};
+use crate::table::{cell, rows, table};
+use crate::zone::time;
 use crate::{Asked, say};
 
 #[derive(Subcommand)]

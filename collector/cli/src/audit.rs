@@ -6,7 +6,8 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::table::{cell, rows, table, time};
+use crate::table::{cell, rows, table};
+use crate::zone::time;
 use crate::{Asked, complain, say};
 
 #[derive(Subcommand)]

@@ -4,7 +4,8 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
-use crate::table::{cell, percent, rows, table, time};
+use crate::table::{cell, percent, rows, table};
+use crate::zone::time;
 use crate::{Asked, say};
 
 #[derive(Subcommand)]

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::client::{Client, segment};
 use crate::say;
-use crate::table::{cell, rows, table, time};
+use crate::table::{cell, rows, table};
+use crate::zone::time;
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -13,11 +13,13 @@ mod on_call;
 mod query;
 mod reload;
 mod rules;
+mod silence;
 mod status;
 mod table;
 mod token;
 mod up;
 mod user;
+mod zone;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 /// Watches hosts, backups and shared systems, and tells people what to do.
+///
+/// Times are shown and read in Vietnam's time, or in the zone that TZ names.
 #[derive(Parser)]
 #[command(name = "haidang", version, about, max_term_width = 100)]
 struct Cli {
@@ -45,7 +49,7 @@ enum Command {
     /// Show who is on duty, and swap turns.
     OnCall(Asked<on_call::Command>),
     /// Silence alerts for a while.
-    Silence(Asked<alert::SilenceCommand>),
+    Silence(Asked<silence::Command>),
     /// List what was sent, send dead letters again, test channels.
     Notification(Asked<notification::Command>),
     /// List backups.
@@ -58,7 +62,7 @@ enum Command {
     Reload(reload::Flags),
     /// Check and test rule files.
     Rules(rules::Flags),
-    /// Make users, list them, set passwords.
+    /// Make users, list them, set passwords, shut somebody out, change roles.
     User(Asked<user::Command>),
     /// Show who did what, or check that nobody changed the log of it.
     Audit(Asked<audit::Command>),
@@ -103,7 +107,7 @@ fn main() -> ExitCode {
         Command::Host(flags) => host::run(flags),
         Command::Alert(flags) => alert::run(flags),
         Command::OnCall(flags) => on_call::run(flags),
-        Command::Silence(flags) => alert::silences(flags),
+        Command::Silence(flags) => silence::run(flags),
         Command::Backup(flags) => host::backups(&flags),
         Command::Drill(flags) => drill::run(flags),
         Command::Query(flags) => query::run(&flags),

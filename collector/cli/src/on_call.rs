@@ -1,13 +1,11 @@
 //! `haidang on-call list|swap|unswap`.
 
-use anyhow::Context;
 use clap::Subcommand;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::client::{Client, segment};
-use crate::table::{cell, rows, table, wall_time};
+use crate::table::{cell, rows, table};
+use crate::zone::{minute, moment};
 use crate::{Asked, say};
 
 #[derive(Subcommand)]
@@ -22,7 +20,8 @@ pub(crate) enum Command {
         roster: String,
         /// One of the `people` of alerting.yml.
         person: String,
-        /// For example "2026-11-30 08:00", in this machine's time zone; without it, from now on.
+        /// For example "2026-11-30 08:00", in Vietnam's time or the zone that TZ names;
+        /// without it, from now on.
         #[arg(long)]
         from: Option<String>,
         #[arg(long)]
@@ -68,14 +67,14 @@ fn list(rosters: &Value) {
         let stretches = rows(&roster["stretches"], |one| {
             let people = one["people"].as_array().into_iter().flatten().map(cell);
             let people = people.collect::<Vec<_>>().join(", ");
-            vec![wall_time(&one["from_ms"]), wall_time(&one["until_ms"]), people, cell(&one["by"])]
+            vec![minute(&one["from_ms"]), minute(&one["until_ms"]), people, cell(&one["by"])]
         });
         say(&table(&["FROM", "UNTIL", "ON DUTY", "BY"], &stretches));
         let swaps = rows(&roster["swaps"], |one| {
             vec![
                 cell(&one["id"]),
-                wall_time(&one["from_ms"]),
-                wall_time(&one["until_ms"]),
+                minute(&one["from_ms"]),
+                minute(&one["until_ms"]),
                 cell(&one["person"]),
                 cell(&one["made_by"]),
                 cell(&one["note"]),
@@ -85,12 +84,4 @@ fn list(rosters: &Value) {
             say(&table(&["SWAP", "FROM", "UNTIL", "STANDS IN", "MADE BY", "NOTE"], &swaps));
         }
     }
-}
-
-/// A time as the clock on this machine's wall shows it.
-fn moment(text: &str) -> anyhow::Result<i64> {
-    let at = DateTime::strptime("%Y-%m-%d %H:%M", text);
-    let at =
-        at.with_context(|| format!("{text:?} is no time; write for example \"2026-11-30 08:00\""))?;
-    Ok(at.to_zoned(TimeZone::system())?.timestamp().as_millisecond())
 }

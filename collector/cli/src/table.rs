@@ -1,4 +1,4 @@
-//! Answers as people read them in a terminal: text in columns, ages, sizes, parts of a hundred.
+//! Answers as people read them in a terminal: text in columns, parts of a hundred.
 
 use serde_json::Value;
 
@@ -27,19 +27,6 @@ pub(crate) fn cell(value: &Value) -> String {
     }
 }
 
-/// A time in Unix milliseconds as UTC to the second.
-pub(crate) fn time(value: &Value) -> String {
-    let at = value.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
-}
-
-/// The same as the clock on this machine's wall shows it, with its distance from UTC.
-pub(crate) fn wall_time(value: &Value) -> String {
-    let at = value.as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    let here = at.map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
-    here.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M %:z").to_string())
-}
-
 pub(crate) fn percent(value: &Value) -> String {
     value.as_f64().map_or_else(|| "-".to_owned(), |ratio| format!("{:.0} %", ratio * 100.0))
 }
@@ -58,12 +45,12 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_the_unknown_is_a_dash() {
-        let answer = json!([{"id": "máy-chủ", "at": 0}, {"id": "b", "at": null}]);
-        let rows = rows(&answer, |one| vec![cell(&one["id"]), time(&one["at"])]);
+        let answer = json!([{"id": "máy-chủ", "alerts": 0}, {"id": "b", "alerts": null}]);
+        let rows = rows(&answer, |one| vec![cell(&one["id"]), cell(&one["alerts"])]);
         expect![[r#"
-            HOST     LAST REPORT
-            máy-chủ  1970-01-01 00:00:00Z
+            HOST     ALERTS
+            máy-chủ  0
             b        -"#]]
-        .assert_eq(&table(&["HOST", "LAST REPORT"], &rows));
+        .assert_eq(&table(&["HOST", "ALERTS"], &rows));
     }
 }

@@ -41,7 +41,8 @@ struct Places {
     /// Holds everything: certificates, data, configuration [default: haidang in the XDG state home].
     #[arg(long)]
     state_dir: Option<PathBuf>,
-    /// Where people and their browsers connect.
+    /// Where people and their browsers connect; from outside only over TLS, with `certificate_file` and `key_file`
+    /// under `web:` of collector.yml in the state directory.
     #[arg(long, default_value = "127.0.0.1:8080")]
     web_listen: SocketAddr,
     /// Where agents connect; open it to other hosts with 0.0.0.0:7443.
@@ -106,16 +107,17 @@ async fn supervise(places: Places) -> anyhow::Result<()> {
     create_private(&state_dir)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let scheme = scheme(&collector_config(&places, &state_dir)?);
     forget_addresses(&state_dir)?;
     let mut collector = start("collector", &places, &state_dir)?;
     let ready = tokio::select! {
-        ready = wait_until_ready(&state_dir, &mut collector.0) => ready,
+        ready = wait_until_ready(&state_dir, scheme, &mut collector.0) => ready,
         _ = terminate.recv() => return stop(collector).await,
         _ = interrupt.recv() => return stop(collector).await,
     };
     ready?;
     let mut agent = start("agent", &places, &state_dir)?;
-    greet(&state_dir)?;
+    greet(&state_dir, scheme)?;
     let ended = tokio::select! {
         status = collector.0.wait() => Some(("collector", status?)),
         status = agent.0.wait() => Some(("agent", status?)),
@@ -173,15 +175,19 @@ async fn stop((mut child, stdin): Running) -> anyhow::Result<()> {
     }
 }
 
-async fn wait_until_ready(state_dir: &Path, collector: &mut Child) -> anyhow::Result<()> {
+async fn wait_until_ready(
+    state_dir: &Path,
+    scheme: &str,
+    collector: &mut Child,
+) -> anyhow::Result<()> {
     // A second provider would be a mistake, an installed one is what we want.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+    let http = to_own_collector()?;
     let answering = async {
         loop {
             if let Ok(listening) = listening(state_dir)
                 && let Ok(answer) =
-                    http.get(format!("http://{}/-/ready", listening.web)).send().await
+                    http.get(format!("{scheme}://{}/-/ready", listening.web)).send().await
                 && answer.status().is_success()
             {
                 return;
@@ -199,12 +205,18 @@ async fn wait_until_ready(state_dir: &Path, collector: &mut Child) -> anyhow::Re
     }
 }
 
-fn greet(state_dir: &Path) -> anyhow::Result<()> {
+/// Asks the port of this machine that our own collector has opened, whose certificate is made out for other names.
+fn to_own_collector() -> anyhow::Result<reqwest::Client> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2));
+    Ok(client.tls_danger_accept_invalid_certs(true).build()?)
+}
+
+fn greet(state_dir: &Path, scheme: &str) -> anyhow::Result<()> {
     let web = listening(state_dir)?.web;
     let code_file = collector_state(state_dir).join(collector::app::SETUP_CODE_FILE);
     let address = match fs::read_to_string(&code_file) {
-        Ok(code) => format!("http://{web}/#/setup?code={}", code.trim()),
-        Err(_) => format!("http://{web}/"),
+        Ok(code) => format!("{scheme}://{web}/#/setup?code={}", code.trim()),
+        Err(_) => format!("{scheme}://{web}/"),
     };
     say(&format!(
         "\nHải Đăng is running. Sign in at\n\n    {address}\n\n\
@@ -261,7 +273,8 @@ async fn run_agent(places: Places, state_dir: PathBuf) -> anyhow::Result<()> {
         None => agent::host_name()?,
     };
     // An unused invitation expires within minutes.
-    let token = invite(&listening, &state_dir, host.as_str()).await?;
+    let scheme = scheme(&collector_config(&places, &state_dir)?);
+    let token = invite(&listening, scheme, &state_dir, host.as_str()).await?;
     let request = agent::enrol::EnrolRequest {
         state_dir: agent_dir,
         collector: address,
@@ -283,10 +296,15 @@ async fn run_agent(places: Places, state_dir: PathBuf) -> anyhow::Result<()> {
 }
 
 /// An enrolment token for this machine, asked for with the admin token.
-async fn invite(listening: &Listening, state_dir: &Path, host: &str) -> anyhow::Result<String> {
+async fn invite(
+    listening: &Listening,
+    scheme: &str,
+    state_dir: &Path,
+    host: &str,
+) -> anyhow::Result<String> {
     let admin = fs::read_to_string(state_dir.join(ADMIN_TOKEN_FILE))?;
-    let request = reqwest::Client::new()
-        .post(format!("http://{}/api/tokens", listening.web))
+    let request = to_own_collector()?
+        .post(format!("{scheme}://{}/api/tokens", listening.web))
         .bearer_auth(admin.trim())
         .json(&serde_json::json!({ "host": host, "lifetime_seconds": 600 }));
     let answer: serde_json::Value = request.send().await?.error_for_status()?.json().await?;
@@ -334,6 +352,10 @@ fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
+fn scheme(config: &collector::config::Config) -> &'static str {
+    if config.web.tls.is_some() { "https" } else { "http" }
+}
+
 fn collector_state(state_dir: &Path) -> PathBuf {
     state_dir.join("collector")
 }
@@ -352,8 +374,15 @@ fn collector_config(
     config.state_dir = collector_state(state_dir);
     config.agents.listen = agent_yaml::Address(places.agent_listen);
     config.web.listen = places.web_listen;
+    let listen = places.web_listen;
+    if config.web.tls.is_none() && !listen.ip().is_loopback() {
+        bail!(
+            "--web-listen {listen} can be reached from outside, and passwords would cross the network in the clear:              name `certificate_file` and `key_file` under `web:` in {}; or keep to 127.0.0.1, and let a proxy              that speaks TLS reach it there",
+            file.display()
+        );
+    }
     if !config.web.is_external_url_given {
-        config.web.external_url = format!("http://{}", places.web_listen);
+        config.web.external_url = format!("{}://{listen}", scheme(&config));
     }
     Ok(config)
 }

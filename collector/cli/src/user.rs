@@ -1,4 +1,4 @@
-//! `haidang user add|list|reset`. Passwords come from the keyboard without an echo, or from standard input; never from the
+//! `haidang user add|list|role|disable|enable|reset`. Passwords come from the keyboard without an echo, or from standard input; never from the
 //! command line, where others see them.
 
 use std::io::{BufRead, IsTerminal};
@@ -24,6 +24,23 @@ pub(crate) enum Command {
         scope: String,
     },
     List,
+    /// Give a user another role; it holds from the next request on.
+    Role {
+        name: String,
+        /// admin, operator, security, it-staff, viewer, auditor or vendor.
+        role: String,
+        /// Of a vendor: matchers of its own systems.
+        #[arg(long, default_value = "", value_name = "MATCHERS")]
+        scope: String,
+    },
+    /// Shut a user out, at once; the name stays and what they did keeps it.
+    Disable {
+        name: String,
+    },
+    /// Let a disabled user in again, with the old password.
+    Enable {
+        name: String,
+    },
     /// Set a new password, which ends the user's sessions; it is asked for, or read from standard input.
     Reset {
         name: String,
@@ -49,13 +66,30 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
             });
             say(&table(&["NAME", "ROLE", "STATE", "SCOPE"], &rows));
         }
+        Command::Role { name, role, scope } => {
+            let body = json!({ "role": role, "scope": scope });
+            let _: Value = client.post(&path(&name, "role"), &body)?;
+            say(&format!("{name} is {role}."));
+        }
+        Command::Disable { name } => {
+            client.delete(&format!("/api/users/{}", segment(&name)))?;
+            say(&format!("{name} may no longer sign in."));
+        }
+        Command::Enable { name } => {
+            let _: Value = client.post(&path(&name, "enable"), &json!({}))?;
+            say(&format!("{name} may sign in."));
+        }
         Command::Reset { name } => {
-            let path = format!("/api/users/{}/password", segment(&name));
-            let _: Value = client.post(&path, &json!({ "password": password()? }))?;
+            let _: Value =
+                client.post(&path(&name, "password"), &json!({ "password": password()? }))?;
             say(&format!("{name} has a new password."));
         }
     }
     Ok(())
+}
+
+fn path(name: &str, change: &str) -> String {
+    format!("/api/users/{}/{change}", segment(name))
 }
 
 /// At a terminal twice, because nobody sees a slip; else the first line of what comes.

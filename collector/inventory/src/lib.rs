@@ -44,4 +44,4 @@ pub use schemas::StoredSchema;
 pub use scrape_targets::{HostTarget, SCRAPE_TARGETS_MAX, SaidTargets};
 pub use sessions::{SESSIONS_PER_USER_MAX, Session};
 pub use tokens::{Token, TokenError};
-pub use users::{NewUser, User};
+pub use users::{NewUser, User, UserChange, UserChanged};

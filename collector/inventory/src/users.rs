@@ -29,6 +29,24 @@ pub struct User {
     pub password_changed_ms: Millis,
 }
 
+/// What an administrator changes about a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserChange {
+    Disable,
+    Enable,
+    Role { role: String, scope: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum UserChanged {
+    Done,
+    /// There is no such user.
+    Unknown,
+    /// The last with the role that is kept; nothing was changed.
+    LastOne,
+}
+
 impl Inventory {
     /// Whether nobody can sign in yet: the one time that a user is made without one.
     pub async fn has_no_users(&self) -> Result<bool, InventoryError> {
@@ -128,23 +146,47 @@ impl Inventory {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Disables a user, which ends every session, or enables one; `false` when there is no such user.
-    pub async fn user_set_disabled(
+    /// Changes what a user may do, unless nobody who may sign in would be left with the `kept` role: two who shut each
+    /// other out at once come one after the other. Whoever is shut out has no session left.
+    pub async fn user_change(
         &self,
         name: &str,
-        disabled: bool,
-    ) -> Result<bool, InventoryError> {
-        let failed = || sql("disable or enable a user");
+        change: &UserChange,
+        kept: &str,
+    ) -> Result<UserChanged, InventoryError> {
+        let failed = || sql("change a user");
         let mut transaction = self.writer.begin().await.map_err(failed())?;
-        let done = sqlx::query("UPDATE users SET disabled = $1 WHERE name = $2")
-            .bind(disabled)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed())?;
-        end_sessions(&mut transaction, name).await?;
+        let update = match change {
+            UserChange::Disable | UserChange::Enable => {
+                sqlx::query("UPDATE users SET disabled = $2 WHERE name = $1")
+                    .bind(name)
+                    .bind(*change == UserChange::Disable)
+            }
+            UserChange::Role { role, scope } => {
+                sqlx::query("UPDATE users SET role = $2, scope = $3 WHERE name = $1")
+                    .bind(name)
+                    .bind(role)
+                    .bind(scope)
+            }
+        };
+        let done = update.execute(&mut *transaction).await.map_err(failed())?;
+        if done.rows_affected() == 0 {
+            return Ok(UserChanged::Unknown);
+        }
+        let left: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM users WHERE role = $1 AND NOT disabled")
+                .bind(kept)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(failed())?;
+        if left == 0 && *change != UserChange::Enable {
+            return Ok(UserChanged::LastOne);
+        }
+        if *change == UserChange::Disable {
+            end_sessions(&mut transaction, name).await?;
+        }
         transaction.commit().await.map_err(failed())?;
-        Ok(done.rows_affected() == 1)
+        Ok(UserChanged::Done)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use super::{AGENTS_ADDRESS_FILE, AppError, Parts, SETUP_CODE_FILE, WEB_ADDRESS_FILE};
@@ -95,6 +95,7 @@ impl Parts {
             places: http::Places::new(self.metrics.queries_cut.clone()),
             pictures: http::Pictures::default(),
             streams: http::stream_places(),
+            users_changed: watch::Sender::new(()),
             seen: self.seen.clone(),
             arrived: self.arrived.subscribe(),
             started_ms: clock::now_ms(),
@@ -136,7 +137,8 @@ impl Parts {
         let code_file = self.config.state_dir.join(SETUP_CODE_FILE);
         let nobody = self.stores.inventory.has_no_users().await.map_err(StoresError::from)?;
         let code = nobody.then(|| secret_file(&code_file)).transpose()?;
-        Ok(Gate::new(admin.as_deref(), code.as_deref(), code_file))
+        let from_elsewhere = self.config.web.admin_token_from_elsewhere;
+        Ok(Gate::new(admin.as_deref(), from_elsewhere, code.as_deref(), code_file))
     }
 
     /// At the stop, what people have asked for is done to its end.

@@ -24,6 +24,7 @@ use crate::http::permissions::{self, Action, Role};
 use crate::http::{ApiError, WebApi, audited};
 use crate::push::Owner;
 use crate::scope::Scope;
+use crate::serve::Peer;
 
 pub(super) const COOKIE: &str = "haidang_session";
 
@@ -47,6 +48,7 @@ pub struct Who {
 pub struct Gate {
     /// SHA-256 of the admin token of this start, if there is one.
     admin_token: Option<[u8; 32]>,
+    admin_token_from_elsewhere: bool,
     /// SHA-256 of the code that makes the first user, while there is none.
     setup_code: Mutex<Option<[u8; 32]>>,
     pub(super) guesses: Guesses,
@@ -81,12 +83,14 @@ impl Who {
 impl Gate {
     pub fn new(
         admin_token: Option<&str>,
+        admin_token_from_elsewhere: bool,
         setup_code: Option<&str>,
         setup_code_file: std::path::PathBuf,
     ) -> Self {
         let hash = |secret: &str| Sha256::digest(secret).into();
         Self {
             admin_token: admin_token.map(hash),
+            admin_token_from_elsewhere,
             setup_code: Mutex::new(setup_code.map(hash)),
             guesses: Guesses::default(),
             refused_ms: Mutex::default(),
@@ -129,7 +133,9 @@ pub(super) async fn guard(
     mut request: Request<Body>,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let who = asks(&api, request.headers(), request.method()).await?;
+    let peer = request.extensions().get::<Peer>();
+    let is_here = peer.is_some_and(|peer| comes_from_here(peer, request.headers()));
+    let who = asks(&api, is_here, request.headers(), request.method()).await?;
     let action = permissions::action(request.method(), route.as_str());
     let Some(allowed) = action.filter(|action| who.may(*action)) else {
         return Err(refused(&api, &who, action, request.method(), request.uri().path()).await);
@@ -144,11 +150,19 @@ pub(super) async fn guard(
 /// Whose token or session a request shows.
 pub(super) async fn asks(
     api: &WebApi,
+    is_here: bool,
     headers: &HeaderMap,
     method: &Method,
 ) -> Result<Who, ApiError> {
     match given_token(headers) {
-        Some(given) if api.gate.is_admin_token(&given) => Ok(Who::all_powerful("admin.token")),
+        Some(given) if api.gate.is_admin_token(&given) => {
+            if is_here || api.gate.admin_token_from_elsewhere {
+                return Ok(Who::all_powerful("admin.token"));
+            }
+            let text = "the admin token is taken from the collector's own machine only; from elsewhere sign in on \
+                        the page, or use a token of `haidang api-token create`";
+            Err(unauthorized(text))
+        }
         Some(given) => api_token(api, &given).await,
         None => {
             let who = session_user(api, headers).await?;
@@ -159,6 +173,12 @@ pub(super) async fn asks(
             Ok(who)
         }
     }
+}
+
+/// Whether a request begins on this machine: a proxy here that passes on another's says so.
+pub(super) fn comes_from_here(peer: &Peer, headers: &HeaderMap) -> bool {
+    let passed_on = ["forwarded", "x-forwarded-for", "x-real-ip"];
+    peer.is_here && !passed_on.iter().any(|name| headers.contains_key(*name))
 }
 
 fn is_change(method: &Method) -> bool {
@@ -240,4 +260,19 @@ async fn session_user(api: &WebApi, headers: &HeaderMap) -> Result<Who, ApiError
 
 pub(super) fn unauthorized(text: &str) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_through_a_proxy_comes_from_where_the_proxy_says() {
+        let peer = |is_here| Peer { address: ([10, 0, 0, 1], 5).into(), is_here, identity: None };
+        let mut headers = HeaderMap::new();
+        assert!(comes_from_here(&peer(true), &headers));
+        assert!(!comes_from_here(&peer(false), &headers));
+        headers.insert("x-forwarded-for", header::HeaderValue::from_static("10.1.2.3"));
+        assert!(!comes_from_here(&peer(true), &headers));
+    }
 }

@@ -1,7 +1,8 @@
 //! `GET /api/live`: what changes, as server-sent events (WHATWG HTML, 9.2), so that pages need not ask.
 //!
 //! Promises: a tick at least every two seconds, so silence means a broken connection; whoever missed a change is told to
-//! fetch everything again. A stream ends after a while and the browser comes back: a session that ended ends here too.
+//! fetch everything again. A stream ends after a while, and when a user is changed, and the browser comes back: a session
+//! that ended ends here too.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
@@ -64,6 +65,7 @@ struct Live {
     events: broadcast::Receiver<usize>,
     drills: broadcast::Receiver<u64>,
     arrived: watch::Receiver<i64>,
+    users_changed: watch::Receiver<()>,
     /// The digest of the alerts that the hosts' counts were last told of.
     told: String,
     /// Who sees their own systems only is told that alerts changed, and no more: the page asks for what it may see.
@@ -94,6 +96,7 @@ pub(super) async fn stream(
         events: api.seen.subscribe(),
         drills: api.drills.subscribe(),
         arrived,
+        users_changed: api.users_changed.subscribe(),
         told: String::new(),
         sees_all: who.may(Action::SeeAll),
         stop: api.stop.clone(),
@@ -116,6 +119,7 @@ impl Live {
             let turn = tokio::select! {
                 _ = self.stop.wait_for(|stop| *stop) => return None,
                 () = tokio::time::sleep_until(self.ends) => return None,
+                _ = self.users_changed.changed() => return None,
                 _ = self.ticks.tick() => Turn::Tick,
                 change = self.alerts.recv() => change.map_or_else(Turn::missed, Turn::Alert),
                 seen = self.events.recv() => seen.map_or_else(Turn::missed, Turn::Events),

@@ -41,7 +41,7 @@ async fn list(
 
 fn shown(status: &RosterStatus) -> Value {
     json!({
-        "roster": status.roster,
+        "roster": status.roster, "people": status.people,
         "stretches": status.stretches.iter().map(shown_stretch).collect::<Vec<_>>(),
         "swaps": status.swaps.iter().map(shown_swap).collect::<Vec<_>>(),
     })

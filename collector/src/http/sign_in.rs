@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use collector_inventory::NewUser;
 use serde::Deserialize;
 
-use crate::http::guard::{COOKIE, asks, cookie, unauthorized};
+use crate::http::guard::{COOKIE, asks, comes_from_here, cookie, unauthorized};
 use crate::http::guesses;
 use crate::http::permissions::Role;
 use crate::http::{ApiError, WebApi, Who, audited, passwords};
@@ -28,9 +28,10 @@ const BUSY_SECONDS: u64 = 10;
 /// `GET /api/session`: who asks, by a session or a token, and what they may do.
 pub(super) async fn current(
     State(api): State<Arc<WebApi>>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    match asks(&api, &headers, &Method::GET).await {
+    match asks(&api, comes_from_here(&peer, &headers), &headers, &Method::GET).await {
         Ok(who) => Ok(Json(shown(&who))),
         Err(error) => {
             let setup = api.inventory.has_no_users().await.unwrap_or(false);

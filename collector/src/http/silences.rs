@@ -10,7 +10,8 @@ use axum::extract::{Json, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
-    Confirmation, NewSilence, SILENCE_MATCHERS_MAX, Silence, matchers_from_text, matchers_text,
+    AlertingError, Confirmation, NewSilence, SILENCE_MATCHERS_MAX, Silence, SilenceState,
+    matchers_from_text, matchers_text,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ use crate::done::Done;
 use crate::http::audited::Changed;
 use crate::http::picture::DAY_MS;
 use crate::http::{ApiError, WebApi, Who};
-use crate::silencing::{self, Asker, SilencingError};
+use crate::silencing::{self, Asker, Silenced, SilencingError};
 
 /// Silences are shown this long after their end: a shift report and the month's review fit.
 const SILENCES_SHOWN_MS: Millis = 31 * DAY_MS;
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
     Router::new()
         .route("/api/silences", routing::get(silences).post(silence))
         .route("/api/silences/{id}", routing::delete(expire))
+        .route("/api/silences/{id}/extend", routing::post(extend))
         .route("/api/silences/{id}/confirm", routing::post(confirm))
 }
 
@@ -166,10 +168,53 @@ async fn silence(
     };
     let asker = asker(&api, &who).await?;
     let made = silencing::silence(&api.alerting, Some(&asker), None, wish, now_ms).await;
-    let made = made.map_err(refused)?;
-    let object = audited(&made.silence);
-    let done = Done::with_outcome("silence.create", object, made.outcome());
-    Ok((done, Json(json!({ "id": made.silence.id, "waits_because": made.waits_because }))))
+    Ok(shown_made("silence.create", made.map_err(refused)?))
+}
+
+fn shown_made(action: &'static str, made: Silenced) -> (Done, Json<Value>) {
+    let done = Done::with_outcome(action, audited(&made.silence), made.outcome());
+    (done, Json(json!({ "id": made.silence.id, "waits_because": made.waits_because })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Extend {
+    ends_at_ms: Millis,
+}
+
+/// It ends later than it would. A wide one waits for a second person again, as one that is made does.
+async fn extend(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+    Json(given): Json<Extend>,
+) -> Changed {
+    let now_ms = clock::now_ms();
+    let silence = api.alerting.silence(&id).await.map_err(wrong)?;
+    let silence = silence.filter(|silence| who.scope.covers(&silence.matchers));
+    let silence = silence.ok_or_else(|| wrong(AlertingError::SilenceUnknown(id.clone())))?;
+    if silence.state(now_ms) == SilenceState::Expired {
+        return Err(ApiError::conflict("the silence has ended; make another one"));
+    }
+    if given.ends_at_ms <= silence.ends_ms {
+        let text =
+            "the silence ends no earlier than that already; end it now, or give a later time";
+        return Err(ApiError::bad_request(text));
+    }
+    let wish = NewSilence {
+        starts_ms: match silence.state(now_ms) {
+            SilenceState::Pending => silence.starts_ms.max(now_ms),
+            _ => silence.starts_ms,
+        },
+        matchers: silence.matchers,
+        ends_ms: given.ends_at_ms,
+        created_by: who.name.clone(),
+        comment: silence.comment,
+        is_wide: false,
+    };
+    let asker = asker(&api, &who).await?;
+    let made = silencing::silence(&api.alerting, Some(&asker), Some(&id), wish, now_ms).await;
+    Ok(shown_made("silence.extend", made.map_err(refused)?))
 }
 
 async fn expire(

@@ -7,19 +7,23 @@ use std::sync::Arc;
 use axum::extract::{Json, Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Router, routing};
-use collector_inventory::{InventoryError, User};
+use collector_inventory::{InventoryError, UserChange, UserChanged};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock;
 use crate::done::Done;
+use crate::http::audited::Changed;
 use crate::http::permissions::{Action, Role, role_and_scope};
 use crate::http::{ApiError, WebApi, Who, passwords, sign_in};
+use crate::scope::Scope;
 
 pub(super) fn routes() -> Router<Arc<WebApi>> {
     Router::new()
         .route("/api/users", routing::get(list).post(create))
         .route("/api/users/{name}", routing::delete(disable))
+        .route("/api/users/{name}/enable", routing::post(enable))
+        .route("/api/users/{name}/role", routing::post(set_role))
         .route("/api/users/{name}/password", routing::post(set_password))
 }
 
@@ -60,8 +64,7 @@ async fn create(
         let text = format!("the name {} is taken, perhaps by a disabled user", user.name);
         return Err(ApiError::conflict(text));
     }
-    let of = if scope.is_everything() { String::new() } else { format!(" of {scope}") };
-    let object = format!("{} ({}{of})", user.name, user.role);
+    let object = described(&user.name, role, &scope);
     let made = Json(json!({ "name": user.name, "role": user.role }));
     Ok((StatusCode::CREATED, Done::to("user.create", object), made))
 }
@@ -93,51 +96,61 @@ async fn set_password(
     if !done.map_err(wrong)? {
         return Err(ApiError::not_found(format!("there is no user {name}")));
     }
+    api.users_changed.send_replace(());
     Ok((Done::to("user.password", name), StatusCode::NO_CONTENT))
 }
 
+/// Its sessions end, and live pages of everybody come back and show whose they are.
 async fn disable(
     State(api): State<Arc<WebApi>>,
     Path(name): Path<String>,
 ) -> Result<(Done, StatusCode), ApiError> {
-    let users = api.inventory.users().await.map_err(wrong)?;
-    if is_last_admin(&users, &name) {
-        let text = "the last administrator stays; make another one first";
-        return Err(ApiError::conflict(text));
-    }
-    if !api.inventory.user_set_disabled(&name, true).await.map_err(wrong)? {
-        return Err(ApiError::not_found(format!("there is no user {name}")));
-    }
+    change(&api, &name, UserChange::Disable).await?;
     Ok((Done::to("user.disable", name), StatusCode::NO_CONTENT))
 }
 
-fn is_last_admin(users: &[User], name: &str) -> bool {
-    let mut admins = users.iter().filter(|user| user.role == Role::Admin.name() && !user.disabled);
-    let first = admins.next();
-    first.is_some_and(|user| user.name == name) && admins.next().is_none()
+async fn enable(State(api): State<Arc<WebApi>>, Path(name): Path<String>) -> Changed {
+    change(&api, &name, UserChange::Enable).await?;
+    Ok((Done::to("user.enable", name), Json(json!({}))))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRole {
+    role: String,
+    /// Of a vendor: matchers of its own systems.
+    #[serde(default)]
+    scope: String,
+}
 
-    #[test]
-    fn the_last_administrator_is_known() {
-        let user = |name: &str, role: &str, disabled| User {
-            name: name.to_owned(),
-            display_name: name.to_owned(),
-            role: role.to_owned(),
-            scope: String::new(),
-            password_hash: String::new(),
-            disabled,
-            created_ms: 0,
-            password_changed_ms: 0,
-        };
-        let mut users =
-            vec![user("a", "admin", false), user("b", "admin", true), user("c", "viewer", false)];
-        assert!(is_last_admin(&users, "a"));
-        assert!(!is_last_admin(&users, "c"));
-        users[1].disabled = false;
-        assert!(!is_last_admin(&users, "a"));
+async fn set_role(
+    State(api): State<Arc<WebApi>>,
+    Path(name): Path<String>,
+    Json(given): Json<NewRole>,
+) -> Changed {
+    let (role, scope) = role_and_scope(&given.role, &given.scope).map_err(ApiError::bad_request)?;
+    let object = described(&name, role, &scope);
+    let scope = given.scope.trim().to_owned();
+    change(&api, &name, UserChange::Role { role: role.name().to_owned(), scope }).await?;
+    Ok((Done::to("user.role", object), Json(json!({}))))
+}
+
+async fn change(api: &WebApi, name: &str, change: UserChange) -> Result<(), ApiError> {
+    let changed = api.inventory.user_change(name, &change, Role::Admin.name()).await;
+    match changed.map_err(wrong)? {
+        UserChanged::Done => api.users_changed.send_replace(()),
+        UserChanged::Unknown => {
+            return Err(ApiError::not_found(format!("there is no user {name}")));
+        }
+        UserChanged::LastOne => {
+            let text = "the last administrator stays; make another one first";
+            return Err(ApiError::conflict(text));
+        }
     }
+    Ok(())
+}
+
+fn described(name: &str, role: Role, scope: &Scope) -> String {
+    let of = if scope.is_everything() { String::new() } else { format!(" of {scope}") };
+    format!("{name} ({}{of})", role.name())
 }

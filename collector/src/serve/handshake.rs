@@ -1,4 +1,4 @@
-//! What a failed TLS handshake means, and a parting that lets the other side hear why.
+//! What a failed TLS handshake means, and a parting that lets the other side hear why, also one that speaks no TLS at all.
 
 use std::io;
 use std::time::Duration;
@@ -39,6 +39,24 @@ pub(super) fn meaning(error: &io::Error) -> (&'static str, &'static str) {
         }
         Some(Error::InvalidMessage(_)) => ("not_tls", "what came is not TLS"),
         _ => ("handshake", "the other side broke it off, or offers nothing that we speak"),
+    }
+}
+
+/// Whether the first byte is that of a method, not of a handshake (RFC 8446, 5.1: 22).
+pub(super) async fn speaks_http(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(stream.peek(&mut first).await, Ok(1) if first[0].is_ascii_uppercase())
+}
+
+/// Tells a browser, or the person before it, what is wrong with the address.
+pub(super) async fn send_to_https(mut stream: TcpStream) {
+    let text = "This port speaks HTTPS only: write https:// instead of http:// in the address.\n";
+    let head =
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close";
+    let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+    // Whether it is heard is the other side's business.
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        part(stream).await;
     }
 }
 

@@ -113,3 +113,53 @@ async fn an_alert_finds_somebody_who_takes_it() -> anyhow::Result<()> {
     ensure!(audit.contains("on_call.swap") && audit.contains("on_call.unswap"), "{audit}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_has_a_beginning_and_an_end_by_the_clock_on_the_wall_and_ends_later_when_asked()
+-> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let words = ["silence", "add", "host=dc1", "--start", "2099-11-30 22:00"];
+    let id = said(&house, &[&words[..], &["--end", "2099-12-01 02:30"]].concat())?;
+    // In Vietnam, whatever this machine's zone is.
+    let shown = said(&house, &["silence", "list"])?;
+    let wanted = format!("{id} pending 2099-11-30 22:00 +07:00 2099-12-01 02:30 +07:00");
+    ensure!(shown.contains(&wanted), "{shown}");
+    let told = said(&house, &["silence", "extend", &id, "90m"])?;
+    ensure!(told.contains("ends at 2099-12-01 04:00:00 +07:00"), "{told}");
+    let silences = house.get("/api/silences").await?;
+    ensure!(silences.as_array().map(Vec::len) == Some(1), "{silences}");
+    ensure!(
+        silences[0]["id"] == *id && silences[0]["ends_at_ms"] == 4_099_755_600_000_i64,
+        "{silences}"
+    );
+
+    let long = said(&house, &[&words[..], &["--duration", "1h"]].concat())?;
+    let shown = said(&house, &["silence", "list"])?;
+    ensure!(
+        shown.contains(&format!("{long} pending 2099-11-30 22:00 +07:00 2099-11-30 23:00")),
+        "{shown}"
+    );
+    for (words, reason) in [
+        (["--end", "2099-11-30 21:00"], "before --start"),
+        (["--end", "tomorrow"], "write for example"),
+    ] {
+        let (went_well, told) = house.haidang(
+            &[&["silence", "add", "a=b", "--start", "2099-11-30 22:00"], &words[..]].concat(),
+        )?;
+        ensure!(!went_well && told.contains(reason), "{told}");
+    }
+    let (went_well, told) =
+        house.haidang(&["silence", "add", "a=b", "--start", "2020-01-01 00:00"])?;
+    ensure!(!went_well && told.contains("lies in the past"), "{told}");
+    let (went_well, told) = house.haidang(&["silence", "extend", "none", "1h"])?;
+    ensure!(!went_well && told.contains("there is no silence none"), "{told}");
+    said(&house, &["silence", "expire", &id])?;
+    let later = json!({ "ends_at_ms": 4_200_000_000_000_i64 });
+    let path = format!("/api/silences/{id}/extend");
+    let refused = house.post(&path, &later).await.unwrap_err().to_string();
+    ensure!(refused.contains("has ended"), "{refused}");
+    let audit = house.get("/api/audit").await?.to_string();
+    ensure!(audit.contains("silence.extend"), "{audit}");
+    Ok(())
+}

@@ -69,7 +69,8 @@ fn outlook(
     }
     let statuses = stretches.into_iter().map(|(roster, stretches)| {
         let of_it = swaps.iter().filter(|swap| swap.roster == roster);
-        RosterStatus { swaps: of_it.cloned().collect(), roster, stretches }
+        let people = routing.people.iter().map(|person| Arc::clone(&person.name)).collect();
+        RosterStatus { swaps: of_it.cloned().collect(), roster, stretches, people }
     });
     statuses.collect()
 }

@@ -21,6 +21,10 @@ fn lan() -> NewUser {
     }
 }
 
+fn of_role(name: &str, role: &str) -> NewUser {
+    NewUser { name: name.to_owned(), role: role.to_owned(), scope: String::new(), ..lan() }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_user_is_made_once() {
     let (_directory, inventory) = open().await;
@@ -65,12 +69,42 @@ async fn a_new_password_and_a_disabled_user_end_every_session() {
     let user = inventory.user("lan").await.unwrap().unwrap();
     assert_eq!((user.password_hash.as_str(), user.password_changed_ms), ("$argon2id$second", 20));
     inventory.session_create("two", "lan", 1_000, 30).await.unwrap();
-    assert!(inventory.user_set_disabled("lan", true).await.unwrap());
+    let disable =
+        async |name| inventory.user_change(name, &UserChange::Disable, "viewer").await.unwrap();
+    inventory.user_create(&of_role("minh", "viewer"), 1).await.unwrap();
+    assert_eq!(disable("lan").await, UserChanged::Done);
     assert_eq!(inventory.session("two", 40).await.unwrap(), None);
     inventory.session_create("three", "lan", 1_000, 50).await.unwrap();
     assert_eq!(inventory.session("three", 60).await.unwrap(), None, "still disabled");
     assert!(!inventory.user_set_password("nobody", "x", 20).await.unwrap());
-    assert!(!inventory.user_set_disabled("nobody", true).await.unwrap());
+    assert_eq!(disable("nobody").await, UserChanged::Unknown);
+    let enabled = inventory.user_change("lan", &UserChange::Enable, "viewer").await.unwrap();
+    assert_eq!(enabled, UserChanged::Done);
+    inventory.session_create("four", "lan", 1_000, 70).await.unwrap();
+    assert!(inventory.session("four", 80).await.unwrap().is_some());
+    assert_eq!(inventory.session("two", 40).await.unwrap(), None, "what ended has ended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_administrators_who_shut_each_other_out_leave_one() {
+    for _ in 0..10 {
+        let (_directory, inventory) = open().await;
+        let names = ["a", "b"];
+        for name in names {
+            inventory.user_create(&of_role(name, "admin"), 1).await.unwrap();
+        }
+        let viewer = UserChange::Role { role: "viewer".to_owned(), scope: String::new() };
+        let (one, other) = tokio::join!(
+            inventory.user_change("a", &UserChange::Disable, "admin"),
+            inventory.user_change("b", &viewer, "admin"),
+        );
+        let last = [one.unwrap(), other.unwrap()].map(|done| done == UserChanged::LastOne);
+        assert!(last[0] != last[1], "{last:?}");
+        let users = inventory.users().await.unwrap();
+        let admins: Vec<_> =
+            users.iter().filter(|user| user.role == "admin" && !user.disabled).collect();
+        assert_eq!(admins.len(), 1);
+    }
 }
 
 #[tokio::test]

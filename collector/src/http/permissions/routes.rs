@@ -24,6 +24,8 @@ const ROUTES: &[(&str, Action, Action)] = &[
     ("/api/tokens", Administer, Administer),
     ("/api/users", Administer, Administer),
     ("/api/users/{name}", Administer, Administer),
+    ("/api/users/{name}/enable", Administer, Administer),
+    ("/api/users/{name}/role", Administer, Administer),
     // Another's is an administrator's, see there.
     ("/api/users/{name}/password", OwnPassword, OwnPassword),
     ("/api/api-tokens", Administer, Administer),
@@ -43,6 +45,7 @@ const ROUTES: &[(&str, Action, Action)] = &[
     ("/api/history/budget", SeeAll, SeeAll),
     ("/api/silences", SeeAlerts, Silence),
     ("/api/silences/{id}", SeeAlerts, Silence),
+    ("/api/silences/{id}/extend", Silence, Silence),
     ("/api/silences/{id}/confirm", ConfirmSilences, ConfirmSilences),
     ("/api/on-call", SeeAll, SeeAll),
     ("/api/on-call/swaps", SwapDuty, SwapDuty),

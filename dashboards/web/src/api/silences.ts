@@ -23,6 +23,10 @@ export const getSilences = () => call<Silence[]>("GET", "/api/silences");
 export const addSilence = (silence: NewSilence) =>
   call<{ id: string; waits_because: string | null }>("POST", "/api/silences", silence);
 
+/** It ends later than it would; a wide one waits to be confirmed again. */
+export const extendSilence = (id: string, ends_at_ms: number) =>
+  call<{ id: string; waits_because: string | null }>("POST", `/api/silences/${encodeURIComponent(id)}/extend`, { ends_at_ms });
+
 export const confirmSilence = (id: string) =>
   call("POST", `/api/silences/${encodeURIComponent(id)}/confirm`, {});
 

@@ -23,6 +23,12 @@ export const addUser = (name: string, role: string, scope: string, password: str
 export const setPassword = (name: string, password: string) =>
   call("POST", `/api/users/${encodeURIComponent(name)}/password`, { password });
 
+/** Holds from the user's next request on. */
+export const setRole = (name: string, role: string, scope: string) =>
+  call("POST", `/api/users/${encodeURIComponent(name)}/role`, { role, scope });
+
+export const enableUser = (name: string) => call("POST", `/api/users/${encodeURIComponent(name)}/enable`);
+
 export const disableUser = (name: string) => call("DELETE", `/api/users/${encodeURIComponent(name)}`);
 
 /** The newest first, from `before` on. */

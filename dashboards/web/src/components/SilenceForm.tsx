@@ -1,14 +1,19 @@
-// Asks for a silence: conditions taken from the alert's labels, how long, and why.
+// Asks for a silence: conditions taken from the alert's labels, how long or from when until when, and why.
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { addSilence, type SilenceMatcher } from "../api/silences";
 import { useText } from "../i18n";
+import { fromInput, toInput } from "../lib/format";
 import { collectorNowMs } from "../lib/live_state";
 import { useUser } from "../lib/permissions";
 import { Refused } from "./Answer";
+import { WhenInput } from "./WhenInput";
 
-const DURATIONS_SECONDS = [3_600, 4 * 3_600, 8 * 3_600, 86_400, 3 * 86_400, 7 * 86_400];
+export const DURATIONS_SECONDS = [3_600, 4 * 3_600, 8 * 3_600, 86_400, 3 * 86_400, 7 * 86_400];
+
+/** Instead of a duration: the person says when it begins and ends. */
+const BY_TIMES = 0;
 
 type Props = { labels: Record<string, string>; onDone: () => void };
 
@@ -21,12 +26,15 @@ export function SilenceForm({ labels, onDone }: Props) {
     Object.entries(labels).map(([name, value]) => ({ name, op: "=", value })),
   );
   const [seconds, setSeconds] = useState(DURATIONS_SECONDS[0] ?? 3_600);
+  const [from, setFrom] = useState(() => toInput(collectorNowMs()));
+  const [until, setUntil] = useState(() => toInput(collectorNowMs() + 3_600_000));
   const [comment, setComment] = useState("");
   const adding = useMutation({
     mutationFn: () => {
       const now = collectorNowMs();
       const created_by = user?.name ?? "";
-      return addSilence({ matchers, starts_at_ms: now, ends_at_ms: now + seconds * 1000, created_by, comment: comment.trim() });
+      const [starts_at_ms, ends_at_ms] = seconds === BY_TIMES ? [fromInput(from), fromInput(until)] : [now, now + seconds * 1000];
+      return addSilence({ matchers, starts_at_ms, ends_at_ms, created_by, comment: comment.trim() });
     },
     onSuccess: (made) => {
       void client.invalidateQueries({ queryKey: ["silences"] });
@@ -75,8 +83,17 @@ export function SilenceForm({ labels, onDone }: Props) {
           label={t("silence.duration")}
           value={seconds}
           onChange={(event) => setSeconds(Number(event.currentTarget.value))}
-          data={DURATIONS_SECONDS.map((value) => ({ value: String(value), label: format.duration(value) }))}
+          data={[
+            ...DURATIONS_SECONDS.map((value) => ({ value: String(value), label: format.duration(value) })),
+            { value: String(BY_TIMES), label: t("silence.by_times") },
+          ]}
         />
+        {seconds === BY_TIMES && (
+          <>
+            <WhenInput label={t("when.from")} value={from} onChange={setFrom} />
+            <WhenInput label={t("when.until")} value={until} onChange={setUntil} />
+          </>
+        )}
         <TextInput label={t("silence.comment")} required value={comment} onChange={(event) => setComment(event.currentTarget.value)} />
         <Button type="submit" loading={adding.isPending}>{t("alerts.silence")}</Button>
         <Button variant="default" onClick={onDone}>{t("app.cancel")}</Button>

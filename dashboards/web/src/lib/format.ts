@@ -3,6 +3,8 @@ export type Language = "vi" | "en";
 
 const LOCALES: Record<Language, string> = { vi: "vi-VN", en: "en-GB" };
 const ZONE = "Asia/Ho_Chi_Minh";
+/** There is no summer time. */
+const ZONE_OFFSET = "+07:00";
 const SIZES = ["B", "kB", "MB", "GB", "TB", "PB"];
 const DURATIONS: Record<Language, [day: string, hour: string, minute: string, second: string]> = {
   vi: ["ngày", "giờ", "phút", "giây"],
@@ -53,6 +55,15 @@ export function formatShortTime(ms: Value, withDay: boolean): string {
   const clock = `${part("hour")}:${part("minute")}`;
   return withDay ? `${part("day")}/${part("month")} ${clock}` : clock;
 }
+
+/** As an input of type `datetime-local` holds it. */
+export function toInput(ms: number): string {
+  const part = timeParts(ms);
+  return `${part("year")}-${part("month")}-${part("day")}T${part("hour")}:${part("minute")}`;
+}
+
+/** What such an input holds, meant in Vietnam's time whatever the browser's zone is; NaN while it is incomplete. */
+export const fromInput = (text: string): number => Date.parse(`${text}${ZONE_OFFSET}`);
 
 function timeParts(ms: number) {
   const parts = new Intl.DateTimeFormat("en-GB", {
