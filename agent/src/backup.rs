@@ -13,13 +13,14 @@ mod tools;
 mod verification;
 
 pub use config::Config;
+use config::Host;
 pub use run::{Arguments, Ran, run_command};
 
 /// Every backup source that is switched on.
 pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
     let mut group = SourceGroup::default();
     let mut all = Vec::new();
-    let watched = config.watched(&context.root.root);
+    let watched = config.watched(&Host { root: &context.root.root, state_dir: &context.state_dir });
     let verified: Vec<_> = watched.iter().filter(|one| !one.verify.is_empty()).cloned().collect();
     if !verified.is_empty() {
         group.tasks.push(Box::pin(verification::verify(verified, context.clone(), Clock)));

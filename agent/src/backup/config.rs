@@ -10,7 +10,7 @@ use deserr::Deserr;
 
 use super::copies::Watched;
 use super::run::job_name;
-use super::tools::{Tool, newest_file, restic};
+use super::tools::{Tool, borg, newest_file, pgbackrest, postgresql, program, restic};
 use super::verification::Verification;
 
 /// Jobs of one agent.
@@ -28,6 +28,14 @@ pub struct Config {
     pub newest_file: Vec<newest_file::Config>,
     #[deserr(default)]
     pub restic: Vec<restic::Config>,
+    #[deserr(default)]
+    pub borg: Vec<borg::Config>,
+    #[deserr(default)]
+    pub pgbackrest: Vec<pgbackrest::Config>,
+    #[deserr(default)]
+    pub postgresql: Vec<postgresql::Config>,
+    #[deserr(default)]
+    pub program: Vec<program::Config>,
 }
 
 /// How often copies are verified, and how deeply.
@@ -49,7 +57,7 @@ pub struct Verify {
 pub(super) struct Common<'a> {
     pub(super) job: &'a At<String>,
     /// Where the copies lie.
-    pub(super) place: &'a At<String>,
+    pub(super) place: String,
     pub(super) interval: Length,
     /// The depths that the tool has, and which of them are wanted.
     pub(super) depths: &'static [VerificationDepth],
@@ -66,13 +74,29 @@ pub(super) trait Entry {
     /// Adds what is wrong with the keys of this tool alone.
     fn check(&self, wrong: &mut Wrong<'_>);
 
-    fn tool(&self, root: &Path) -> Tool;
+    fn tool(&self, host: &Host<'_>) -> Tool;
+}
+
+/// Where the agent runs.
+pub(super) struct Host<'a> {
+    /// The root of the host's files.
+    pub(super) root: &'a Path,
+    /// A directory of the backup sources alone.
+    pub(super) state_dir: &'a Path,
 }
 
 impl Config {
     fn entries(&self) -> Vec<&dyn Entry> {
-        let files = self.newest_file.iter().map(|one| one as &dyn Entry);
-        files.chain(self.restic.iter().map(|one| one as &dyn Entry)).collect()
+        fn all<E: Entry>(entries: &[E]) -> impl Iterator<Item = &dyn Entry> {
+            entries.iter().map(|entry| entry as &dyn Entry)
+        }
+        all(&self.newest_file)
+            .chain(all(&self.restic))
+            .chain(all(&self.borg))
+            .chain(all(&self.pgbackrest))
+            .chain(all(&self.postgresql))
+            .chain(all(&self.program))
+            .collect()
     }
 
     /// Adds what is wrong across the keys of this section.
@@ -85,9 +109,9 @@ impl Config {
             let common = entry.common();
             common.check(&mut wrong);
             entry.check(&mut wrong);
-            let (job, place) = (common.job, common.place);
-            if !places.insert((&job.value, &place.value)) {
-                wrong(job, format!("{:?} at {:?} is given twice", job.value, place.value));
+            let (job, place) = (common.job, &common.place);
+            if !places.insert((&job.value, place.clone())) {
+                wrong(job, format!("{:?} at {place:?} is given twice", job.value));
             }
             if at == JOBS_MAX {
                 wrong(job, format!("at most {JOBS_MAX} jobs are watched"));
@@ -95,13 +119,13 @@ impl Config {
         }
     }
 
-    pub(super) fn watched(&self, root: &Path) -> Vec<Watched> {
+    pub(super) fn watched(&self, host: &Host<'_>) -> Vec<Watched> {
         let watched = |entry: &dyn Entry| {
             let common = entry.common();
             Watched {
                 job: common.job.value.clone(),
                 interval: common.interval.0,
-                tool: entry.tool(root),
+                tool: entry.tool(host),
                 verify: common.verify.map(Verify::wanted).unwrap_or_default(),
             }
         };

@@ -177,7 +177,7 @@ mod tests {
         let (root, state_dir) = (HostRoot::default(), PathBuf::new());
         let bookmarks = Bookmarks::default();
         let context = SourceContext { root, state_dir, evidence, bookmarks, shutdown };
-        let tool = Tool::NewestFile(Files::new("/nas/*.dump", dir.path()));
+        let tool = Tool::NewestFile(Files::new("/nas/*.dump", dir.path(), None));
         let (job, interval) = ("nightly".into(), Duration::from_millis(50));
         let watched = Watched { job, interval, tool, verify: Vec::new() };
         // Metrics stay valid for long enough to be read here.

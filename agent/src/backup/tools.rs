@@ -6,14 +6,28 @@ use std::time::Duration;
 
 use agent_model::{COPY_ENTRIES_MAX, CopyEntry, Millis, VerificationDepth};
 
+pub(super) mod borg;
+mod format;
 pub(super) mod newest_file;
+pub(super) mod pgbackrest;
+pub(super) mod postgresql;
+pub(super) mod program;
 pub(super) mod restic;
+
+/// The identity of a copy: the longest tool's takes half of it.
+const CONTENT_ID_BYTES_MAX: usize = 512;
+/// A reason is for people to read; what a hostile tool answers may be as large as its output.
+const REASON_CHARS_MAX: usize = 4_000;
 
 /// One place of copies.
 #[derive(Clone, Debug)]
 pub(super) enum Tool {
     NewestFile(newest_file::Files),
     Restic(restic::Repository),
+    Borg(borg::Repository),
+    PgBackRest(pgbackrest::Stanza),
+    Postgresql(postgresql::Server),
+    Program(program::Answering),
 }
 
 /// One copy that a look found.
@@ -39,6 +53,10 @@ impl Tool {
         match self {
             Self::NewestFile(_) => "newest_file",
             Self::Restic(_) => "restic",
+            Self::Borg(_) => "borg",
+            Self::PgBackRest(_) => "pgbackrest",
+            Self::Postgresql(_) => "postgresql",
+            Self::Program(_) => "program",
         }
     }
 
@@ -47,6 +65,10 @@ impl Tool {
         match self {
             Self::NewestFile(files) => files.location(),
             Self::Restic(repository) => repository.location(),
+            Self::Borg(repository) => repository.location(),
+            Self::PgBackRest(stanza) => stanza.location(),
+            Self::Postgresql(server) => server.location(),
+            Self::Program(program) => program.location(),
         }
     }
 
@@ -55,8 +77,12 @@ impl Tool {
         let found = match self {
             Self::NewestFile(files) => files.look().await,
             Self::Restic(repository) => repository.look().await,
+            Self::Borg(repository) => repository.look().await,
+            Self::PgBackRest(stanza) => stanza.look().await,
+            Self::Postgresql(server) => server.look().await,
+            Self::Program(program) => program.look().await,
         };
-        found.map(Seen::of)
+        found.and_then(within_bounds).map(Seen::of).map_err(shortened)
     }
 
     /// Verifies what lies there, to one of the depths that its configuration offers.
@@ -65,10 +91,32 @@ impl Tool {
         depth: VerificationDepth,
         time_limit: Duration,
     ) -> Result<(), String> {
-        match self {
-            Self::NewestFile(_) => Err(format!("files have no verification {:?}", depth.name())),
+        let verified = match self {
+            Self::NewestFile(files) => files.verify(depth, time_limit).await,
             Self::Restic(repository) => repository.verify(depth, time_limit).await,
-        }
+            Self::Borg(repository) => repository.verify(depth, time_limit).await,
+            Self::PgBackRest(stanza) => stanza.verify(time_limit).await,
+            Self::Postgresql(_) | Self::Program(_) => {
+                Err(format!("{} has no verification {:?}", self.name(), depth.name()))
+            }
+        };
+        verified.map_err(shortened)
+    }
+}
+
+/// What a tool says goes over the wire: beyond its bounds it would cost the whole report.
+fn within_bounds(found: Vec<Found>) -> Result<Vec<Found>, String> {
+    let is_long = |copy: &&Found| copy.entry.content_id.len() > CONTENT_ID_BYTES_MAX;
+    match found.iter().find(is_long) {
+        None => Ok(found),
+        Some(_) => Err(format!("the id of a copy is longer than {CONTENT_ID_BYTES_MAX} bytes")),
+    }
+}
+
+fn shortened(reason: String) -> String {
+    match reason.char_indices().nth(REASON_CHARS_MAX) {
+        None => reason,
+        Some((end, _)) => format!("{} …", &reason[..end]),
     }
 }
 
@@ -90,18 +138,6 @@ impl Seen {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_copies_are_kept_in_order_and_all_are_counted() {
-        let found = |made_ms: Millis| {
-            let entry = CopyEntry { content_id: made_ms.to_string(), ..CopyEntry::default() };
-            Found { made_ms, entry }
-        };
-        let seen = Seen::of([5, 9].into_iter().chain(10..50).map(found).collect());
-        assert_eq!((seen.newest_ms, seen.oldest_ms, seen.copies), (Some(49), Some(5), 42));
-        assert_eq!((seen.recent.len(), seen.newest().content_id.as_str()), (32, "49"));
-        assert_eq!(Seen::of(Vec::new()), Seen::default());
-    }
-}
+mod test_servers;
+#[cfg(test)]
+mod tests;

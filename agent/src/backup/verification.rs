@@ -152,7 +152,7 @@ mod tests {
         Watched {
             job: job.to_owned(),
             interval: Duration::from_secs(60),
-            tool: Tool::NewestFile(Files::new("/srv/*.dump", Path::new("/"))),
+            tool: Tool::NewestFile(Files::new("/srv/*.dump", Path::new("/"), None)),
             verify: depths.into_iter().zip(hours).map(every).collect(),
         }
     }

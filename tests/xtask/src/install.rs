@@ -54,6 +54,15 @@ const NEEDS: &[Need] = &[
         "samples are sent on to a real one",
     ),
     need("restic", Source::Debian("restic"), "backups are read from real repositories"),
+    need("borg", Source::Debian("borgbackup"), "backups are read from real repositories"),
+    need("pgbackrest", Source::Debian("pgbackrest"), "backups are read from real repositories"),
+    need(
+        "pg_createcluster",
+        Source::Debian("postgresql"),
+        "servers of PostgreSQL are backed up, followed by standbys and cut off",
+    ),
+    need("mariadbd", Source::Debian("mariadb-server"), "a server of MariaDB is backed up"),
+    need("mariadb-backup", Source::Debian("mariadb-backup"), "it makes backups and prepares them"),
     need("mkfs.xfs", Source::Debian("xfsprogs"), "a full disk is tried on a real file system"),
     need("systemd-analyze", Source::Debian("systemd"), "the units in deploy/systemd are verified"),
     need(

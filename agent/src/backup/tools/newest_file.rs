@@ -9,11 +9,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use agent_model::{CopyEntry, Millis};
+use agent_model::{CopyEntry, Millis, VerificationDepth};
 use agent_yaml::{At, Duration as Length};
 use deserr::Deserr;
 
-use super::super::config::{Common, Entry, Wrong};
+use super::super::config::{Common, Entry, Host, Verify, Wrong};
+use super::format::Format;
 use super::{Found, Tool};
 
 /// Files that one look touches: a directory of base backups has tens of thousands.
@@ -33,14 +34,24 @@ pub struct Config {
     pub job: At<String>,
     /// An absolute pattern: `/srv/backup/db/*.dump`.
     pub files: At<String>,
+    /// What they are; then they can be verified.
+    #[deserr(default)]
+    pub format: Option<Format>,
     #[deserr(default = Length::from_secs(300))]
     pub interval: Length,
+    #[deserr(default)]
+    pub verify: Option<Verify>,
 }
 
 impl Entry for Config {
     fn common(&self) -> Common<'_> {
-        let Self { job, files, interval } = self;
-        Common { job, place: files, interval: *interval, depths: &[], verify: None }
+        Common {
+            job: &self.job,
+            place: self.files.value.clone(),
+            interval: self.interval,
+            depths: self.format.map_or(&[], Format::depths),
+            verify: self.verify.as_ref(),
+        }
     }
 
     fn check(&self, wrong: &mut Wrong<'_>) {
@@ -53,8 +64,8 @@ impl Entry for Config {
         }
     }
 
-    fn tool(&self, root: &Path) -> Tool {
-        Tool::NewestFile(Files::new(&self.files.value, root))
+    fn tool(&self, host: &Host<'_>) -> Tool {
+        Tool::NewestFile(Files::new(&self.files.value, host.root, self.format))
     }
 }
 
@@ -64,11 +75,12 @@ pub(crate) struct Files {
     pattern: String,
     /// The root of the host's files.
     within: PathBuf,
+    format: Option<Format>,
 }
 
 impl Files {
-    pub(crate) fn new(pattern: &str, within: &Path) -> Self {
-        Self { pattern: pattern.to_owned(), within: within.to_owned() }
+    pub(crate) fn new(pattern: &str, within: &Path, format: Option<Format>) -> Self {
+        Self { pattern: pattern.to_owned(), within: within.to_owned(), format }
     }
 
     pub(super) fn location(&self) -> String {
@@ -76,8 +88,27 @@ impl Files {
     }
 
     pub(super) async fn look(&self) -> Result<Vec<Found>, String> {
-        let pattern = self.within.join(self.pattern.trim_start_matches('/'));
-        let looking = tokio::task::spawn_blocking(move || look(&pattern.display().to_string()));
+        Ok(self.paths().await?.into_iter().map(|(_, found)| found).collect())
+    }
+
+    /// Verifies the newest.
+    pub(super) async fn verify(
+        &self,
+        depth: VerificationDepth,
+        time_limit: Duration,
+    ) -> Result<(), String> {
+        let newest = self.paths().await?.into_iter().max_by_key(|(_, found)| found.made_ms);
+        let (path, _) = newest.ok_or("there is no copy to verify")?;
+        match self.format {
+            Some(format) => format.verify(&path, depth, time_limit).await,
+            None => Err("files without a format cannot be verified".to_owned()),
+        }
+    }
+
+    async fn paths(&self) -> Result<Vec<(PathBuf, Found)>, String> {
+        let pattern = self.within.join(self.pattern.trim_start_matches('/')).display().to_string();
+        let format = self.format;
+        let looking = tokio::task::spawn_blocking(move || look(&pattern, format));
         match tokio::time::timeout(TIMEOUT, looking).await {
             Ok(Ok(found)) => found,
             Ok(Err(stopped)) => Err(stopped.to_string()),
@@ -87,7 +118,7 @@ impl Files {
 }
 
 /// Looks once. The error says what cannot be looked at.
-fn look(pattern: &str) -> Result<Vec<Found>, String> {
+fn look(pattern: &str, format: Option<Format>) -> Result<Vec<(PathBuf, Found)>, String> {
     let base = fixed_part(pattern);
     fs::read_dir(&base).map_err(|error| {
         format!(
@@ -101,7 +132,11 @@ fn look(pattern: &str) -> Result<Vec<Found>, String> {
     for path in paths {
         let path = path.map_err(|error| error.to_string())?;
         spend(&mut budget)?;
-        found.extend(measure(&path, &mut budget)?);
+        let Some(mut copy) = measure(&path, &mut budget)? else { continue };
+        if let Some(format) = format {
+            format.describe(&path, &mut copy);
+        }
+        found.push((path, copy));
     }
     Ok(found)
 }
@@ -212,7 +247,10 @@ mod tests {
     fn files_and_directories_are_measured() {
         let dir = TempDir::new().unwrap();
         let pattern = format!("{}/*.dump", dir.path().display());
-        let seen = || Seen::of(look(&pattern).unwrap());
+        let seen = || {
+            let paths = look(&pattern, None).unwrap();
+            Seen::of(paths.into_iter().map(|(_, found)| found).collect())
+        };
         assert_eq!(seen(), Seen::default());
         write(&dir.path().join("a.dump"), 5, 100);
         write(&dir.path().join("b.dump"), 3, 200);
@@ -236,7 +274,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("a.dump");
         write(&path, 5, 4_000_000_000);
-        let found = look(&path.display().to_string()).unwrap().remove(0);
+        let (_, found) = look(&path.display().to_string(), None).unwrap().remove(0);
         assert_eq!(found.made_ms, 4_000_000_000_000);
         assert!(found.entry.consistent_ms.unwrap() < 4_000_000_000_000);
     }
@@ -250,7 +288,7 @@ mod tests {
             fs::write(&beside, text).unwrap();
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             File::open(&beside).unwrap().set_modified(time).unwrap();
-            look(&path.display().to_string()).unwrap().remove(0).entry.content_id
+            look(&path.display().to_string(), None).unwrap().remove(0).1.entry.content_id
         };
         let sum = "ab".repeat(32);
         assert_eq!(identity(&format!("{sum}  a.dump\n"), 100), format!("sha256:{sum}"));
@@ -262,7 +300,7 @@ mod tests {
     fn a_place_that_is_not_there_is_an_error_and_not_an_absence_of_copies() {
         let dir = TempDir::new().unwrap();
         let pattern = format!("{}/nas/*.dump", dir.path().display());
-        assert!(look(&pattern).unwrap_err().contains("is it mounted"));
+        assert!(look(&pattern, None).unwrap_err().contains("is it mounted"));
         assert_eq!(fixed_part("/srv/b*/x"), Path::new("/srv"));
         assert_eq!(fixed_part("/srv/backup/newest.dump"), Path::new("/srv/backup"));
     }

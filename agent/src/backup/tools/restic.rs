@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use agent_model::{COPY_ENTRIES_MAX, CopyEntry, VerificationDepth};
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::super::command::Program;
-use super::super::config::{Common, Entry, Verify, Wrong, absolute, time_limit};
+use super::super::config::{Common, Entry, Host, Verify, Wrong, absolute, time_limit};
 use super::{Found, Tool};
 
 /// The newest snapshot of a restic repository counts as the newest copy of a job.
@@ -53,7 +53,7 @@ impl Entry for Config {
     fn common(&self) -> Common<'_> {
         Common {
             job: &self.job,
-            place: &self.repository,
+            place: self.repository.value.clone(),
             interval: self.interval,
             depths: &[VerificationDepth::Checked, VerificationDepth::DataRead],
             verify: self.verify.as_ref(),
@@ -68,7 +68,7 @@ impl Entry for Config {
         time_limit(&self.job, self.timeout, wrong);
     }
 
-    fn tool(&self, _root: &Path) -> Tool {
+    fn tool(&self, _host: &Host<'_>) -> Tool {
         let environment_file = self.environment_file.as_ref().map(|file| file.value.clone().into());
         Tool::Restic(Repository {
             program: Program { environment_file, ..Program::new(&self.program, self.timeout.0) },
