@@ -67,10 +67,10 @@ pub use observe::{Finding, OpenAlert, RuleObservation};
 pub use posted::{PostOutcome, PostedAlert};
 pub use routing::{
     Authorization, Channel, DiscordChannel, EmailChannel, HttpOptions, Integration,
-    MattermostAttachment, MattermostChannel, MattermostPriority, Receiver, Routing,
-    SEVERITY_LABELS, ScriptChannel, SecretText, SlackAction, SlackChannel, SlackField, SmsChannel,
-    SyslogChannel, SyslogFormat, SyslogTransport, TeamsChannel, TelegramChannel, TlsOptions, Turn,
-    WebhookChannel, ZaloChannel, ZaloMessage, matchers_from_text, matchers_text,
+    MattermostAttachment, MattermostChannel, MattermostPriority, NumberKind, Receiver, Routing,
+    SEVERITY_LABELS, ScriptChannel, SecretText, SlackAction, SlackChannel, SlackField, SmppChannel,
+    SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport, TeamsChannel, TelegramChannel,
+    TlsOptions, Turn, WebhookChannel, ZaloChannel, ZaloMessage, matchers_from_text, matchers_text,
 };
 pub use silence::{Confirmation, NewSilence, Silence, SilenceState};
 pub use stats::{Sendings, Stats};

@@ -16,11 +16,13 @@ mod script;
 mod secret;
 mod sent;
 mod slack;
+mod smpp;
 mod sms;
 mod syslog;
 mod teams;
 mod telegram;
 mod templates;
+mod tls;
 mod webhook;
 mod wording;
 mod zalo;
@@ -90,6 +92,14 @@ pub enum SendError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the SMPP gateway {address} could not be reached, or broke off")]
+    Smpp {
+        address: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the SMPP gateway {address} answered {what} with {status}")]
+    SmppRefused { address: String, what: String, status: String, retry_after: Option<Duration> },
     #[error("{path} could not be run")]
     Script {
         path: String,
@@ -106,7 +116,9 @@ impl SendError {
     /// How long the receiver asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
+            Self::Status { retry_after, .. } | Self::SmppRefused { retry_after, .. } => {
+                *retry_after
+            }
             _ => None,
         }
     }
@@ -184,6 +196,7 @@ fn sender(
         }
         Channel::Email(channel) => Arc::new(email::Email::new(Arc::clone(channel), composer)?),
         Channel::Sms(channel) => Arc::new(sms::Sms::new(Arc::clone(channel), composer, sent)?),
+        Channel::Smpp(channel) => Arc::new(smpp::Smpp::new(Arc::clone(channel), composer, sent)?),
         Channel::Zalo(channel) => Arc::new(zalo::Zalo::new(Arc::clone(channel), composer, sent)?),
         Channel::Syslog(channel) => Arc::new(syslog::Syslog::new(Arc::clone(channel), composer)?),
         Channel::Script(channel) => Arc::new(script::Script::new(Arc::clone(channel), composer)),

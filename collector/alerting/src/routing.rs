@@ -27,9 +27,10 @@ use agent_yaml::Document;
 pub(crate) use budget::{AlertBudget, BudgetPart, WHOLE, week_of};
 pub use channels::{
     Authorization, Channel, DiscordChannel, EmailChannel, HttpOptions, MattermostAttachment,
-    MattermostChannel, MattermostPriority, ScriptChannel, SecretText, SlackAction, SlackChannel,
-    SlackField, SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport, TeamsChannel,
-    TelegramChannel, TlsOptions, WebhookChannel, ZaloChannel, ZaloMessage,
+    MattermostChannel, MattermostPriority, NumberKind, ScriptChannel, SecretText, SlackAction,
+    SlackChannel, SlackField, SmppChannel, SmsChannel, SyslogChannel, SyslogFormat,
+    SyslogTransport, TeamsChannel, TelegramChannel, TlsOptions, WebhookChannel, ZaloChannel,
+    ZaloMessage,
 };
 pub(crate) use delivery::{DailyTest, Delivery, HeartbeatSettings, RateLimit};
 pub(crate) use escalation::{Escalation, Level};

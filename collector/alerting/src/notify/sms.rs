@@ -3,6 +3,8 @@
 
 mod text;
 
+pub(super) use text::folded;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

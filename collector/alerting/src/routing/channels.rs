@@ -16,6 +16,7 @@ pub enum Channel {
     Telegram(Arc<TelegramChannel>),
     Teams(Arc<TeamsChannel>),
     Sms(Arc<SmsChannel>),
+    Smpp(Arc<SmppChannel>),
     Script(Arc<ScriptChannel>),
     Syslog(Arc<SyslogChannel>),
     Zalo(Arc<ZaloChannel>),
@@ -210,6 +211,33 @@ pub struct SmsChannel {
     pub part_chars: usize,
     pub parts_max: usize,
     pub http: HttpOptions,
+}
+
+/// An operator's gateway, spoken to as SMPP 3.4 has it.
+#[derive(Clone, Debug)]
+pub struct SmppChannel {
+    /// Host and port.
+    pub address: String,
+    /// `None` for a connection without it.
+    pub tls: Option<TlsOptions>,
+    pub system_id: String,
+    pub password: SecretText,
+    pub system_type: String,
+    pub from: String,
+    /// Of the sender and of numbers, where the gateway wants others than their writing says.
+    pub from_kind: NumberKind,
+    pub to_kind: NumberKind,
+    pub to: Vec<Template>,
+    pub message: Template,
+    pub fold_diacritics: bool,
+    pub parts_max: usize,
+}
+
+/// SMPP's type of number and numbering plan.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberKind {
+    pub ton: Option<u8>,
+    pub npi: Option<u8>,
 }
 
 #[derive(Clone, Debug)]

@@ -24,6 +24,7 @@ mod mattermost;
 mod ours;
 mod receivers;
 mod rosters;
+mod smpp;
 mod templates;
 mod zalo;
 

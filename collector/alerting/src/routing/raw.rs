@@ -11,6 +11,7 @@ mod heartbeat;
 mod http;
 mod ours;
 mod people;
+mod smpp;
 mod zalo;
 
 pub(super) use budget::AlertBudget;
@@ -23,6 +24,7 @@ pub(super) use heartbeat::Heartbeat;
 pub(super) use http::{Http, Tls};
 pub(super) use ours::{Script, Sms, Syslog};
 pub(super) use people::{Escalation, Holiday, Person, Roster, Rotation, SeverityRule, Shift};
+pub(super) use smpp::Smpp;
 pub(super) use zalo::{ZaloOa, ZaloZns};
 
 #[derive(Debug, Deserr)]

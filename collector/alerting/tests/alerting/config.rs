@@ -137,7 +137,7 @@ fn channels_that_are_not_built_are_refused_by_name() {
                 - name: y\n    email_configs: [{to: a@b.vn, from: a@b.vn, smarthost: 'm:1', html: '{{ $x }}'}]\n";
     let problems = Routing::parse(Path::new("a.yml"), text).unwrap_err().to_string();
     expect_test::expect![[r#"
-        a.yml:4: `victorops_configs` are not supported yet; there are webhook_configs, email_configs, slack_configs, mattermost_configs, discord_configs, telegram_configs, msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, syslog_configs and script_configs
+        a.yml:4: `victorops_configs` are not supported yet; there are webhook_configs, email_configs, slack_configs, mattermost_configs, discord_configs, telegram_configs, msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, smpp_configs, syslog_configs and script_configs
         a.yml:7: the template cannot be used: undefined variable "$x""#]]
     .assert_eq(&problems);
 }

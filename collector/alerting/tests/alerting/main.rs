@@ -26,6 +26,7 @@ mod rate_limits;
 mod restart;
 mod rsyslog;
 mod severity;
+mod smpp;
 mod storm;
 mod syslog;
 mod timeline;

@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// Vietnamese without its marks, and of everything else what a phone's plain alphabet has.
-pub(super) fn folded(text: &str) -> String {
+pub(in crate::notify) fn folded(text: &str) -> String {
     let plain = text.nfd().filter(|letter| !is_combining_mark(*letter));
     let mut out = String::with_capacity(text.len());
     for letter in plain {

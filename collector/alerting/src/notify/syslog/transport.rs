@@ -1,17 +1,13 @@
 //! Lines on their way: each attempt has a connection of its own, so that what a broken one swallowed is sent again.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio_rustls::TlsConnector;
 
-use super::super::{SendError, secret};
+use super::super::SendError;
+use super::super::tls::Tls;
 use crate::routing::{SyslogChannel, SyslogTransport};
 
 /// How long the other side has to close, or to complain, once we have said all.
@@ -25,7 +21,7 @@ pub(super) struct Transport {
 enum Way {
     Udp,
     Tcp,
-    Tls(TlsConnector, ServerName<'static>),
+    Tls(Tls),
 }
 
 impl Transport {
@@ -33,12 +29,7 @@ impl Transport {
         let way = match channel.transport {
             SyslogTransport::Udp => Way::Udp,
             SyslogTransport::Tcp => Way::Tcp,
-            SyslogTransport::Tls => {
-                let host = channel.address.rsplit_once(':').map_or("", |(host, _)| host);
-                let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
-                let name = name.map_err(|error| SendError::Setup(error.to_string()))?;
-                Way::Tls(TlsConnector::from(Arc::new(tls(channel)?)), name)
-            }
+            SyslogTransport::Tls => Way::Tls(Tls::new(&channel.address, &channel.tls)?),
         };
         Ok(Self { address: channel.address.clone(), way })
     }
@@ -47,39 +38,12 @@ impl Transport {
         match &self.way {
             Way::Udp => datagrams(&self.address, lines).await,
             Way::Tcp => counted(TcpStream::connect(&self.address).await?, lines).await,
-            Way::Tls(connector, name) => {
+            Way::Tls(tls) => {
                 let stream = TcpStream::connect(&self.address).await?;
-                counted(connector.connect(name.clone(), stream).await?, lines).await
+                counted(tls.over(stream).await?, lines).await
             }
         }
     }
-}
-
-fn tls(channel: &SyslogChannel) -> Result<ClientConfig, SendError> {
-    let wrong = |error: &dyn std::fmt::Display| SendError::Setup(error.to_string());
-    let mut roots = RootCertStore::empty();
-    match &channel.tls.authorities {
-        Some(authorities) => {
-            let pem = secret::pem("the CA certificates", authorities)?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|error| wrong(&error))?;
-                roots.add(certificate).map_err(|error| wrong(&error))?;
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    let config = ClientConfig::builder().with_root_certificates(roots);
-    let Some((certificate, key)) = &channel.tls.identity else {
-        return Ok(config.with_no_client_auth());
-    };
-    let certificates = secret::pem("our certificate", certificate)?;
-    let chain = CertificateDer::pem_slice_iter(&certificates).collect::<Result<Vec<_>, _>>();
-    let key = secret::pem("the key of our certificate", key)?;
-    let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| wrong(&error))?;
-    let chain = chain.map_err(|error| wrong(&error))?;
-    config.with_client_auth_cert(chain, key).map_err(|error| wrong(&error))
 }
 
 async fn datagrams(address: &str, lines: &[String]) -> io::Result<()> {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_yaml::At;
+use agent_yaml::{At, Text};
 use regex::RegexBuilder;
+use rules_templates::Template;
 
 use super::super::raw;
 use super::super::{
-    Channel, ScriptChannel, SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport,
+    Channel, ScriptChannel, SmsChannel, SyslogChannel, SyslogFormat, SyslogTransport, TlsOptions,
 };
 use super::{Check, chat, http};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
@@ -30,6 +31,9 @@ const PART_CHARS_MAX: u32 = 2_000;
 /// Numbers of one receiver: each part costs a request for each.
 const NUMBERS_MAX: usize = 50;
 
+/// What an SMS says by itself, whatever it goes by.
+pub(super) const MESSAGE: &str = r#"{{ template "sms.default.message" . }}"#;
+
 const METHODS: [reqwest::Method; 3] =
     [reqwest::Method::GET, reqwest::Method::POST, reqwest::Method::PUT];
 
@@ -43,9 +47,7 @@ pub(super) fn sms(check: &mut Check<'_>, config: &At<raw::Sms>) -> Channel {
     if !raw.url.value.0.contains("{{") {
         check.is_http(&At { place: raw.url.place.clone(), value: raw.url.value.0.clone() });
     }
-    if raw.to.value.is_empty() || raw.to.value.len() > NUMBERS_MAX {
-        check.problem(&raw.to.place, format!("`to` names 1 to {NUMBERS_MAX} numbers"));
-    }
+    let to = numbers(check, &raw.to);
     let method = raw.method.as_ref().map_or("POST", |method| method.value.as_str());
     let method = METHODS.into_iter().find(|known| known.as_str() == method);
     if let (None, Some(given)) = (&method, &raw.method) {
@@ -58,28 +60,40 @@ pub(super) fn sms(check: &mut Check<'_>, config: &At<raw::Sms>) -> Channel {
     let chars = if raw.fold_diacritics { PLAIN_CHARS } else { WIDE_CHARS };
     let part_chars =
         bounded(check, "part_chars", raw.part_chars.as_ref(), PART_CHARS_MIN, PART_CHARS_MAX);
-    let parts_max =
-        bounded(check, "parts_max", raw.parts_max.as_ref(), 1, PARTS_MAX).unwrap_or(PARTS_DEFAULT);
+    let parts_max = parts_max(check, raw.parts_max.as_ref());
     let secrets = raw.secret_files.iter();
     let secrets = secrets.map(|(name, file)| (name.clone(), check.file(file))).collect();
     let headers = raw.headers.iter();
     let headers = headers.map(|(name, value)| (name.clone(), check.text(Some(value), "")));
     let headers = headers.collect();
-    let default = r#"{{ template "sms.default.message" . }}"#;
     Channel::Sms(Arc::new(SmsChannel {
         method: method.unwrap_or(reqwest::Method::POST),
         url: check.text(Some(&raw.url), ""),
         headers,
         body: raw.body.as_ref().map(|body| check.text(Some(body), "")),
-        to: raw.to.value.iter().map(|to| check.text(Some(to), "")).collect(),
-        message: check.text(raw.message.as_ref(), default),
+        to,
+        message: check.text(raw.message.as_ref(), MESSAGE),
         secrets,
         success,
         fold_diacritics: raw.fold_diacritics,
         part_chars: part_chars.and_then(|chars| usize::try_from(chars).ok()).unwrap_or(chars),
-        parts_max: usize::try_from(parts_max).unwrap_or(1),
+        parts_max,
         http: chat::options(check, raw.http_config.as_ref()),
     }))
+}
+
+/// Who gets an SMS.
+pub(super) fn numbers(check: &mut Check<'_>, to: &At<Vec<At<Text>>>) -> Vec<Template> {
+    if to.value.is_empty() || to.value.len() > NUMBERS_MAX {
+        check.problem(&to.place, format!("`to` names 1 to {NUMBERS_MAX} numbers"));
+    }
+    to.value.iter().map(|to| check.text(Some(to), "")).collect()
+}
+
+/// How many parts an SMS may have.
+pub(super) fn parts_max(check: &mut Check<'_>, given: Option<&At<u32>>) -> usize {
+    let parts = bounded(check, "parts_max", given, 1, PARTS_MAX).unwrap_or(PARTS_DEFAULT);
+    usize::try_from(parts).unwrap_or(1)
 }
 
 fn bounded(
@@ -126,10 +140,7 @@ const FACILITIES: [&str; 24] = [
 
 pub(super) fn syslog(check: &mut Check<'_>, config: &At<raw::Syslog>) -> Channel {
     let raw = &config.value;
-    let port = raw.address.value.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
-    if !matches!(port, Some(Ok(1..))) {
-        check.problem(&raw.address.place, format!("{:?} is not host:port", raw.address.value));
-    }
+    is_host_and_port(check, &raw.address);
     let transports = [
         ("tls", SyslogTransport::Tls),
         ("tcp", SyslogTransport::Tcp),
@@ -141,16 +152,7 @@ pub(super) fn syslog(check: &mut Check<'_>, config: &At<raw::Syslog>) -> Channel
     let facilities: Vec<(&str, u8)> = FACILITIES.into_iter().zip(0..).collect();
     let facility = raw.facility.as_ref().map(|given| (given, &facilities));
     let facility = facility.map_or(16, |(given, all)| one_of(check, "facility", Some(given), all));
-    let tls = http::tls(check, raw.tls_config.as_ref());
-    if let Some(given) = raw.tls_config.as_ref() {
-        if tls.skip_verify {
-            let text = "`insecure_skip_verify` is not for syslog: give the server's `ca_file`";
-            check.problem(&given.place, text);
-        }
-        if transport != SyslogTransport::Tls {
-            check.problem(&given.place, "`tls_config` goes with `transport: tls`");
-        }
-    }
+    let tls = tls(check, "syslog", raw.tls_config.as_ref(), transport == SyslogTransport::Tls);
     Channel::Syslog(Arc::new(SyslogChannel {
         address: raw.address.value.clone(),
         transport,
@@ -162,8 +164,36 @@ pub(super) fn syslog(check: &mut Check<'_>, config: &At<raw::Syslog>) -> Channel
     }))
 }
 
+pub(super) fn is_host_and_port(check: &mut Check<'_>, address: &At<String>) {
+    let port = address.value.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    if !matches!(port, Some(Ok(1..))) {
+        check.problem(&address.place, format!("{:?} is not host:port", address.value));
+    }
+}
+
+/// Of a connection that has no HTTP on it.
+pub(super) fn tls(
+    check: &mut Check<'_>,
+    channel: &str,
+    given: Option<&At<raw::Tls>>,
+    is_wanted: bool,
+) -> TlsOptions {
+    let tls = http::tls(check, given);
+    if let Some(given) = given {
+        if tls.skip_verify {
+            let text =
+                format!("`insecure_skip_verify` is not for {channel}: give the server's `ca_file`");
+            check.problem(&given.place, text);
+        }
+        if !is_wanted {
+            check.problem(&given.place, "`tls_config` goes with `transport: tls`");
+        }
+    }
+    tls
+}
+
 /// The value of a name; the first where none is given.
-fn one_of<T: Copy>(
+pub(super) fn one_of<T: Copy>(
     check: &mut Check<'_>,
     key: &str,
     given: Option<&At<String>>,

@@ -6,11 +6,11 @@ use agent_yaml::At;
 
 use super::super::raw;
 use super::super::{Channel, Integration, Receiver, SecretText, WebhookChannel};
-use super::{Check, chat, email, mattermost, ours, zalo};
+use super::{Check, chat, email, mattermost, ours, smpp, zalo};
 use crate::limits::ATTEMPT_ASKED_MAX_S;
 
 const BUILT: &str = "webhook_configs, email_configs, slack_configs, mattermost_configs, discord_configs, telegram_configs, \
-                     msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, syslog_configs and script_configs";
+                     msteams_configs, msteamsv2_configs, zalo_oa_configs, zalo_zns_configs, sms_configs, smpp_configs, syslog_configs and script_configs";
 
 pub(super) fn ready(
     check: &mut Check<'_>,
@@ -62,6 +62,9 @@ pub(super) fn ready(
     }
     for (at, config) in raw.sms_configs.iter().enumerate() {
         add("sms", at, config.value.send_resolved, ours::sms(check, config));
+    }
+    for (at, config) in raw.smpp_configs.iter().enumerate() {
+        add("smpp", at, config.value.send_resolved, smpp::ready(check, config));
     }
     for (at, config) in raw.script_configs.iter().enumerate() {
         add("script", at, config.value.send_resolved, ours::script(check, config));

@@ -7,6 +7,7 @@ use super::chat::{Discord, Mattermost, Slack, Teams, Telegram};
 use super::http::{Http, Tls};
 use super::ours::{Script, Sms, Syslog};
 use super::people::OnCall;
+use super::smpp::Smpp;
 use super::zalo::{ZaloOa, ZaloZns};
 
 #[derive(Debug, Deserr)]
@@ -127,6 +128,8 @@ pub(in crate::routing) struct Receiver {
     pub(in crate::routing) msteamsv2_configs: Vec<At<Teams>>,
     #[deserr(default)]
     pub(in crate::routing) sms_configs: Vec<At<Sms>>,
+    #[deserr(default)]
+    pub(in crate::routing) smpp_configs: Vec<At<Smpp>>,
     #[deserr(default)]
     pub(in crate::routing) script_configs: Vec<At<Script>>,
     #[deserr(default)]
