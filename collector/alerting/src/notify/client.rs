@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::tls::Version;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, NoProxy, Proxy, redirect};
 
 use crate::routing::{HttpOptions, TlsOptions};
@@ -57,6 +58,9 @@ fn secured(mut builder: ClientBuilder, options: &TlsOptions) -> Result<ClientBui
         pem.push(b'\n');
         pem.extend(secret::pem("the key of our certificate", key)?);
         builder = builder.identity(Identity::from_pem(&pem).map_err(SendError::Tls)?);
+    }
+    if options.only_newest {
+        builder = builder.tls_version_min(Version::TLS_1_3);
     }
     Ok(builder.tls_danger_accept_invalid_certs(options.skip_verify))
 }

@@ -19,6 +19,7 @@ struct Way {
     no_proxy: String,
     proxy_from_environment: bool,
     skip_verify: bool,
+    only_newest: bool,
 }
 
 /// Of one set of receivers; as many as they are reached in different ways.
@@ -37,6 +38,7 @@ pub(super) fn client(options: &HttpOptions) -> Result<Client, SendError> {
         no_proxy: options.no_proxy.clone(),
         proxy_from_environment: options.proxy_from_environment,
         skip_verify: options.tls.skip_verify,
+        only_newest: options.tls.only_newest,
     };
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, client)) = shared.iter().find(|(known, _)| *known == way) {

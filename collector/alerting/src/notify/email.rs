@@ -8,7 +8,9 @@ use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Identity, TlsParameters};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, Identity, TlsParameters, TlsVersion,
+};
 use lettre::transport::smtp::commands::Ehlo;
 use lettre::transport::smtp::extension::{ClientId, ServerInfo};
 
@@ -55,7 +57,11 @@ struct Composed {
 
 impl Email {
     pub(super) fn new(channel: Arc<EmailChannel>, composer: Composer) -> Result<Self, SendError> {
-        let mut parameters = TlsParameters::builder(channel.host.clone());
+        let name = channel.tls.server_name.as_ref().unwrap_or(&channel.host);
+        let mut parameters = TlsParameters::builder(name.clone());
+        if channel.tls.only_newest {
+            parameters = parameters.set_min_tls_version(TlsVersion::Tlsv13);
+        }
         if let Some(authorities) = &channel.tls.authorities {
             let pem = secret::pem("the CA certificates", authorities)?;
             let certificate = Certificate::from_pem(&pem).map_err(SendError::Smtp)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -22,7 +23,8 @@ impl Tls {
     /// `address` is host and port.
     pub(super) fn new(address: &str, options: &TlsOptions) -> Result<Self, SendError> {
         let host = address.rsplit_once(':').map_or("", |(host, _)| host);
-        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+        let name = options.server_name.as_deref().unwrap_or(host.trim_matches(['[', ']']));
+        let name = ServerName::try_from(name.to_owned());
         let name = name.map_err(|error| SendError::Setup(error.to_string()))?;
         Ok(Self { connector: TlsConnector::from(Arc::new(config(options)?)), name })
     }
@@ -47,7 +49,9 @@ fn config(options: &TlsOptions) -> Result<ClientConfig, SendError> {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
-    let config = ClientConfig::builder().with_root_certificates(roots);
+    let versions = if options.only_newest { &[&TLS13][..] } else { rustls::DEFAULT_VERSIONS };
+    let config = ClientConfig::builder_with_protocol_versions(versions);
+    let config = config.with_root_certificates(roots);
     let Some((certificate, key)) = &options.identity else {
         return Ok(config.with_no_client_auth());
     };

@@ -54,6 +54,10 @@ pub struct TlsOptions {
     pub identity: Option<(SecretText, SecretText)>,
     /// Take any certificate: nobody then knows who the server is.
     pub skip_verify: bool,
+    /// Whose certificate the server shows; `None` for the name in its address. Not for HTTP.
+    pub server_name: Option<String>,
+    /// TLS 1.3 and nothing older; else 1.2 too.
+    pub only_newest: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -1,11 +1,16 @@
 //! What receivers do wrong, one by one, with real sockets: each is a failed attempt that says what, where and what came, and each
 //! notification arrives once its receiver is well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use collector_alerting::OutboxState;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::version::TLS12;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use crate::harness::{HOUR, MINUTE, SIMPLE, START, World, detection};
 
@@ -218,4 +223,43 @@ receivers:
     assert!(again().whole().is_ok());
     world.alerting.deliver_due(START + HOUR).await.unwrap();
     assert_eq!(world.alerting.stats(START).await.unwrap().sent, 1);
+}
+
+#[tokio::test]
+async fn a_webhook_over_tls_that_is_too_old_is_not_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let config = ServerConfig::builder_with_protocol_versions(&[&TLS12]).with_no_client_auth();
+    let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let Ok(mut stream) = acceptor.accept(listener.accept().await.unwrap().0).await else {
+                continue;
+            };
+            assert_ne!(stream.read(&mut [0; 64 << 10]).await.unwrap(), 0);
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    for (version, wanted) in [("TLS13", "could not be reached"), ("TLS12", "")] {
+        let config = format!(
+            "route: {{receiver: x}}\nreceivers: [{{name: x, webhook_configs: [{{url: 'https://localhost:{port}/', \
+             http_config: {{tls_config: {{ca_file: '{}', min_version: {version}}}}}}}]}}]\n",
+            ca.display()
+        );
+        let world = World::new(&config).await;
+        let found = vec![detection(1, "a", START)];
+        world.alerting.commit_detections(1, b"", found, START).await.unwrap();
+        world.alerting.deliver_due(START).await.unwrap();
+        let said = world.alerting.notifications(1).await.unwrap().remove(0).last_error;
+        assert!(said.contains(wanted) && wanted.is_empty() == said.is_empty(), "{version}: {said}");
+    }
 }

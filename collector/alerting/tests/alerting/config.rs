@@ -157,6 +157,19 @@ fn a_secret_is_given_once_and_where_else_is_said() {
     .assert_eq(&problems);
 }
 
+#[test]
+fn what_of_tls_cannot_be_had_is_refused_by_name() {
+    let text = "route: {receiver: x}\nreceivers:\n  - name: x\n    webhook_configs:\n      - url: http://a/\n        \
+                http_config:\n          tls_config: {min_version: TLS14, max_version: TLS12, server_name: a}\n      \
+                - {url: http://a/, http_config: {tls_config: {min_version: TLS10, max_version: TLS13}}}\n";
+    let problems = Routing::parse(Path::new("a.yml"), text).unwrap_err().to_string();
+    expect_test::expect![[r#"
+        a.yml:7: `server_name` is not supported for HTTP: put the name into the address
+        a.yml:7: `min_version` is one of TLS10, TLS11, TLS12, TLS13
+        a.yml:7: `max_version` cannot be less than TLS13"#]]
+    .assert_eq(&problems);
+}
+
 #[tokio::test]
 async fn files_of_secrets_lie_beside_the_configuration() {
     let receiver = crate::harness::Receiver::start().await;

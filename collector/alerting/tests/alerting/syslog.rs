@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use collector_alerting::Routing;
-use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
@@ -104,6 +104,46 @@ async fn over_tls_the_server_must_be_the_one_it_says() {
     let lines = server.await.unwrap();
     assert!(lines[0].contains("- \u{feff}CEF:0|Hai Dang|Hai Dang|"), "{}", lines[0]);
     assert!(lines[0].contains("|BruteForce|BruteForce|9|start=1795223520000"), "{}", lines[0]);
+}
+
+/// What became of a line to a server that speaks one version of TLS and is called `siem` by its certificate.
+async fn over_tls(version: &'static SupportedProtocolVersion, more: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = directory.path().join("ca.pem");
+    let made = rcgen::generate_simple_self_signed(["siem".to_owned()]).unwrap();
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let config = ServerConfig::builder_with_protocol_versions(&[version]).with_no_client_auth();
+    let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let stream = acceptor.accept(listener.accept().await.unwrap().0).await.ok()?;
+        let name = stream.get_ref().1.server_name().map(str::to_owned);
+        lines(stream).await;
+        name
+    });
+    let tls = format!("tls_config: {{ca_file: {}, {more}}}", ca.display());
+    let world = world(&format!("address: '127.0.0.1:{port}', {tls}")).await;
+    world.alerting.deliver_due(START + MINUTE).await.unwrap();
+    let record = world.alerting.notifications(1).await.unwrap().remove(0);
+    if record.last_error.is_empty() {
+        assert_eq!(server.await.unwrap().as_deref(), Some("siem"), "it is asked for by its name");
+    }
+    record.last_error
+}
+
+#[tokio::test]
+async fn a_server_may_have_another_name_than_its_address_and_must_speak_what_is_asked_for() {
+    let (older, newer) = (&rustls::version::TLS12, &rustls::version::TLS13);
+    let unnamed = over_tls(newer, "").await;
+    assert!(unnamed.contains("certificate not valid for name"), "{unnamed}");
+    assert_eq!(over_tls(newer, "server_name: siem, min_version: TLS13").await, "");
+    assert_eq!(over_tls(older, "server_name: siem, min_version: TLS12").await, "");
+    let too_old = over_tls(older, "server_name: siem, min_version: TLS13").await;
+    assert!(too_old.contains("did not take it"), "{too_old}");
 }
 
 #[tokio::test]

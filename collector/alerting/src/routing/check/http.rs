@@ -6,6 +6,10 @@ use super::super::raw;
 use super::super::{Authorization, HttpOptions, SecretText, TlsOptions};
 use super::Check;
 
+/// As Alertmanager names them; nothing older than 1.2 is spoken.
+const VERSIONS: [&str; 4] = ["TLS10", "TLS11", "TLS12", NEWEST];
+const NEWEST: &str = "TLS13";
+
 pub(super) fn ready(check: &mut Check<'_>, raw: Option<&At<raw::Http>>) -> HttpOptions {
     let Some(At { value: raw, place }) = raw else { return HttpOptions::default() };
     for (given, key) in
@@ -14,6 +18,10 @@ pub(super) fn ready(check: &mut Check<'_>, raw: Option<&At<raw::Http>>) -> HttpO
         if let Some(given) = given {
             check.problem(&given.place, format!("`{key}` is not supported yet"));
         }
+    }
+    if let Some(name) = raw.tls_config.as_ref().and_then(|tls| tls.value.server_name.as_ref()) {
+        let text = "`server_name` is not supported for HTTP: put the name into the address";
+        check.problem(&name.place, text);
     }
     if let Some(proxy) = &raw.proxy_url
         && reqwest::Proxy::all(&proxy.value).is_err()
@@ -81,17 +89,16 @@ fn headers(check: &mut Check<'_>, raw: &raw::Http) -> Vec<(String, SecretText)> 
 
 pub(super) fn tls(check: &mut Check<'_>, raw: Option<&At<raw::Tls>>) -> TlsOptions {
     let Some(At { value: raw, place }) = raw else { return TlsOptions::default() };
-    for (given, key) in [
-        (&raw.server_name, "server_name"),
-        (&raw.min_version, "min_version"),
-        (&raw.max_version, "max_version"),
-    ] {
-        if let Some(given) = given {
-            check.problem(
-                &given.place,
-                format!("`{key}` is not supported; TLS 1.2 and 1.3 are spoken"),
-            );
+    for (given, key) in [(&raw.min_version, "min_version"), (&raw.max_version, "max_version")] {
+        if let Some(given) = given
+            && !VERSIONS.contains(&given.value.as_str())
+        {
+            let message = format!("`{key}` is one of {}", VERSIONS.join(", "));
+            check.problem(&given.place, message);
         }
+    }
+    if let Some(given) = raw.max_version.as_ref().filter(|given| given.value != NEWEST) {
+        check.problem(&given.place, "`max_version` cannot be less than TLS13");
     }
     let certificate = check.secret(place, "cert", &raw.cert, &raw.cert_file);
     let key = check.secret(place, "key", &raw.key, &raw.key_file);
@@ -102,6 +109,8 @@ pub(super) fn tls(check: &mut Check<'_>, raw: Option<&At<raw::Tls>>) -> TlsOptio
         authorities: check.secret(place, "ca", &raw.ca, &raw.ca_file),
         identity: certificate.zip(key),
         skip_verify: raw.insecure_skip_verify,
+        server_name: raw.server_name.as_ref().map(|name| name.value.clone()),
+        only_newest: raw.min_version.as_ref().is_some_and(|given| given.value == NEWEST),
     };
     if let Err(failed) = crate::notify::usable(&options) {
         let problem = check.document.problem(place, failed.chain());
