@@ -38,6 +38,7 @@ mod stories {
     mod remote_write;
     mod rules;
     mod security;
+    mod severity;
     mod smpp;
     mod snapshot;
     mod users;

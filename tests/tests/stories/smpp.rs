@@ -113,9 +113,9 @@ async fn phones_are_told_through_a_gateway_and_one_refused_number_keeps_nothing_
         let parts: Vec<&Value> = first.iter().filter(|one| one["to"] == to).collect();
         let said: String = parts.iter().filter_map(|part| part["message"].as_str()).collect();
         ensure!(said == summary, "{to}: {said}");
-        for (at, part) in (1..).zip(&parts) {
-            ensure!(part["udh"][0][2..] == [2.into(), at.into()], "{part}");
-            ensure!(part["udh"][0][..2] == [0.into(), 3.into()], "{part}");
+        for (at, part) in (1_u8..).zip(&parts) {
+            let reference = &parts[0]["udh"][0][2];
+            ensure!(part["udh"] == json!([[0, 3, reference, 2, at]]), "{part}");
             ensure!(part["coding"] == 8 && part["class"] == 0x40 && part["receipt"] == 0, "{part}");
             ensure!(part["from"] == "HaiDang" && part["status"] == 0, "{part}");
         }
