@@ -30,4 +30,5 @@ mod smpp;
 mod storm;
 mod syslog;
 mod timeline;
+mod upgrade;
 mod zalo;

@@ -30,10 +30,12 @@ enum Answer {
     Unbind,
 }
 
+/// Its kind and its body.
+type Request = (u32, Vec<u8>);
+
 #[derive(Clone, Default)]
 struct Gateway {
-    /// The kind of each request and its body.
-    received: Arc<Mutex<Vec<(u32, Vec<u8>)>>>,
+    received: Arc<Mutex<Vec<Request>>>,
     script: Arc<Mutex<VecDeque<Answer>>>,
     sessions: Arc<Mutex<(usize, usize)>>,
 }
@@ -111,7 +113,7 @@ impl Gateway {
         *self.script.lock().unwrap() = answers.into_iter().collect();
     }
 
-    fn take(&self) -> Vec<(u32, Vec<u8>)> {
+    fn take(&self) -> Vec<Request> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
 
