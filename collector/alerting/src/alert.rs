@@ -186,6 +186,11 @@ pub fn fingerprint_text(fingerprint: u64) -> String {
     format!("{fingerprint:016x}")
 }
 
+/// Labels as a JSON object has them.
+pub fn label_map(labels: &Labels) -> BTreeMap<&str, &str> {
+    labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref())).collect()
+}
+
 /// Reads what [`fingerprint_text`] wrote; `None` for anything else.
 pub fn parse_fingerprint(text: &str) -> Option<u64> {
     let plain = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

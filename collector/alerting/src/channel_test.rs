@@ -148,9 +148,16 @@ fn message((receiver, integration): &ChannelKey, by: &str, now_ms: Millis) -> No
     notification
 }
 
+/// What the names of tests begin with: no notification's does.
+const TEST: &str = "test/";
+
 /// The name under which a test is on its way.
 pub(crate) fn test_id((receiver, integration): &ChannelKey) -> String {
-    format!("test/{receiver}/{integration}")
+    format!("{TEST}{receiver}/{integration}")
+}
+
+pub(crate) fn is_test(id: &str) -> bool {
+    id.starts_with(TEST)
 }
 
 /// The channels whose daily test is to be made now. What waits for a channel tests it as well.
@@ -162,7 +169,7 @@ pub(crate) fn due_tests(
     now_ms: Millis,
 ) -> Vec<ChannelKey> {
     let Some(daily) = &state.routing.delivery.daily_test else { return Vec::new() };
-    let busy = in_flight.iter().filter(|id| id.starts_with("test/")).count();
+    let busy = in_flight.iter().filter(|id| is_test(id)).count();
     let waiting: BTreeSet<(&str, &str)> =
         state.outbox.values().map(|row| (&*row.notification.receiver, &*row.integration)).collect();
     let due = tested_channels(state, daily).filter(|key| {

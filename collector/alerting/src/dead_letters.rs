@@ -49,8 +49,7 @@ impl Alerting {
 
 fn again(state: &mut State, letter: &Waiting, now_ms: Millis) -> Result<String, AlertingError> {
     let receiver = &letter.notification.receiver;
-    let known = state.routing.receiver(receiver);
-    if !known.is_some_and(|one| one.integrations.iter().any(|one| one.name == letter.integration)) {
+    if state.routing.integration(receiver, &letter.integration).is_none() {
         return Err(AlertingError::ResendRefused(format!(
             "alerting.yml has no receiver {receiver:?} with {} any more; who is told instead is told anyway",
             letter.integration

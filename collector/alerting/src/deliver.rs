@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::channel::ChannelKey;
-use crate::channel_test::{due_tests, next_test, test_id};
+use crate::channel_test::{due_tests, is_test, next_test, test_id};
 use crate::group::Group;
 use crate::limits::{ATTEMPT_MAX_MS, CHECKPOINT_MS, OUTBOX_FULL_RETRY_MS, OUTBOX_MAX};
 use crate::notification::Notification;
@@ -144,7 +144,7 @@ impl Alerting {
         self.look(now_ms, |state| {
             self.inner.sent.keep(|id| state.outbox.contains_key(id));
             let mut limiter = self.limiter();
-            let waits = |id: &str| state.outbox.contains_key(id) || id.starts_with("test/");
+            let waits = |id: &str| state.outbox.contains_key(id) || is_test(id);
             let limits = &state.routing.delivery.rate_limits;
             let mut limits = limiter.begin(limits, waits, now_ms);
             let in_flight = self.in_flight();
@@ -305,14 +305,9 @@ fn log_failure(failed: &AlertingError, what: &'static str) {
 /// Sets notifications aside whose receiver the routing no longer has.
 pub(crate) fn drop_undeliverable(state: &mut State, now_ms: Millis) {
     let routing = state.routing.clone();
-    let known = |receiver: &str, integration: &str| {
-        let found = routing.receiver(receiver);
-        found.is_some_and(|found| {
-            found.integrations.iter().any(|one| one.name.as_ref() == integration)
-        })
-    };
     let gone = state.outbox.values();
-    let gone = gone.filter(|row| !known(&row.notification.receiver, &row.integration));
+    let gone = gone
+        .filter(|row| routing.integration(&row.notification.receiver, &row.integration).is_none());
     let gone: Vec<String> = gone.map(|row| row.id.clone()).collect();
     for id in gone {
         state.outbox.remove(&id);

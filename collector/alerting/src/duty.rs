@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use agent_model::Millis;
-use sha2::{Digest, Sha256};
 
 use crate::AlertingError;
+use crate::id::Id;
 use crate::limits::SWAPS_MAX;
 use crate::routing::Integration;
 use crate::state::State;
@@ -133,16 +133,10 @@ pub(crate) fn add(state: &mut State, wish: NewSwap, now_ms: Millis) -> Result<Sw
     if state.swaps.len() >= SWAPS_MAX {
         return refused(format!("there are {SWAPS_MAX} swaps already; take some back"));
     }
-    let mut hash = Sha256::new();
-    for text in [&wish.roster, &wish.person, &wish.made_by] {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
-    }
-    for number in [wish.from_ms, wish.until_ms, now_ms] {
-        hash.update(number.to_be_bytes());
-    }
+    let times = [wish.from_ms, wish.until_ms, now_ms].map(Millis::cast_unsigned);
+    let id = Id::default().text(&wish.roster).text(&wish.person).text(&wish.made_by);
     let swap = Swap {
-        id: hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect(),
+        id: times.into_iter().fold(id, Id::number).hex(6),
         roster: Arc::clone(&roster.name),
         person: Arc::clone(&person.name),
         from_ms: wish.from_ms,

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use agent_model::{Labels, Millis};
-use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, AlertState};
+use crate::id::Id;
 use crate::routing::{Escalation, Level, Route, Timing, quote};
 use crate::state::State;
 
@@ -197,13 +197,9 @@ fn key_text(labels: &Labels) -> String {
 
 /// Stable over restarts and over reloads that leave the route as it is.
 fn group_id(way: &Way<'_>, labels: &Labels, is_detection: bool) -> String {
-    let mut hash = Sha256::new();
     let kind = if is_detection { "detection" } else { "rule" };
-    for text in [way.receiver, kind, &way.key(), labels.to_string().as_str()] {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
-    }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let id = Id::default().text(way.receiver).text(kind).text(&way.key());
+    id.text(&labels.to_string()).hex(16)
 }
 
 fn group_id_of(way: &Way<'_>, alert: &Alert) -> String {

@@ -18,6 +18,7 @@ mod duty;
 mod error;
 mod group;
 mod handling;
+mod id;
 mod limiter;
 mod limits;
 mod link;
@@ -39,7 +40,7 @@ mod view;
 
 pub use alert::{
     Acknowledgement, Alert, AlertSource, AlertState, Annotations, Change, ChangeKind,
-    fingerprint_text, label_order, parse_fingerprint,
+    fingerprint_text, label_map, label_order, parse_fingerprint,
 };
 pub use alerting::{Alerting, AlertingConfig, LinkOffer, OfferedAlert};
 pub use budget::{BudgetStatus, BudgetWeek};

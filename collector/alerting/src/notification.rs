@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use agent_model::{Labels, Millis};
-use sha2::{Digest, Sha256};
 
 use crate::alert::{Alert, Annotations};
+use crate::id::Id;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notification {
@@ -87,19 +87,14 @@ impl Notification {
 
     /// Unique to this state of this group for this integration.
     pub(crate) fn key_of(&self, group_id: &str, integration: &str, sequence: u64) -> String {
-        let mut hash = Sha256::new();
-        for text in [group_id, &self.receiver, integration] {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
-        hash.update(sequence.to_be_bytes());
-        hash.update(self.created_ms.to_be_bytes());
-        for alert in &self.alerts {
-            hash.update(alert.fingerprint.to_be_bytes());
-            hash.update(alert.starts_ms.to_be_bytes());
-            hash.update(alert.resolved_ms.unwrap_or(-1).to_be_bytes());
-        }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let id = Id::default().text(group_id).text(&self.receiver).text(integration);
+        let id = id.number(sequence).number(self.created_ms.cast_unsigned());
+        let alerts = self.alerts.iter().fold(id, |id, alert| {
+            let resolved_ms = alert.resolved_ms.unwrap_or(-1);
+            let id = id.number(alert.fingerprint).number(alert.starts_ms.cast_unsigned());
+            id.number(resolved_ms.cast_unsigned())
+        });
+        alerts.hex(16)
     }
 }
 

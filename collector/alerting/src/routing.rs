@@ -198,6 +198,12 @@ impl Routing {
         self.receivers.iter().find(|receiver| receiver.name.as_ref() == name)
     }
 
+    /// One way to reach a receiver, by the name of each.
+    pub(crate) fn integration(&self, receiver: &str, name: &str) -> Option<&Integration> {
+        let mut integrations = self.receiver(receiver)?.integrations.iter();
+        integrations.find(|one| one.name.as_ref() == name)
+    }
+
     /// The names of the receivers that alerts with these labels go to.
     pub fn receiver_names(&self, labels: &Labels) -> Vec<Arc<str>> {
         self.matching(labels).into_iter().map(|route| Arc::clone(&route.receiver)).collect()

@@ -1,8 +1,8 @@
 //! Silences: for a stated time, nobody is told about matching alerts. They stay visible all the while.
 
 use agent_model::{Labels, MatchOp, Matcher, Millis};
-use sha2::{Digest, Sha256};
 
+use crate::id::Id;
 use crate::limits::{
     SILENCE_AUTHOR_BYTES_MAX, SILENCE_COMMENT_BYTES_MAX, SILENCE_MATCHERS_BYTES_MAX,
     SILENCE_MATCHERS_MAX, SILENCES_MAX,
@@ -63,12 +63,8 @@ impl Silence {
             return refused(&format!("there are {SILENCES_MAX} already; expire some first"));
         }
         wish.check(now_ms)?;
-        let mut hash = Sha256::new();
-        hash.update(matchers_text(&wish.matchers).as_bytes());
-        hash.update(wish.created_by.as_bytes());
-        hash.update(now_ms.to_be_bytes());
-        hash.update((open as u64).to_be_bytes());
-        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = Id::default().text(&matchers_text(&wish.matchers)).text(&wish.created_by);
+        let hex = id.number(now_ms.cast_unsigned()).number(open as u64).hex(16);
         let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
         Ok(Self {
             id: parts.join("-"),

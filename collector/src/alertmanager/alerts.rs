@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use collector_alerting::{
     ALERTS_MAX, AlertFilter, AlertState, AlertStatus, Annotations, GroupStatus, PostOutcome,
-    PostedAlert, fingerprint_text, label_order,
+    PostedAlert, fingerprint_text, label_map, label_order,
 };
 use regex::Regex;
 use serde::Deserialize;
@@ -181,10 +181,6 @@ impl Firing {
         }
         shown
     }
-}
-
-fn label_map(labels: &Labels) -> BTreeMap<&str, &str> {
-    labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref())).collect()
 }
 
 /// One alert as it is posted. Unknown fields are passed over, as Go does.

@@ -8,7 +8,7 @@ use axum::extract::{Json, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
     Alert, AlertFilter, AlertSource, AlertState, AlertingError, NotificationRecord, OutboxState,
-    fingerprint_text,
+    fingerprint_text, label_map,
 };
 use rules::RuleKind;
 use serde_json::{Value, json};
@@ -107,18 +107,13 @@ fn order(state: AlertState) -> u8 {
 }
 
 pub(super) fn shown_alert(alert: &Alert, (silenced, inhibited): (bool, bool)) -> Value {
-    let labels: serde_json::Map<String, Value> = alert
-        .labels
-        .iter()
-        .map(|label| (label.name.to_string(), label.value.as_ref().into()))
-        .collect();
     let acknowledged = alert.acknowledgement.as_ref();
     json!({
         "fingerprint": fingerprint_text(alert.fingerprint),
         "name": alert.labels.get("alertname").unwrap_or_default(),
         "state": alert.state.name(),
         "severity": severity(&alert.labels),
-        "labels": labels,
+        "labels": label_map(&alert.labels),
         "annotations": *alert.annotations,
         "starts_at_ms": alert.since_ms(),
         "ends_at_ms": alert.resolved_ms,

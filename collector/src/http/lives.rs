@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use agent_model::{Labels, Millis};
+use agent_model::Millis;
 use axum::extract::{Json, Path, Query, State};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
-    LIVES_MAX, Life, LifeKey, LivesAsked, Tallies, Tally, Telling, fingerprint_text,
+    LIVES_MAX, Life, LifeKey, LivesAsked, Tallies, Tally, Telling, fingerprint_text, label_map,
     matchers_from_text, matchers_text,
 };
 use serde::Deserialize;
@@ -99,16 +99,11 @@ fn key_from_text(text: &str) -> Result<LifeKey, ApiError> {
 
 fn shown_life(life: &Life) -> Value {
     json!({
-        "fingerprint": fingerprint_text(life.fingerprint), "labels": shown_labels(&life.labels),
+        "fingerprint": fingerprint_text(life.fingerprint), "labels": label_map(&life.labels),
         "pending_at_ms": life.active_since_ms, "fired_at_ms": life.fired_ms,
         "acknowledged_at_ms": life.acknowledged_ms, "resolved_at_ms": life.resolved_ms,
         "told": life.was_told,
     })
-}
-
-fn shown_labels(labels: &Labels) -> Value {
-    let labels = labels.iter();
-    labels.map(|label| (label.name.to_string(), Value::from(label.value.as_ref()))).collect()
 }
 
 async fn life(

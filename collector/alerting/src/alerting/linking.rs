@@ -106,10 +106,7 @@ fn offered(alert: &Alert, now_ms: Millis) -> OfferedAlert {
 /// Whose message it was: a person of a roster by name, else the receiver. Who used the link is not proven, so it says how.
 fn taker(state: &State, message: &LinkedMessage) -> String {
     let receiver = &message.notification.receiver;
-    let integrations = state.routing.receiver(receiver).map(|found| found.integrations.iter());
-    let mut integrations = integrations.into_iter().flatten();
-    let person = integrations
-        .find(|one| *one.name == *message.integration)
-        .and_then(|one| one.turn.as_ref().map(|turn| &turn.person));
-    format!("via link, {}", person.unwrap_or(receiver))
+    let way = state.routing.integration(receiver, &message.integration);
+    let turn = way.and_then(|way| way.turn.as_ref());
+    format!("via link, {}", turn.map_or(receiver, |turn| &turn.person))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use agent_model::Labels;
 
 use super::wording::alert_address;
-use crate::alert::label_order;
+use crate::alert::{label_map, label_order};
 use crate::notification::{Notification, NotifiedAlert};
 
 /// By job, then by instance, those without last; then by labels (alertmanager, types/types.go).
@@ -31,12 +31,8 @@ pub(super) fn status(is_firing: bool) -> &'static str {
     if is_firing { "firing" } else { "resolved" }
 }
 
-pub(super) fn map_of(labels: &Labels) -> BTreeMap<&str, &str> {
-    labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref())).collect()
-}
-
 pub(super) fn common_labels<'a>(alerts: &[&'a NotifiedAlert]) -> BTreeMap<&'a str, &'a str> {
-    common(alerts.iter().map(|alert| map_of(&alert.labels)))
+    common(alerts.iter().map(|alert| label_map(&alert.labels)))
 }
 
 pub(super) fn common_annotations<'a>(alerts: &[&'a NotifiedAlert]) -> BTreeMap<&'a str, &'a str> {

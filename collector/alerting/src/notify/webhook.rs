@@ -9,7 +9,7 @@ use std::time::Duration;
 use agent_model::Millis;
 use serde::Serialize;
 
-use crate::alert::{Annotations, fingerprint_text};
+use crate::alert::{Annotations, fingerprint_text, label_map};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::routing::WebhookChannel;
 
@@ -108,7 +108,7 @@ fn payload<'a>(
         receiver: &notification.receiver,
         status: facts::status(notification.is_firing()),
         alerts: all[..kept].iter().map(|alert| payload_alert(alert, external_url)).collect(),
-        group_labels: facts::map_of(&notification.group_labels),
+        group_labels: label_map(&notification.group_labels),
         common_labels: facts::common_labels(&all),
         common_annotations: facts::common_annotations(&all),
         external_url,
@@ -122,7 +122,7 @@ fn payload<'a>(
 fn payload_alert<'a>(alert: &'a NotifiedAlert, external_url: &str) -> PayloadAlert<'a> {
     PayloadAlert {
         status: facts::status(alert.resolved_ms.is_none()),
-        labels: facts::map_of(&alert.labels),
+        labels: label_map(&alert.labels),
         annotations: &alert.annotations,
         starts_at: rfc3339(alert.starts_ms),
         ends_at: alert.resolved_ms.map_or_else(|| NO_END.to_owned(), rfc3339),

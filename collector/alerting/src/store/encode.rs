@@ -7,15 +7,13 @@ use agent_model::{Labels, Millis};
 use serde::{Deserialize, Serialize};
 
 use crate::AlertingError;
-use crate::alert::{Annotations, parse_fingerprint};
+use crate::alert::{Annotations, label_map, parse_fingerprint};
 use crate::group::{Escalating, Told};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::routing::severity::{severity_of, with_severity};
 
 pub(super) fn labels_json(labels: &Labels) -> String {
-    let map: BTreeMap<&str, &str> =
-        labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref())).collect();
-    json(&map)
+    json(&label_map(labels))
 }
 
 pub(super) fn labels_from(text: &str) -> Result<Labels, AlertingError> {

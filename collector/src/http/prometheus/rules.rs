@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_model::{Labels, Matcher, Millis};
 use axum::extract::State;
-use collector_alerting::{Alert, AlertFilter, AlertSource, AlertState, AlertingError};
+use collector_alerting::{Alert, AlertFilter, AlertSource, AlertState, AlertingError, label_map};
 use rules::{Rule, RuleGroup, RuleKind};
 use serde_json::{Map, Value, json};
 
@@ -199,11 +199,9 @@ fn shown_rule(rule: &Rule, run: Option<&RuleRun>, alerts: &[Alert], with_alerts:
 }
 
 fn shown_alert(alert: &Alert) -> Value {
-    let labels = alert.labels.iter();
-    let labels = labels.map(|label| (label.name.to_string(), label.value.as_ref().into()));
     let state = if alert.is_firing() { "firing" } else { "pending" };
     let mut shown = json!({
-        "labels": Value::Object(labels.collect()),
+        "labels": label_map(&alert.labels),
         "annotations": *alert.annotations,
         "state": state,
         "activeAt": time_text(alert.active_since_ms),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rules_templates::{Value, map, record, shown, time, with_more};
 
-use crate::alert::fingerprint_text;
+use crate::alert::{fingerprint_text, label_map};
 use crate::notification::{Notification, NotifiedAlert};
 use crate::notify::{facts, wording};
 
@@ -43,7 +43,7 @@ pub(in crate::notify) fn data(
             ("Receiver", shown(quoted(&notification.receiver))),
             ("Status", shown(facts::status(notification.is_firing()))),
             ("Alerts", Value::List(alerts.into())),
-            ("GroupLabels", pairs(facts::map_of(&notification.group_labels))),
+            ("GroupLabels", pairs(label_map(&notification.group_labels))),
             ("CommonLabels", pairs(facts::common_labels(&all))),
             ("CommonAnnotations", pairs(facts::common_annotations(&all))),
             ("ExternalURL", shown(external_url)),
@@ -76,7 +76,7 @@ fn of_alert(
         "template.Alert",
         [
             ("Status", shown(facts::status(alert.resolved_ms.is_none()))),
-            ("Labels", pairs(facts::map_of(&alert.labels))),
+            ("Labels", pairs(label_map(&alert.labels))),
             ("Annotations", map(annotations)),
             ("StartsAt", time(at(alert.starts_ms))),
             ("EndsAt", time(alert.resolved_ms.map_or_else(zero, at))),
