@@ -15,12 +15,25 @@ pub(super) struct Summary {
     pub(super) snapshot_id: String,
 }
 
-/// Reads output as it comes, in any pieces.
+/// Cuts a stream into lines, in whatever pieces it comes.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+struct Lines {
     line: Vec<u8>,
     too_long: bool,
+}
+
+/// Reads standard output.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    lines: Lines,
     summary: Option<Summary>,
+}
+
+/// Reads standard error for what was to be saved and was not: older releases end with 0 all the same.
+#[derive(Debug, Default)]
+pub(super) struct Omissions {
+    lines: Lines,
+    first: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -36,38 +49,72 @@ struct Message {
     dry_run: bool,
 }
 
-impl Reader {
-    pub(super) fn read(&mut self, bytes: &[u8]) {
+impl Lines {
+    fn read(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LINE_BYTES_MAX.saturating_sub(self.line.len());
             self.too_long |= piece.len() > room;
             self.line.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
-                self.end_line();
+                self.end(&mut each);
             }
         }
     }
 
-    /// The summary, once the output has ended; `None` when no snapshot was made.
-    pub(super) fn finish(mut self) -> Option<Summary> {
-        self.end_line();
-        self.summary
-    }
-
-    fn end_line(&mut self) {
-        if !self.too_long
-            && let Ok(message) = serde_json::from_slice::<Message>(&self.line)
-            && message.message_type == "summary"
-            && !message.dry_run
-            && !message.snapshot_id.is_empty()
-        {
-            let summary = self.summary.get_or_insert_default();
-            summary.bytes = summary.bytes.saturating_add(message.total_bytes_processed);
-            summary.files = summary.files.saturating_add(message.total_files_processed);
-            summary.snapshot_id = message.snapshot_id;
+    fn end(&mut self, each: &mut impl FnMut(&[u8])) {
+        if !self.too_long {
+            each(&self.line);
         }
         self.line.clear();
         self.too_long = false;
+    }
+}
+
+impl Reader {
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        self.lines.read(bytes, |line| add(&mut self.summary, line));
+    }
+
+    /// The summary, once the output has ended; `None` when no snapshot was made.
+    pub(super) fn finish(mut self) -> Option<Summary> {
+        self.lines.end(&mut |line| add(&mut self.summary, line));
+        self.summary
+    }
+}
+
+fn add(summary: &mut Option<Summary>, line: &[u8]) {
+    if let Ok(message) = serde_json::from_slice::<Message>(line)
+        && message.message_type == "summary"
+        && !message.dry_run
+        && !message.snapshot_id.is_empty()
+    {
+        let summary = summary.get_or_insert_default();
+        summary.bytes = summary.bytes.saturating_add(message.total_bytes_processed);
+        summary.files = summary.files.saturating_add(message.total_files_processed);
+        summary.snapshot_id = message.snapshot_id;
+    }
+}
+
+impl Omissions {
+    pub(super) fn read(&mut self, bytes: &[u8]) {
+        self.lines.read(bytes, |line| note(&mut self.first, line));
+    }
+
+    /// The first thing that is not in the snapshot, in restic's words.
+    pub(super) fn finish(mut self) -> Option<String> {
+        self.lines.end(&mut |line| note(&mut self.first, line));
+        self.first
+    }
+}
+
+fn note(first: &mut Option<String>, line: &[u8]) {
+    let is_error = || {
+        let message = serde_json::from_slice::<Message>(line);
+        message.is_ok_and(|message| message.message_type == "error")
+    };
+    if first.is_none() && (line.trim_ascii().ends_with(b" does not exist, skipping") || is_error())
+    {
+        *first = Some(String::from_utf8_lossy(line.trim_ascii()).into_owned());
     }
 }
 
@@ -106,6 +153,20 @@ mod tests {
     fn a_line_beyond_the_bound_is_passed_over_and_the_next_is_read() {
         let text = format!("{{\"a\":\"{}\"}}\n{LINE}\n", "x".repeat(LINE_BYTES_MAX));
         assert_eq!(read(&text, 4096).unwrap().bytes, 9);
+    }
+
+    #[test]
+    fn what_was_left_out_is_found_and_warnings_are_not() {
+        let read = |text: &str| {
+            let mut omissions = Omissions::default();
+            text.as_bytes().chunks(5).for_each(|bytes| omissions.read(bytes));
+            omissions.finish()
+        };
+        let missing = "warm\n/srv/x does not exist, skipping\n";
+        assert_eq!(read(missing).as_deref(), Some("/srv/x does not exist, skipping"));
+        let error = r#"{"message_type":"error","error":{"message":"denied"},"item":"/srv/x"}"#;
+        assert_eq!(read(error).as_deref(), Some(error));
+        assert_eq!(read("using parent snapshot 7\n{}\n"), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::{Files, Written};
-use super::restic_output::{Reader, Summary};
+use super::restic_output::{Omissions, Reader, Summary};
 use crate::clock::Clock;
 use crate::drop_box::{self, DropBoxError};
 
@@ -83,6 +83,8 @@ pub async fn run_command(arguments: &Arguments, drop_box: &Path, clock: Clock) -
 struct Ended {
     status: std::io::Result<ExitStatus>,
     summary: Option<Summary>,
+    /// What the tool says that it left out.
+    omitted: Option<String>,
     /// The end of standard error.
     errors: String,
 }
@@ -102,7 +104,14 @@ fn report(
             (None, code, Some(format!("the command could not be run: {error}")))
         }
         Ok(status) => match (status.code(), status.signal()) {
-            (Some(0), _) => (Some(0), 0, None),
+            (Some(0), _) => {
+                let omitted = ended.omitted.as_ref();
+                (
+                    Some(0),
+                    0,
+                    omitted.map(|what| format!("exit code 0, and not all is saved: {what}")),
+                )
+            }
             (Some(code), _) => (Some(code), code, Some(format!("exit code {code}"))),
             (None, number) => {
                 let number = number.unwrap_or(0);
@@ -157,7 +166,7 @@ fn unproven(tool: Tool) -> &'static str {
 async fn run(arguments: &Arguments) -> Ended {
     let Some((program, rest)) = arguments.command.split_first() else {
         let status = Err(std::io::Error::other("no command is given"));
-        return Ended { status, summary: None, errors: String::new() };
+        return Ended { status, summary: None, omitted: None, errors: String::new() };
     };
     let restic = arguments.tool == Tool::Restic;
     // What need not be read goes straight through, so that a tool still knows its terminal.
@@ -168,15 +177,26 @@ async fn run(arguments: &Arguments) -> Ended {
     let spawned = Signals::new().and_then(|signals| Ok((command.spawn()?, signals)));
     let (mut child, mut signals) = match spawned {
         Ok(spawned) => spawned,
-        Err(error) => return Ended { status: Err(error), summary: None, errors: String::new() },
+        Err(error) => {
+            return Ended {
+                status: Err(error),
+                summary: None,
+                omitted: None,
+                errors: String::new(),
+            };
+        }
     };
-    let (mut reader, mut errors) = (Reader::default(), LastBytes::default());
+    let (mut reader, mut omissions) = (Reader::default(), Omissions::default());
+    let mut errors = LastBytes::default();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let status = {
         let pumps = async {
             tokio::join!(
                 pump(stdout, std::io::stdout(), |bytes| reader.read(bytes)),
-                pump(stderr, std::io::stderr(), |bytes| errors.add(bytes)),
+                pump(stderr, std::io::stderr(), |bytes| {
+                    omissions.read(bytes);
+                    errors.add(bytes);
+                }),
             )
         };
         tokio::pin!(pumps);
@@ -197,8 +217,9 @@ async fn run(arguments: &Arguments) -> Ended {
         }
         status
     };
-    let summary = if restic { reader.finish() } else { None };
-    Ended { status, summary, errors: errors.text() }
+    let (summary, omitted) =
+        if restic { (reader.finish(), omissions.finish()) } else { (None, None) };
+    Ended { status, summary, omitted, errors: errors.text() }
 }
 
 /// The signals that ask us to end.
