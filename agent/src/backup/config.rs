@@ -10,7 +10,7 @@ use deserr::Deserr;
 
 use super::copies::Watched;
 use super::run::job_name;
-use super::tools::{Tool, borg, newest_file, pgbackrest, postgresql, program, restic};
+use super::tools::{Tool, borg, mariadb, newest_file, pgbackrest, postgresql, program, restic};
 use super::verification::Verification;
 
 /// Jobs of one agent.
@@ -34,6 +34,8 @@ pub struct Config {
     pub pgbackrest: Vec<pgbackrest::Config>,
     #[deserr(default)]
     pub postgresql: Vec<postgresql::Config>,
+    #[deserr(default)]
+    pub mariadb: Vec<mariadb::Config>,
     #[deserr(default)]
     pub program: Vec<program::Config>,
 }
@@ -95,6 +97,7 @@ impl Config {
             .chain(all(&self.borg))
             .chain(all(&self.pgbackrest))
             .chain(all(&self.postgresql))
+            .chain(all(&self.mariadb))
             .chain(all(&self.program))
             .collect()
     }

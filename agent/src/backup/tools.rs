@@ -8,6 +8,7 @@ use agent_model::{COPY_ENTRIES_MAX, CopyEntry, Millis, VerificationDepth};
 
 pub(super) mod borg;
 mod format;
+pub(super) mod mariadb;
 pub(super) mod newest_file;
 pub(super) mod pgbackrest;
 pub(super) mod postgresql;
@@ -27,6 +28,7 @@ pub(super) enum Tool {
     Borg(borg::Repository),
     PgBackRest(pgbackrest::Stanza),
     Postgresql(postgresql::Server),
+    MariaDb(mariadb::Replica),
     Program(program::Answering),
 }
 
@@ -56,6 +58,7 @@ impl Tool {
             Self::Borg(_) => "borg",
             Self::PgBackRest(_) => "pgbackrest",
             Self::Postgresql(_) => "postgresql",
+            Self::MariaDb(_) => "mariadb",
             Self::Program(_) => "program",
         }
     }
@@ -68,6 +71,7 @@ impl Tool {
             Self::Borg(repository) => repository.location(),
             Self::PgBackRest(stanza) => stanza.location(),
             Self::Postgresql(server) => server.location(),
+            Self::MariaDb(replica) => replica.location(),
             Self::Program(program) => program.location(),
         }
     }
@@ -80,6 +84,7 @@ impl Tool {
             Self::Borg(repository) => repository.look().await,
             Self::PgBackRest(stanza) => stanza.look().await,
             Self::Postgresql(server) => server.look().await,
+            Self::MariaDb(replica) => replica.look().await,
             Self::Program(program) => program.look().await,
         };
         found.and_then(within_bounds).map(Seen::of).map_err(shortened)
@@ -96,7 +101,7 @@ impl Tool {
             Self::Restic(repository) => repository.verify(depth, time_limit).await,
             Self::Borg(repository) => repository.verify(depth, time_limit).await,
             Self::PgBackRest(stanza) => stanza.verify(time_limit).await,
-            Self::Postgresql(_) | Self::Program(_) => {
+            Self::Postgresql(_) | Self::MariaDb(_) | Self::Program(_) => {
                 Err(format!("{} has no verification {:?}", self.name(), depth.name()))
             }
         };

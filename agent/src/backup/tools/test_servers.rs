@@ -100,7 +100,7 @@ pub(super) struct MariaDb {
 }
 
 impl MariaDb {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(settings: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let user = User::from_uid(geteuid()).unwrap().unwrap().name;
         let data = format!("--datadir={}", dir.path().join("data").display());
@@ -112,7 +112,8 @@ impl MariaDb {
             .expect("MariaDB is missing: apt-get install mariadb-server mariadb-backup");
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
         let server = Command::new(find_in_sbin("mariadbd"))
-            .args(["--no-defaults", "--skip-networking", &data, &socket, &user])
+            .args(["--no-defaults", &data, &socket, &user])
+            .args(settings)
             .stdout(Stdio::null())
             .stderr(fs::File::create(dir.path().join("log")).unwrap())
             .spawn()
@@ -136,6 +137,11 @@ impl MariaDb {
         command.args(["--no-defaults", "--user=root"]);
         command.arg(format!("--socket={}", self.path("socket").display()));
         command
+    }
+
+    pub(super) fn sql(&self, statements: &str) {
+        let output = self.command("mariadb").args(["--execute", statements]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 

@@ -44,8 +44,12 @@ fn with_program(program: &Path) -> String {
     let pgbackrest = "pgbackrest: [{job: a, stanza: main, timeout: 2s, program: PROGRAM}]";
     let postgresql =
         "postgresql: [{job: a, role: standby, connection: host=/s, timeout: 2s, program: PROGRAM}]";
+    let mariadb =
+        "mariadb: [{job: a, location: r, defaults_file: /f, timeout: 2s, program: PROGRAM}]";
     let own = "program: [{job: a, location: kho, timeout: 2s, command: [PROGRAM]}]";
-    [restic, borg, pgbackrest, postgresql, own].join("\n").replace("PROGRAM", &program.to_string())
+    [restic, borg, pgbackrest, postgresql, mariadb, own]
+        .join("\n")
+        .replace("PROGRAM", &program.to_string())
 }
 
 #[tokio::test]
@@ -55,7 +59,7 @@ async fn whatever_a_tool_answers_it_is_an_error_that_says_what() {
     let document = Document::parse(&program, &with_program(&program)).unwrap();
     let host = Host { root: Path::new("/"), state_dir: dir.path() };
     let watched = document.read::<Config>().unwrap().watched(&host);
-    assert_eq!(watched.len(), 5);
+    assert_eq!(watched.len(), 6);
     let long = r#"printf '[{"time":"%s"}]' $(head -c 100000 /dev/zero | tr '\0' x)"#;
     for (script, reason) in [
         ("exec head -c 9000000 /dev/zero", "answers more than 8388608 bytes"),

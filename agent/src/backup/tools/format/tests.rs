@@ -67,7 +67,7 @@ async fn a_base_backup_tells_its_beginning_and_is_held_against_its_manifest() {
 
 #[tokio::test]
 async fn a_backup_of_mariadb_counts_when_it_is_prepared() {
-    let server = MariaDb::start();
+    let server = MariaDb::start(&["--skip-networking"]);
     let target = server.path("backup");
     let backup = |step: &str| {
         let mut command = server.command("mariadb-backup");
