@@ -52,6 +52,13 @@ impl Query {
         Arc::clone(&self.hosts.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A host as its own series and their alerts are labelled.
+    pub fn labels_of(&self, host: &str) -> Labels {
+        let own = Labels::new([("host", host), ("instance", host), ("job", "node")]);
+        let hosts = self.hosts();
+        hosts.get(host).map_or_else(|| own.clone(), |facts| own.with_all(facts.iter()))
+    }
+
     /// The label sets of matching series with samples in the span, with the inventory's labels.
     pub fn series(
         &self,

@@ -81,7 +81,7 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
     let client = Client::open(&asked.connection)?;
     match asked.command {
         Command::List => {
-            let alerts: Value = client.get("/api/alerts")?;
+            let (alerts, left_out) = client.get_list("/api/alerts")?;
             let heading = ["FINGERPRINT", "STATE", "SEVERITY", "SINCE", "TAKEN BY", "WHAT"];
             let rows = rows(&alerts, |alert| {
                 let (name, notes) = (&alert["name"], &alert["annotations"]);
@@ -99,6 +99,11 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
                 ]
             });
             say(&table(&heading, &rows));
+            if left_out > 0 {
+                say(&format!(
+                    "{left_out} more resolved within the day; `haidang alert past --days 1` has them all."
+                ));
+            }
         }
         Command::Ack { fingerprint, note, duration } => {
             let until_ms = duration.map(|text| end_of(&client, &text)).transpose()?;

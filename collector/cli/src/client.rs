@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -55,6 +56,19 @@ impl Client {
         self.send(self.http.get(format!("{}{path}", self.url)))
     }
 
+    /// A list, and how many more there are than it shows.
+    pub(crate) fn get_list(&self, path: &str) -> anyhow::Result<(Value, u64)> {
+        let request = self.http.get(format!("{}{path}", self.url));
+        let (status, headers, bytes) = self.exchange(request)?;
+        if !status.is_success() {
+            return Err(refusal(status, &bytes));
+        }
+        let left_out = headers.get("x-haidang-left-out").and_then(|count| count.to_str().ok());
+        let left_out = left_out.and_then(|count| count.parse().ok()).unwrap_or(0);
+        let list = serde_json::from_slice(&bytes);
+        Ok((list.context("the collector's answer is not understood")?, left_out))
+    }
+
     /// An answer that is no JSON, a page to print.
     pub(crate) fn get_text(&self, path: &str) -> anyhow::Result<String> {
         let bytes = self.send_for_bytes(self.http.get(format!("{}{path}", self.url)))?;
@@ -84,7 +98,7 @@ impl Client {
     /// Posts nothing; a refusal that explains itself (status 422) is an answer too.
     pub(crate) fn post_for_findings(&self, path: &str) -> anyhow::Result<Result<Value, Value>> {
         let request = self.http.post(format!("{}{path}", self.url));
-        let (status, bytes) = self.exchange(request)?;
+        let (status, _, bytes) = self.exchange(request)?;
         let answer = || serde_json::from_slice(&bytes).context("the answer is not understood");
         match status {
             status if status.is_success() => Ok(Ok(answer()?)),
@@ -100,17 +114,20 @@ impl Client {
     }
 
     fn send_for_bytes(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Vec<u8>> {
-        let (status, bytes) = self.exchange(request)?;
+        let (status, _, bytes) = self.exchange(request)?;
         if status.is_success() { Ok(bytes) } else { Err(refusal(status, &bytes)) }
     }
 
-    fn exchange(&self, request: reqwest::RequestBuilder) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+    fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> anyhow::Result<(StatusCode, HeaderMap, Vec<u8>)> {
         let request = request.bearer_auth(&self.token).header("X-Haidang", "1");
         self.runtime.block_on(async {
             let answer = request.send().await;
             let answer = answer.with_context(|| format!("{} does not answer", self.url))?;
-            let status = answer.status();
-            Ok((status, answer.bytes().await?.to_vec()))
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            Ok((status, headers, answer.bytes().await?.to_vec()))
         })
     }
 }

@@ -60,10 +60,12 @@ pub(super) async fn enrol(
     let asked: EnrolRequest =
         serde_json::from_slice(&body).map_err(|error| refuse(&api, &peer, malformed(error)))?;
     let host = HostId::new(&asked.host).map_err(|error| refuse(&api, &peer, malformed(error)))?;
-    let granted = grant(&api, &host, &asked).await;
-    if let Some(outcome) = worth_an_audit(&granted) {
-        audit(&api, &peer, &host, outcome).await;
-    }
+    // A task of its own: who hangs up leaves no grant without its entry.
+    let granting = granted(Arc::clone(&api), peer.clone(), host.clone(), asked);
+    let granted = tokio::spawn(granting).await.unwrap_or_else(|broken| {
+        let text = format!("it broke off: {broken}; the collector's log has the reason");
+        Err(Refused::new("failed", StatusCode::INTERNAL_SERVER_ERROR, text))
+    });
     let (grant, pem) = granted.map_err(|refused| refuse(&api, &peer, refused))?;
     match grant {
         Grant::New => {
@@ -77,6 +79,19 @@ pub(super) async fn enrol(
         }
     }
     Ok(answer(&api, pem))
+}
+
+async fn granted(
+    api: Arc<AgentsApi>,
+    peer: Peer,
+    host: HostId,
+    asked: EnrolRequest,
+) -> Result<(Grant, String), Refused> {
+    let granted = grant(&api, &host, &asked).await;
+    if let Some(outcome) = worth_an_audit(&granted) {
+        audit(&api, &peer, &host, outcome).await;
+    }
+    granted
 }
 
 /// Uses the token up, or finds what it has bought; the certificate as PEM.

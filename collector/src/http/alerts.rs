@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use agent_model::{Labels, Millis};
 use axum::extract::{Json, State};
+use axum::http::HeaderName;
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router, routing};
 use collector_alerting::{
     Alert, AlertFilter, AlertSource, AlertState, AlertingError, NotificationRecord, OutboxState,
@@ -17,8 +19,11 @@ use crate::clock;
 use crate::http::picture::DAY_MS;
 use crate::http::{ApiError, WebApi, Who};
 
-/// Resolved alerts that are looked at for those of the last day.
-const RESOLVED_MAX: u32 = 500;
+/// Alerts shown that resolved within the last day: in a storm there are thousands, and their history has them all.
+const RESOLVED_MAX: usize = 500;
+
+/// Says how many more resolved, where there are more.
+const LEFT_OUT: HeaderName = HeaderName::from_static("x-haidang-left-out");
 
 /// Notifications shown.
 const NOTIFICATIONS_MAX: u32 = 200;
@@ -54,18 +59,16 @@ pub(super) fn wrong(error: AlertingError) -> ApiError {
 async fn list(
     State(api): State<Arc<WebApi>>,
     Extension(who): Extension<Who>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let now_ms = clock::now_ms();
     let filter = AlertFilter { matchers: who.scope.matchers().to_vec(), ..AlertFilter::default() };
     let mut open = api.alerting.alerts(&filter, now_ms).await.map_err(wrong)?;
     open.sort_by_key(|status| order(status.alert.state));
     let known: HashSet<u64> = open.iter().map(|status| status.alert.fingerprint).collect();
-    let resolved = api.alerting.resolved(RESOLVED_MAX).await.map_err(wrong)?;
-    let lately = resolved.into_iter().filter(|alert| {
-        !known.contains(&alert.fingerprint)
-            && who.scope.holds(&alert.labels)
-            && alert.resolved_ms.is_some_and(|at_ms| at_ms > now_ms - DAY_MS)
-    });
+    let (since_ms, scope) = (now_ms - DAY_MS, who.scope.matchers());
+    let resolved = api.alerting.resolved(since_ms, scope, RESOLVED_MAX).await;
+    let (resolved, left_out) = resolved.map_err(wrong)?;
+    let lately = resolved.into_iter().filter(|alert| !known.contains(&alert.fingerprint));
     let waits = waits(&api);
     let mut shown: Vec<Value> = Vec::new();
     for status in &open {
@@ -75,7 +78,11 @@ async fn list(
         shown.push(alert);
     }
     shown.extend(lately.map(|alert| shown_alert(&alert, (false, false))));
-    Ok(Json(shown.into()))
+    let mut answer = Json(Value::from(shown)).into_response();
+    if left_out > 0 {
+        answer.headers_mut().insert(LEFT_OUT, left_out.into());
+    }
+    Ok(answer)
 }
 
 /// How long each alert rule in force lets its condition hold before it fires.

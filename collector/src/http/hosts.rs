@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_model::{HostId, Millis};
 use axum::extract::{Json, Path, State};
-use axum::{Router, routing};
+use axum::{Extension, Router, routing};
 use collector_inventory::{HostGap, HostProbe, HostState};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::done::Done;
 use crate::http::audited::Changed;
 use crate::http::gauges::{self, Filesystem};
 use crate::http::picture::Host;
-use crate::http::{ApiError, WebApi};
+use crate::http::{ApiError, WebApi, Who};
 
 /// Gap records read to find those of one host.
 const GAPS_READ_MAX: u32 = 10_000;
@@ -33,16 +33,25 @@ pub(super) fn routes() -> Router<Arc<WebApi>> {
         .route("/api/hosts/{id}/revoke", routing::post(revoke))
 }
 
-async fn list(State(api): State<Arc<WebApi>>) -> Result<Json<Value>, ApiError> {
+async fn list(
+    State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
+) -> Result<Json<Value>, ApiError> {
     let picture = api.picture().await?;
-    Ok(Json(picture.hosts.iter().map(shown).collect()))
+    let hosts = picture.hosts.iter();
+    let seen = hosts.filter(|host| who.scope.holds(&api.query.labels_of(host.id.as_str())));
+    Ok(Json(seen.map(shown).collect()))
 }
 
 async fn one(
     State(api): State<Arc<WebApi>>,
+    Extension(who): Extension<Who>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let id = HostId::new(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    if !who.scope.holds(&api.query.labels_of(id.as_str())) {
+        return Err(ApiError::not_found(format!("there is no host {id}")));
+    }
     let now_ms = clock::now_ms();
     let detail = api.inventory.host(&id).await;
     let detail = detail.map_err(|error| ApiError::internal("the host cannot be read", &error))?;

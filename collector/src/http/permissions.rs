@@ -132,8 +132,10 @@ impl Action {
     fn description(self) -> &'static str {
         match self {
             Self::OwnPassword => "change one's own password",
-            Self::SeeAlerts => "see alerts, silences and metrics (a vendor: those of its scope)",
-            Self::SeeAll => "see hosts, events, backups, drills, rules and channels",
+            Self::SeeAlerts => {
+                "see alerts, silences, hosts and metrics (a vendor: those of its scope)"
+            }
+            Self::SeeAll => "see events, backups, drills, rules and channels",
             Self::HandleAlerts => "take, assign and comment on alerts",
             Self::Silence => "silence alerts and end silences (a vendor: within its scope)",
             Self::ConfirmSilences => "confirm a wide silence that somebody else asked for",

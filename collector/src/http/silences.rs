@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use agent_model::{Labels, MatchOp, Matcher, Millis};
+use agent_model::{MatchOp, Matcher, Millis};
 use axum::extract::{Json, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router, routing};
@@ -40,16 +40,11 @@ pub(super) async fn asker(api: &WebApi, who: &Who) -> Result<Asker, ApiError> {
     let enrolled = api.inventory.host_names().await;
     let enrolled: HashSet<String> =
         enrolled.map_err(|error| ApiError::internal("the hosts cannot be looked up", &error))?;
-    let facts = api.query.hosts();
-    let labels = |host: &String| {
-        let own = Labels::new([("host", host.as_str()), ("instance", host), ("job", "node")]);
-        facts.get(host).map_or_else(|| own.clone(), |facts| own.with_all(facts.iter()))
-    };
     Ok(Asker {
         name: who.name.clone(),
         scope: who.scope.clone(),
         owner: who.owner.clone(),
-        hosts: enrolled.iter().map(labels).collect(),
+        hosts: enrolled.iter().map(|host| api.query.labels_of(host)).collect(),
         enrolled: Arc::new(enrolled),
     })
 }

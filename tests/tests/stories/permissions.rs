@@ -13,9 +13,11 @@ use super::alertmanager::{HOUR_MS, now_ms, time};
 use super::posted_alerts::ask;
 
 /// Where a vendor is let in, because it is answered within its scope.
-const OPEN_TO_VENDORS: [&str; 24] = [
+const OPEN_TO_VENDORS: [&str; 26] = [
     "/federate",
     "/api/live",
+    "/api/hosts",
+    "/api/hosts/{id}",
     "/api/alerts",
     "/api/alerts/{fingerprint}",
     "/api/alerts/{fingerprint}/acknowledge",
@@ -227,6 +229,13 @@ async fn series_beyond_a_vendors_scope_are_as_if_there_were_none() -> anyhow::Re
         ensure!(seen.contains(&host), "{path}: {seen}");
         let seen = ask(&house, &other, "GET", path, &nothing).await?.1.to_string();
         ensure!(!seen.contains(&host) && !seen.contains("\"host\""), "{path}: {seen}");
+    }
+    for (token, hosts) in [(&own, 1), (&other, 0)] {
+        let seen = ask(&house, token, "GET", "/api/hosts", &nothing).await?.1;
+        ensure!(seen.as_array().map(Vec::len) == Some(hosts), "{seen}");
+        let path = format!("/api/hosts/{host}");
+        let (status, seen) = ask(&house, token, "GET", &path, &nothing).await?;
+        ensure!(status == if hosts == 1 { 200 } else { 404 }, "{status} {seen}");
     }
     let jobs = ask(&house, &own, "GET", "/api/v1/label/job/values", &nothing).await?.1;
     ensure!(jobs["data"] == json!(["node"]), "{jobs}");

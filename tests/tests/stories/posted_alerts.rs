@@ -203,3 +203,22 @@ async fn names_of_labels_may_be_any_text() -> anyhow::Result<()> {
     assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_the_oldest_ends_says_how_many_it_leaves_out() -> anyhow::Result<()> {
+    let mut house = House::new()?;
+    house.start().await?;
+    let now = now_ms();
+    for end in [now + HOUR_MS, now - 1_000] {
+        let one = |at: usize| alert("CameraDown", &format!("cam-{at}"), "dc", now - HOUR_MS, end);
+        let posts: Result<Vec<Value>, _> = (0..510).map(one).collect();
+        house.post("/api/v2/alerts", &json!(posts?)).await?;
+    }
+    eventually("ten beyond the list", || async {
+        let (went_well, said) = house.haidang(&["alert", "list"])?;
+        let shown = said.matches("CameraDown").count();
+        ensure!(went_well && said.contains("10 more resolved within the day"), "{shown}: {said}");
+        Ok(())
+    })
+    .await
+}

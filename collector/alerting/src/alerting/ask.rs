@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_model::Millis;
+use agent_model::{Matcher, Millis};
 
 use crate::alert::Alert;
 use crate::channel::{self, ChannelStatus};
@@ -48,9 +48,15 @@ impl Alerting {
         self.look(now_ms, |state| Some(view::alert(state, alert, now_ms))).await
     }
 
-    /// The last episode of alerts that resolved, newest first.
-    pub async fn resolved(&self, limit: u32) -> Result<Vec<Alert>, AlertingError> {
-        self.inner.store.resolved(limit).await
+    /// The last episode of alerts with these labels that resolved after `since_ms`, newest first, and how many there are
+    /// beyond the limit.
+    pub async fn resolved(
+        &self,
+        since_ms: Millis,
+        matchers: &[Matcher],
+        limit: usize,
+    ) -> Result<(Vec<Alert>, usize), AlertingError> {
+        self.inner.store.resolved(since_ms, matchers, limit).await
     }
 
     /// What happened to an alert, newest first, over all its episodes.

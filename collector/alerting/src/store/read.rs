@@ -1,6 +1,6 @@
 //! Questions of pages: history, notifications, detections.
 
-use agent_model::Millis;
+use agent_model::{Matcher, Millis};
 use sqlx::sqlite::SqliteRow;
 
 use crate::AlertingError;
@@ -60,16 +60,43 @@ impl Store {
         row.as_ref().map(alert_from).transpose()
     }
 
-    /// Alerts that resolved, newest first.
-    pub(crate) async fn resolved(&self, limit: u32) -> Result<Vec<Alert>, AlertingError> {
+    /// Alerts with these labels that resolved after `since_ms`, newest first, and how many more there are.
+    pub(crate) async fn resolved(
+        &self,
+        since_ms: Millis,
+        matchers: &[Matcher],
+        limit: usize,
+    ) -> Result<(Vec<Alert>, usize), AlertingError> {
+        let all = matchers.is_empty();
+        // Labels lie in a text: for who sees a part of the alerts every row is read.
+        let read = if all { i64::try_from(limit).unwrap_or(i64::MAX) } else { i64::MAX };
         let rows = sqlx::query(
-            "SELECT * FROM alerts WHERE state = 'resolved' ORDER BY resolved_ms DESC LIMIT $1",
+            "SELECT * FROM alerts WHERE state = 'resolved' AND resolved_ms > $1
+             ORDER BY resolved_ms DESC LIMIT $2",
         )
-        .bind(i64::from(limit))
+        .bind(since_ms)
+        .bind(read)
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading resolved alerts"))?;
-        rows.iter().map(alert_from).collect()
+        let alerts: Result<Vec<Alert>, AlertingError> = rows.iter().map(alert_from).collect();
+        let mut alerts = alerts?;
+        alerts.retain(|alert| matchers.iter().all(|one| one.matches_labels(&alert.labels)));
+        let found = if all { self.resolved_count(since_ms).await? } else { alerts.len() };
+        alerts.truncate(limit);
+        let more = found.saturating_sub(alerts.len());
+        Ok((alerts, more))
+    }
+
+    async fn resolved_count(&self, since_ms: Millis) -> Result<usize, AlertingError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM alerts WHERE state = 'resolved' AND resolved_ms > $1",
+        )
+        .bind(since_ms)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(failed("counting resolved alerts"))?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
     pub(crate) async fn history(

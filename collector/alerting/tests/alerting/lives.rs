@@ -245,9 +245,38 @@ async fn what_was_only_pending_again_takes_nothing_from_the_life_before() {
     let lives = world.alerting.lives(&only, None, 10).await.unwrap().lives;
     assert_eq!(lives.len(), 1);
     assert_eq!((lives[0].fired_ms, lives[0].resolved_ms), (START, Some(START + HOUR)));
-    let resolved = world.alerting.resolved(10).await.unwrap();
+    let (resolved, _) = world.alerting.resolved(START, &[], 10).await.unwrap();
     assert_eq!(resolved.len(), 1);
     assert_eq!(resolved[0].resolved_ms, Some(START + HOUR));
+}
+
+#[tokio::test]
+async fn what_resolved_beyond_the_limit_is_counted_within_what_is_asked_for() {
+    let world = World::new(SIMPLE).await;
+    world.observe(START, &["a", "b", "c"]).await;
+    world.pass_to(START, START + MINUTE).await;
+    for (hour, left) in [(1, &["b", "c"][..]), (2, &["c"]), (3, &[])] {
+        let at = START + hour * HOUR;
+        world.observe(at, left).await;
+        world.pass_to(at, at + 10 * MINUTE).await;
+    }
+    let check = async |since_ms, matchers: &[Matcher], limit, hosts: &[&str], more: usize| {
+        let (found, beyond) = world.alerting.resolved(since_ms, matchers, limit).await.unwrap();
+        let found: Vec<_> = found.iter().filter_map(|one| one.labels.get("host")).collect();
+        assert_eq!((found.as_slice(), beyond), (hosts, more));
+    };
+    check(START, &[], 3, &["c", "b", "a"], 0).await;
+    check(START, &[], 2, &["c", "b"], 1).await;
+    check(START + HOUR, &[], 1, &["c"], 1).await;
+    check(START, &[Matcher::equal("host", "a")], 1, &["a"], 0).await;
+    check(
+        START,
+        &[Matcher::new("host", agent_model::MatchOp::NotEqual, "c").unwrap()],
+        1,
+        &["b"],
+        1,
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 // `/api/alerts`: what is wrong now, and what was in the last day.
-import { call } from "./client";
+import { callForList } from "./client";
 
 export type AlertState = "pending" | "firing" | "resolved";
 
@@ -27,4 +27,5 @@ export type Alert = {
 /** Firing, and neither silenced nor explained by another: what the overview counts. */
 export const isLoud = (alert: Alert) => alert.state === "firing" && !alert.silenced && !alert.inhibited;
 
-export const getAlerts = () => call<Alert[]>("GET", "/api/alerts");
+/** In a storm more resolve within a day than are listed. */
+export const getAlerts = () => callForList<Alert>("/api/alerts");

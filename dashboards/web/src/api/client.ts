@@ -15,6 +15,16 @@ type Method = "GET" | "POST" | "DELETE";
 
 /** One call. Throws `ApiError`; an empty answer is `null`. */
 export async function call<Answer>(method: Method, path: string, body?: unknown): Promise<Answer> {
+  return (await exchange<Answer>(method, path, body)).answer;
+}
+
+/** A list, and how many more there are than it shows. */
+export async function callForList<Item>(path: string): Promise<{ items: Item[]; left_out: number }> {
+  const { answer, headers } = await exchange<Item[]>("GET", path);
+  return { items: answer, left_out: Number(headers.get("X-Haidang-Left-Out") ?? 0) };
+}
+
+async function exchange<Answer>(method: Method, path: string, body?: unknown): Promise<{ answer: Answer; headers: Headers }> {
   const headers: Record<string, string> = { Accept: "application/json" };
   // The collector refuses changes without it: another site cannot make a browser send it.
   if (method !== "GET") headers["X-Haidang"] = "1";
@@ -33,7 +43,7 @@ export async function call<Answer>(method: Method, path: string, body?: unknown)
   const text = await response.text();
   const answer = parse(text);
   if (!response.ok) throw new ApiError(response.status, reason(answer, response), answer);
-  return answer as Answer;
+  return { answer: answer as Answer, headers: response.headers };
 }
 
 /** `path?a=1&b=2` of everything that is given. */

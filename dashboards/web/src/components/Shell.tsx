@@ -11,7 +11,7 @@ import { Preferences } from "./Preferences";
 /** Pages, and what one has to be allowed for them. */
 const PAGES: [path: string, text: Key, needed: Action][] = [
   ["/", "nav.overview", "see_all"],
-  ["/hosts", "nav.hosts", "see_all"],
+  ["/hosts", "nav.hosts", "see_alerts"],
   ["/alerts", "nav.alerts", "see_alerts"],
   ["/events", "nav.events", "see_all"],
   ["/backups", "nav.backups", "see_all"],

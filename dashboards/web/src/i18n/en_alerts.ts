@@ -86,6 +86,7 @@ export const alerts = {
   "when.until": "Until (Vietnam time)",
   "alerts.silence": "Silence",
   "alerts.silenced": "Silenced",
+  "alerts.left_out": "{{count}} older alerts that resolved within 24 hours are in",
   "alerts.inhibited": "Explained by another alert",
   "silence.title": "Silence alerts",
   "silence.explain": "Nobody is told of alerts that match all conditions until it ends. They still show on this page.",

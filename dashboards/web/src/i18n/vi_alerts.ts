@@ -86,6 +86,7 @@ export const alerts = {
   "when.until": "Đến (giờ Việt Nam)",
   "alerts.silence": "Tạm tắt",
   "alerts.silenced": "Đang tạm tắt",
+  "alerts.left_out": "Còn {{count}} cảnh báo cũ hơn đã kết thúc trong 24 giờ qua, xem ở",
   "alerts.inhibited": "Đã ẩn do sự cố cấp trên",
   "silence.title": "Tạm tắt cảnh báo",
   "silence.explain": "Không gửi thông báo cho mọi cảnh báo khớp tất cả các điều kiện, đến khi hết hạn. Cảnh báo vẫn hiện trên trang này.",

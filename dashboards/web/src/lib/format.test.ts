@@ -1,6 +1,6 @@
 // How people read figures.
 import { describe, expect, it } from "vitest";
-import { formatBytes, formatDuration, formatNumber, formatRatio, formatShortTime, formatTime } from "./format";
+import { formatBytes, formatDuration, formatNumber, formatRatio, formatShortTime, formatTime, fromInput, toInput } from "./format";
 
 describe("figures", () => {
   it("have a decimal comma and a dot between thousands in Vietnamese", () => {
@@ -36,5 +36,13 @@ describe("times", () => {
     expect(formatDuration(310, "vi")).toBe("5 phút 10 giây");
     expect(formatDuration(86_400 * 2 + 3 * 3_600 + 59, "vi")).toBe("2 ngày 3 giờ");
     expect(formatDuration(3_600, "en")).toBe("1 h");
+  });
+});
+
+describe("a time that is chosen", () => {
+  it("is Vietnam's, whatever the zone of the browser is", () => {
+    expect(fromInput("1970-01-01T07:00")).toBe(0);
+    expect(toInput(fromInput("2026-11-30T22:05"))).toBe("2026-11-30T22:05");
+    expect(fromInput("")).toBeNaN();
   });
 });

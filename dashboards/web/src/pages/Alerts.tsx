@@ -44,7 +44,7 @@ export default function Alerts() {
         {(all) => (
           <div className={stale}>
             {GROUPS.map(([state, title]) => (
-              <Group key={state} title={t(title)} state={state} alerts={all.filter((alert) => isWanted(alert, state, wanted))} />
+              <Group key={state} title={t(title)} state={state} alerts={all.items.filter((alert) => isWanted(alert, state, wanted))} leftOut={state === "resolved" ? all.left_out : 0} />
             ))}
           </div>
         )}
@@ -70,7 +70,9 @@ function isWanted(alert: Alert, state: AlertState, wanted: string) {
 /** Cards that a modest machine draws at once; in a storm there are ten thousand alerts, and the search finds each. */
 const SHOWN_AT_ONCE = 100;
 
-function Group({ title, state, alerts }: { title: string; state: AlertState; alerts: Alert[] }) {
+type GroupProps = { title: string; state: AlertState; alerts: Alert[]; /** More than are listed. */ leftOut: number };
+
+function Group({ title, state, alerts, leftOut }: GroupProps) {
   const { t } = useText();
   const [max, setMax] = useState(SHOWN_AT_ONCE);
   const ordered = state === "resolved" ? alerts.toSorted((one, other) => (other.ends_at_ms ?? 0) - (one.ends_at_ms ?? 0)) : alerts.toSorted(byUrgency);
@@ -83,6 +85,7 @@ function Group({ title, state, alerts }: { title: string; state: AlertState; ale
           {t("alerts.more", { count: ordered.length - max })}
         </Button>
       )}
+      {leftOut > 0 && <p>{t("alerts.left_out", { count: leftOut })} <a href="#/alerts/history">{t("history.title")}</a></p>}
     </Section>
   );
 }

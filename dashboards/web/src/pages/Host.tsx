@@ -1,6 +1,7 @@
 // One host: how it is, its charts, and what is known about it.
 import { useQuery } from "@tanstack/react-query";
 import { getHost, type HostDetails } from "../api/hosts";
+import { Allowed } from "../components/Allowed";
 import { Answer } from "../components/Answer";
 import { useStaleClass } from "../components/Freshness";
 import { HostCharts } from "../components/HostCharts";
@@ -54,7 +55,9 @@ function Summary({ host }: { host: HostDetails }) {
   return (
     <div className="section">
       <Definitions rows={rows} />
-      <p><a href={`#/events?host=${encodeURIComponent(host.id)}`}>{t("host.events")}</a></p>
+      <Allowed to="see_all">
+        <p><a href={`#/events?host=${encodeURIComponent(host.id)}`}>{t("host.events")}</a></p>
+      </Allowed>
     </div>
   );
 }

@@ -72,7 +72,7 @@ function UrgentAlerts() {
     <Section title={t("overview.newest_alerts")} aside={<a href="#/alerts">{t("overview.all_alerts")}</a>}>
       <Answer query={alerts}>
         {(all) => {
-          const firing = all.filter(isLoud).toSorted(byUrgency);
+          const firing = all.items.filter(isLoud).toSorted(byUrgency);
           if (firing.length === 0) return <p className="dim">{t("alerts.none_firing")}</p>;
           return (
             <ul className="lines">
