@@ -119,3 +119,58 @@ impl Session {
         Ok(Header { id, status, sequence })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What comes of an answer of these bytes, behind which the gateway says nothing more.
+    async fn asked(bytes: &[u8]) -> io::Result<CommandStatus> {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        theirs.write_all(bytes).await?;
+        theirs.shutdown().await?;
+        Session::over(Box::new(ours)).ask(Pdu::Unbind).await
+    }
+
+    fn pdu(id: u32, status: u32, number: u32, body: usize) -> Vec<u8> {
+        let length = HEADER_BYTES + u32::try_from(body).unwrap();
+        let header = [length, id, status, number].into_iter().flat_map(u32::to_be_bytes);
+        header.chain(std::iter::repeat_n(7, body)).collect()
+    }
+
+    const UNBIND: u32 = 6;
+
+    #[tokio::test]
+    async fn a_body_is_passed_over_up_to_its_bound() {
+        let room = usize::try_from(PDU_BYTES_MAX - HEADER_BYTES).unwrap();
+        for (body, fits) in [(0, true), (room, true), (room + 1, false)] {
+            let answer = pdu(UNBIND | ANSWER, 0, 1, body);
+            assert_eq!(asked(&answer).await.is_ok(), fits, "{body}");
+        }
+        let cut = asked(&pdu(UNBIND | ANSWER, 0, 1, 9)[..24]).await.unwrap_err();
+        assert_eq!(cut.to_string(), "the gateway closed the connection");
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_something_else_is_none() {
+        for other in [pdu(UNBIND | ANSWER, 0, 2, 0), pdu(5 | ANSWER, 0, 1, 0), pdu(5, 0, 1, 9)] {
+            assert!(asked(&other).await.is_err());
+            let answer = [other, pdu(UNBIND | ANSWER, 0x58, 1, 0)].concat();
+            assert_eq!(asked(&answer).await.unwrap(), CommandStatus::EsmeRthrottled);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_it_ends(bytes in prop::collection::vec(any::<u8>(), 0..200), length in 0_u32..40) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+            let framed = [&length.to_be_bytes()[..], &bytes].concat();
+            for answer in [bytes, framed] {
+                let said = runtime.block_on(asked(&answer));
+                prop_assert!(said.is_err() || answer.len() >= 16);
+            }
+        }
+    }
+}
