@@ -123,7 +123,7 @@ impl Deriver {
             services: &services,
             backups: &backups,
             gaps: &gaps,
-            policy: &province.backups,
+            province: &province,
             health: &health,
             reserve_bytes: self.reserve_bytes,
             own: &self.metrics.registry.gather(),

@@ -10,17 +10,18 @@ use agent_model::{
 };
 use collector_inventory::config::{ServiceReport, ServiceStatus};
 use collector_inventory::{BackupJob, HostGap, HostState, HostSummary};
-use rules::backup_policy::BackupPolicy;
 
 use crate::authority::COLLECTOR_NAME;
+use crate::backup_truths::truths;
 use crate::health::Health;
+use crate::province::Province;
 
 /// Everything that derived metrics are made from, read at one time.
 pub struct Sources<'a> {
     pub hosts: &'a [HostSummary],
     pub backups: &'a [BackupJob],
     pub gaps: &'a [HostGap],
-    pub policy: &'a BackupPolicy,
+    pub province: &'a Province,
     pub services: &'a BTreeMap<String, ServiceReport>,
     pub health: &'a Health,
     pub reserve_bytes: u64,
@@ -38,7 +39,11 @@ pub fn readings(sources: &Sources<'_>, now_ms: Millis, silent_after_ms: Millis) 
     for job in sources.backups {
         backup_readings(job, &mut out);
     }
-    for (labels, value) in sources.policy.metrics() {
+    unplanned_readings(sources, &mut out);
+    let policy = sources.province.backups.metrics();
+    let truths = truths(sources.province, sources.backups, now_ms);
+    let judged = truths.iter().flat_map(|(planned, truth)| truth.metrics(planned, now_ms));
+    for (labels, value) in policy.into_iter().chain(judged) {
         out.push((labels.with("job", "collector"), value));
     }
     gap_readings(sources.gaps, &mut out);
@@ -105,6 +110,23 @@ fn backup_readings(job: &BackupJob, out: &mut Readings) {
         if let Some(bytes) = run.bytes {
             out.push((series("haidang_backup_last_success_bytes", &labels), float(bytes)));
         }
+    }
+}
+
+/// Hosts that report and services of the inventory whose data no backup is planned for. Without any plan nothing is said:
+/// then the whole policy is what is missing.
+fn unplanned_readings(sources: &Sources<'_>, out: &mut Readings) {
+    let Province { inventory, backups } = sources.province;
+    if backups.jobs.is_empty() {
+        return;
+    }
+    let active = sources.hosts.iter().filter(|host| host.state != HostState::Revoked);
+    let hosts = active.map(|host| &host.host).filter(|host| !is_own(host));
+    for host in backups.uncovered(hosts) {
+        out.push((series("haidang_backup_unplanned", &[("host", host.as_str())]), 1.0));
+    }
+    for service in backups.uncovered_services(inventory.services.keys()) {
+        out.push((series("haidang_backup_unplanned", &[("service", service)]), 1.0));
     }
 }
 

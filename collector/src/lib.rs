@@ -9,6 +9,7 @@ pub mod alertmanager;
 pub mod api_tokens;
 pub mod app;
 pub mod authority;
+mod backup_truths;
 mod budget_figures;
 mod channel_figures;
 pub mod clock;

@@ -1,6 +1,7 @@
 //! Rule files, backup policy and drill plans: load, check, evaluate; pure but for reading files.
 
 pub mod backup_policy;
+pub mod backup_truth;
 pub mod check;
 pub mod detection_tests;
 pub mod drill;

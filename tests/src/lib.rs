@@ -20,6 +20,7 @@ pub mod mounted;
 pub mod outsider;
 pub mod prometheus;
 pub mod receiver;
+pub mod restic;
 pub mod second_host;
 pub mod ticks;
 pub mod webhook;

@@ -7,6 +7,7 @@ mod stories {
     mod backups;
     mod certificate;
     mod chats;
+    mod copies;
     mod deleting;
     mod delivery;
     mod disk_full;

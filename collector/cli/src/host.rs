@@ -1,4 +1,4 @@
-//! `haidang host list|revoke` and `haidang backup list`: what is watched, and what is kept of it.
+//! `haidang host list|revoke`: what is watched.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -19,12 +19,6 @@ pub(crate) enum Command {
         #[arg(long)]
         reason: String,
     },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum BackupCommand {
-    /// List the backups and whether they can be relied on.
-    List,
 }
 
 pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
@@ -53,25 +47,5 @@ pub(crate) fn run(asked: Asked<Command>) -> anyhow::Result<()> {
             say(&format!("{host} is revoked; certificates refused: {}", done["certificates"]));
         }
     }
-    Ok(())
-}
-
-pub(crate) fn backups(asked: &Asked<BackupCommand>) -> anyhow::Result<()> {
-    let BackupCommand::List = asked.command;
-    let backups: Value = Client::open(&asked.connection)?.get("/api/backups")?;
-    let heading = ["HOST", "BACKUP", "STATE", "LAST SUCCESS", "BYTES", "LAST RUN", "DETAIL"];
-    let rows = rows(&backups, |backup| {
-        let detail = cell(&backup["last_run"]["detail"]);
-        vec![
-            cell(&backup["host"]),
-            cell(&backup["backup"]),
-            cell(&backup["state"]),
-            time(&backup["last_success_ms"]),
-            cell(&backup["last_success_bytes"]),
-            time(&backup["last_run"]["finished_ms"]),
-            detail.lines().last().unwrap_or("-").chars().take(60).collect(),
-        ]
-    });
-    say(&table(&heading, &rows));
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod alert;
 mod api_token;
 mod audit;
+mod backup;
 mod client;
 mod drill;
 mod host;
@@ -52,8 +53,8 @@ enum Command {
     Silence(Asked<silence::Command>),
     /// List what was sent, send dead letters again, test channels.
     Notification(Asked<notification::Command>),
-    /// List backups.
-    Backup(Asked<host::BackupCommand>),
+    /// List backups, and what their copies are worth.
+    Backup(Asked<backup::Command>),
     /// List, start, confirm, abort drills; print their minutes.
     Drill(Asked<drill::Command>),
     /// Evaluate a PromQL expression.
@@ -108,7 +109,7 @@ fn main() -> ExitCode {
         Command::Alert(flags) => alert::run(flags),
         Command::OnCall(flags) => on_call::run(flags),
         Command::Silence(flags) => silence::run(flags),
-        Command::Backup(flags) => host::backups(&flags),
+        Command::Backup(flags) => backup::run(&flags),
         Command::Drill(flags) => drill::run(flags),
         Command::Query(flags) => query::run(&flags),
         Command::User(flags) => user::run(flags),

@@ -8,10 +8,12 @@ use agent_model::{BackupOutcome, BackupRun, CopyEntry, HostId, Millis};
 use axum::Json;
 use axum::extract::State;
 use collector_inventory::{BackupJob, StoredBackupCopy};
-use rules::backup_policy::BackupPolicy;
+use rules::backup_truth::{BackupTruth, PlaceTruth, SiteExposure, Verified};
 use serde_json::json;
 
+use crate::backup_truths::truths;
 use crate::http::{ApiError, WebApi};
+use crate::province::Province;
 
 /// Without a plan, a daily backup and two hours for a slow one.
 const INTERVAL_MS: Millis = 26 * 3_600_000;
@@ -46,6 +48,8 @@ pub(super) struct Backup {
     pub interval_ms: Option<Millis>,
     /// `None` when it is planned and has never shown itself.
     job: Option<BackupJob>,
+    /// What its copies are worth; `None` when it is not planned.
+    truth: Option<BackupTruth>,
 }
 
 impl BackupState {
@@ -84,21 +88,28 @@ impl BackupState {
 }
 
 /// What is planned and what has shown itself, in order of host and name.
-pub(super) fn all(policy: &BackupPolicy, jobs: Vec<BackupJob>, now_ms: Millis) -> Vec<Backup> {
+pub(super) fn all(province: &Province, jobs: Vec<BackupJob>, now_ms: Millis) -> Vec<Backup> {
     let mut all: BTreeMap<(HostId, String), Backup> = BTreeMap::new();
-    for plan in &policy.jobs {
+    for (plan, truth) in truths(province, &jobs, now_ms) {
         let (host, backup) = (plan.host.clone(), plan.backup.clone());
         let state = BackupState::Unknown;
-        let interval_ms = Some(plan.interval_ms);
+        let (interval_ms, truth) = (Some(plan.interval_ms), Some(truth));
         let key = (host.clone(), backup.clone());
-        all.insert(key, Backup { host, backup, state, interval_ms, job: None });
+        all.insert(key, Backup { host, backup, state, interval_ms, job: None, truth });
     }
     for job in jobs {
-        let key = (job.host.clone(), job.job.clone());
-        let interval_ms = all.get(&key).and_then(|planned| planned.interval_ms);
-        let state = BackupState::of(&job, interval_ms, now_ms);
-        let (host, backup) = key.clone();
-        all.insert(key, Backup { host, backup, state, interval_ms, job: Some(job) });
+        let (host, backup) = (job.host.clone(), job.job.clone());
+        let known = all.entry((host.clone(), backup.clone()));
+        let known = known.or_insert_with(|| Backup {
+            host,
+            backup,
+            state: BackupState::Unknown,
+            interval_ms: None,
+            job: None,
+            truth: None,
+        });
+        known.state = BackupState::of(&job, known.interval_ms, now_ms);
+        known.job = Some(job);
     }
     all.into_values().collect()
 }
@@ -128,7 +139,30 @@ fn shown(backup: &Backup) -> serde_json::Value {
         "last_success_ms": last_success.map(|run| run.finished_ms),
         "last_success_bytes": last_success.and_then(|run| run.bytes),
         "copies": copies.iter().map(shown_copy).collect::<Vec<_>>(),
+        "truth": backup.truth.as_ref().map(shown_truth),
         "runs": runs.iter().take(RUNS_MAX).map(shown_run).collect::<Vec<_>>(),
+    })
+}
+
+fn shown_truth(truth: &BackupTruth) -> serde_json::Value {
+    let verified = |one: &Verified| json!({ "depth": one.depth.name(), "at_ms": one.at_ms, "consistent_ms": one.consistent_ms });
+    let place = |place: &PlaceTruth| {
+        json!({
+            "place": place.place, "location": place.location, "site": place.site,
+            "medium": place.medium.name(), "offline": place.offline, "immutable": place.immutable,
+            "state": place.state.name(), "behind_ms": place.state.behind_ms(),
+            "copies": place.copies, "oldest_ms": place.oldest_ms,
+            "consistent_ms": place.consistent_ms(),
+            "verified": place.verified.iter().map(verified).collect::<Vec<_>>(),
+            "error": place.error,
+        })
+    };
+    let exposure = |site: &SiteExposure| json!({ "site": site.site, "listed_ms": site.listed_ms, "verified_ms": site.verified_ms });
+    let broken = truth.broken.as_ref();
+    json!({
+        "places": truth.places.iter().map(place).collect::<Vec<_>>(),
+        "sites": truth.sites.iter().map(exposure).collect::<Vec<_>>(),
+        "broken": broken.map(|digits| digits.iter().map(|digit| digit.name()).collect::<Vec<_>>()),
     })
 }
 
@@ -162,6 +196,8 @@ fn shown_entry(entry: &CopyEntry) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use rules::backup_policy::BackupPolicy;
+
     use super::*;
 
     const NOW_MS: Millis = 1_800_000_000_000;
@@ -212,7 +248,8 @@ mod tests {
     fn what_was_never_seen_is_unknown_and_a_plan_is_listed_without_a_run() {
         let text = "jobs:\n  - {host: a, backup: db, interval: 4h}\n  - {host: b, backup: files, interval: 1d}\n";
         let policy = BackupPolicy::parse(std::path::Path::new("p.yml"), text).unwrap();
-        let all = all(&policy, vec![job(BackupOutcome::Succeeded, 5)], NOW_MS);
+        let province = Province { backups: Arc::new(policy), ..Province::default() };
+        let all = all(&province, vec![job(BackupOutcome::Succeeded, 5)], NOW_MS);
         let states: Vec<_> = all.iter().map(|one| (one.host.as_str(), one.state.name())).collect();
         assert_eq!(states, [("a", "late"), ("b", "unknown")]);
     }

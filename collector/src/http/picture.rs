@@ -177,7 +177,7 @@ async fn take(api: &WebApi, now_ms: Millis) -> Result<Picture, ApiError> {
         revision,
         alerts_digest: digest(&alerts),
         services: province.inventory.service_statuses(&inputs),
-        backups: backups::all(&province.backups, jobs, now_ms),
+        backups: backups::all(&province, jobs, now_ms),
         notifications: notifications(api, now_ms).await?,
         gaps: gaps(api, now_ms).await?,
         health: api.health.borrow().clone(),

@@ -5,6 +5,7 @@ import { useText } from "../i18n";
 import { hostAddress } from "../lib/address";
 import { useNowMs } from "../lib/live_state";
 import { stateTone, type Tone } from "../lib/severity";
+import { CopyPlaces } from "./CopyPlaces";
 import { Sheet } from "./Page";
 import { Mark, StateMark, ToneIcon } from "./StateMark";
 
@@ -29,7 +30,7 @@ export function BackupCard({ backup }: { backup: Backup }) {
         {backup.last_run && <LastRun run={backup.last_run} />}
       </dl>
       <Runs runs={backup.runs} />
-      <Copies copies={backup.copies} />
+      {backup.truth && backup.truth.places.length > 0 ? <CopyPlaces truth={backup.truth} /> : <Copies copies={backup.copies} />}
     </article>
   );
 }

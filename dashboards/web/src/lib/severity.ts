@@ -36,6 +36,12 @@ const TONES: Record<string, Tone> = {
   failed: "bad",
   empty: "bad",
   unproven: "caution",
+  current: "good",
+  behind: "caution",
+  stopped: "bad",
+  different: "bad",
+  missing: "bad",
+  damaged: "bad",
   // Drills.
   passed: "good",
   running: "info",
