@@ -71,7 +71,8 @@ pub struct BackupCopy {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyEntry {
     /// The identity of the content, where the tool has one: equal at two places when both hold the same data.
-    /// With the prefix `size:` it is only size and name, which proves nothing about the content.
+    /// Of a PostgreSQL cluster it begins with the cluster's system identifier and a colon. With the prefix `gtid:` it is a
+    /// position that moves on. With the prefix `size:` it is only size and name, which proves nothing about the content.
     pub content_id: String,
     /// As [`BackupCopy::consistent_ms`].
     pub consistent_ms: Option<Millis>,

@@ -82,6 +82,7 @@ impl Checking<'_> {
                 medium: place.medium,
                 offline: place.offline,
                 immutable: place.immutable,
+                copied: place.copied,
                 max_age_ms,
             });
         }

@@ -17,6 +17,8 @@ pub struct Place {
     pub offline: bool,
     /// Nobody can change or delete a copy before its time, an administrator neither.
     pub immutable: bool,
+    /// It holds copies of the backups at the data's own site; `false`: backups of its own, whose contents have other names.
+    pub copied: bool,
     /// How old its newest copy may be, where that is more than the backup's RPO: a disk that is fetched once a week.
     pub max_age_ms: Option<Millis>,
 }

@@ -54,6 +54,8 @@ pub(super) struct RawPlace {
     pub(super) offline: bool,
     #[deserr(default)]
     pub(super) immutable: bool,
+    #[deserr(default = true)]
+    pub(super) copied: bool,
     #[deserr(default)]
     pub(super) max_age: Option<At<Duration>>,
 }

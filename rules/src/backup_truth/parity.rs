@@ -104,23 +104,48 @@ enum Matched {
     Incomparable,
 }
 
-/// The newest content that both have. Names that tools give in different ways say nothing of each other, nor does a size.
+/// The newest content that both have. Only names that say the same thing at both places are compared.
 fn by_content(reference: &PlaceTruth, place: &PlaceTruth) -> Matched {
-    match (kind(reference), kind(place)) {
-        (Some(one), Some(other)) if one == other && one != "size" => {}
-        _ => return Matched::Incomparable,
+    let (here, there) = (named(reference), named(place));
+    match (&here, &there) {
+        (Named::System(one), Named::System(other)) if one != other => {
+            return Matched::None { oldest_ms: None };
+        }
+        (Named::Nothing, _) | (_, Named::Nothing) => return Matched::Incomparable,
+        _ if here != there => return Matched::Incomparable,
+        _ => {}
     }
     let entries = &reference.recent;
-    let here: HashSet<&str> = place.recent.iter().map(|entry| entry.content_id.as_str()).collect();
-    match entries.iter().position(|entry| here.contains(entry.content_id.as_str())) {
+    let there: HashSet<&str> = place.recent.iter().map(|entry| entry.content_id.as_str()).collect();
+    match entries.iter().position(|entry| there.contains(entry.content_id.as_str())) {
         Some(0) => Matched::Newest,
         Some(missed) => Matched::Older { consistent_ms: entries[missed].consistent_ms, missed },
+        // The same database system, backed up to each place by itself.
+        None if matches!(here, Named::System(_)) => Matched::Incomparable,
         None => Matched::None { oldest_ms: entries.last().and_then(|last| last.consistent_ms) },
     }
 }
 
-/// How the contents at a place are named: `sha256:…` by what it says, another name by the tool that gave it.
-fn kind(place: &PlaceTruth) -> Option<&str> {
-    let newest = place.recent.first()?;
-    Some(newest.content_id.split_once(':').map_or(place.tool.as_str(), |(kind, _)| kind))
+/// What the names of contents at a place say.
+#[derive(PartialEq, Eq)]
+enum Named<'a> {
+    /// The content itself: a hash (`sha256:…`), or a name that a tool gave.
+    Content(&'a str),
+    /// The database system it is of, by PostgreSQL's identifier, and what of it: `7300…:…`.
+    System(&'a str),
+    /// A size, a position that moves on, or a backup of the place's own: nothing that another place has.
+    Nothing,
+}
+
+fn named(place: &PlaceTruth) -> Named<'_> {
+    let Some(newest) = place.recent.first() else { return Named::Nothing };
+    match newest.content_id.split_once(':') {
+        Some((system, _)) if system.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Named::System(system)
+        }
+        _ if !place.copied || newest.content_id.is_empty() => Named::Nothing,
+        Some(("size" | "gtid", _)) => Named::Nothing,
+        Some((kind, _)) => Named::Content(kind),
+        None => Named::Content(&place.tool),
+    }
 }

@@ -20,6 +20,8 @@ pub struct PlaceTruth {
     pub medium: Medium,
     pub offline: bool,
     pub immutable: bool,
+    /// As the policy's place says.
+    pub copied: bool,
     pub max_age_ms: Option<Millis>,
     pub state: CopyState,
     pub copies: u64,
@@ -65,6 +67,7 @@ impl PlaceTruth {
             medium: place.map_or(Medium::Disk, |place| place.medium),
             offline: place.is_some_and(|place| place.offline),
             immutable: place.is_some_and(|place| place.immutable),
+            copied: place.is_none_or(|place| place.copied),
             max_age_ms: place.and_then(|place| place.max_age_ms),
             state: CopyState::Unseen,
             copies: 0,

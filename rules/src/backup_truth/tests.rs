@@ -18,6 +18,7 @@ places:
   - {id: san, site: dc1, locations: [/san/*]}
   - {id: vnpt, site: bk, medium: object, immutable: true, locations: ['rest:*']}
   - {id: két, site: dc1, medium: removable, offline: true, max_age: 8d, locations: [/usb/*]}
+  - {id: riêng, site: bk, copied: false, locations: [/own/*]}
 jobs:
   - {host: srv02, backup: db, interval: 1h, rpo: 2h, seen_by: [bk01]}
 ";
@@ -121,6 +122,29 @@ fn what_cannot_be_compared_by_content_is_compared_by_time() {
         assert_eq!(truth.places[1].state, CopyState::Behind { by_ms: 10 * HOUR_MS }, "{tool}");
     }
     assert_eq!(judged(&[here]).places[0].state, CopyState::Current);
+}
+
+#[test]
+fn databases_are_known_by_their_system_and_backups_of_a_places_own_by_time() {
+    let named = |location: &str, tool: &str, hour: i64, content: &str| {
+        let mut seen = seen("bk01", location, VerificationDepth::Listed, &[hour], 0);
+        seen.copy.tool = tool.to_owned();
+        seen.copy.recent[0].content_id = content.to_owned();
+        seen
+    };
+    let state = |here: &str, location: &str, tool: &str, there: &str| {
+        let mut primary = named("/san/db", tool, 1000, here);
+        primary.host = HostId::new("srv02").unwrap();
+        judged(&[primary, named(location, tool, 1000, there)]).places[1].state
+    };
+    // Each repository has backups of its own; a standby has none.
+    let (one, other) = ("7300:20261123F:1:2", "7300:20261122F:3:4");
+    assert_eq!(state(one, "rest:bk/db", "pgbackrest", other), CopyState::Current);
+    let another_cluster = "7301:20261123F:1:2";
+    assert_eq!(state(one, "rest:bk/db", "pgbackrest", another_cluster), CopyState::Different);
+    assert_eq!(state("gtid:0-1-5", "rest:bk/db", "mariadb", "gtid:0-1-9"), CopyState::Current);
+    assert_eq!(state("ab", "rest:bk/db", "borg", "cd"), CopyState::Different);
+    assert_eq!(state("ab", "/own/db", "borg", "cd"), CopyState::Current);
 }
 
 #[test]
