@@ -66,7 +66,7 @@ async fn repeat(
             continue;
         };
         let outcome = one.verify(verification).await;
-        if let Err(reason) = &outcome {
+        if let Err(NotVerified::NotRead(reason) | NotVerified::NotPassed(reason)) = &outcome {
             let (job, depth) = (&one.job, verification.depth.name());
             tracing::warn!(job, depth, reason, "backup copies are not verified");
         }
@@ -74,7 +74,13 @@ async fn repeat(
         let last = Last { at_ms, succeeded: outcome.is_ok() };
         done.0.insert(key(one, verification.depth), last);
         done.keep_only(watched);
-        let evidence = vec![Evidence::BackupCopy(one.copy(verification.depth, &outcome, at_ms))];
+        let told = match outcome {
+            Ok(seen) => Some(Ok(seen)),
+            Err(NotVerified::NotPassed(reason)) => Some(Err(reason)),
+            Err(NotVerified::NotRead(_)) => None,
+        };
+        let copy = |told| Evidence::BackupCopy(one.copy(verification.depth, &told, at_ms));
+        let evidence = told.map(copy).into_iter().collect();
         let content = serde_json::to_vec(&done).unwrap_or_default();
         if let Err(stopping) = context.evidence.spool_to(evidence, bookmark, content).await {
             return stopping;
@@ -82,16 +88,23 @@ async fn repeat(
     }
 }
 
+/// Why copies are not verified.
+enum NotVerified {
+    /// There was nothing to read, which the look tells: it says nothing of the copies.
+    NotRead(String),
+    NotPassed(String),
+}
+
 impl Watched {
     /// What lies there was seen before it was read: a copy that comes meanwhile is not verified.
-    async fn verify(&self, verification: &Verification) -> Result<Seen, String> {
+    async fn verify(&self, verification: &Verification) -> Result<Seen, NotVerified> {
         let mut tool = self.tool.clone();
-        let seen = tool.look().await?;
+        let seen = tool.look().await.map_err(NotVerified::NotRead)?;
         if seen.copies == 0 {
-            return Err("there is no copy to verify".to_owned());
+            return Err(NotVerified::NotRead("there is no copy to verify".to_owned()));
         }
-        tool.verify(verification.depth, verification.time_limit).await?;
-        Ok(seen)
+        let verified = tool.verify(verification.depth, verification.time_limit).await;
+        verified.map(|()| seen).map_err(NotVerified::NotPassed)
     }
 }
 

@@ -99,8 +99,11 @@ impl PlaceTruth {
             return;
         }
         if look.error_ms.is_some() {
-            self.state = CopyState::Damaged;
-            self.error.clone_from(&copy.error);
+            // Copies that are gone, or that nobody can look at, are no longer those that did not pass.
+            if self.state == CopyState::Current {
+                self.state = CopyState::Damaged;
+                self.error.clone_from(&copy.error);
+            }
         } else if seen {
             let (depth, at_ms) = (copy.depth, copy.observed_ms);
             self.verified.push(Verified { depth, at_ms, consistent_ms });

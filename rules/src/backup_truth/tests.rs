@@ -159,6 +159,9 @@ fn a_look_that_failed_or_is_old_is_not_knowledge_and_damage_is_no_copy() {
     assert_eq!(judged(&[listed("/usb/db", 4)]).places[0].state, CopyState::Current, "in the safe");
     let damaged =
         failed(seen("srv02", "/san/db", VerificationDepth::DataRead, &[1000], 5), "bad pack");
+    let again = failed(seen("srv02", "/san/db", VerificationDepth::DataRead, &[1000], 5), "bad");
+    let gone = seen("srv02", "/san/db", VerificationDepth::Listed, &[], 0);
+    assert_eq!(judged(&[gone, again]).places[0].state, CopyState::Missing);
     let truth = judged(&[listed("/san/db", 0), damaged]);
     assert_eq!(truth.places[0].state, CopyState::Damaged);
     assert_eq!(truth.sites[0].verified_ms, None);
