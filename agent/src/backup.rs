@@ -8,6 +8,7 @@ mod config;
 mod copies;
 mod output;
 mod restic_output;
+mod restore;
 pub mod run;
 mod tools;
 mod verification;
@@ -23,7 +24,10 @@ pub fn sources(config: &Config, context: &SourceContext) -> SourceGroup {
     let watched = config.watched(&Host { root: &context.root.root, state_dir: &context.state_dir });
     let verified: Vec<_> = watched.iter().filter(|one| !one.verify.is_empty()).cloned().collect();
     if !verified.is_empty() {
-        group.tasks.push(Box::pin(verification::verify(verified, context.clone(), Clock)));
+        let restores = restore::Metrics::default();
+        group.metrics.push(Box::new(restores.clone()));
+        let verifying = verification::verify(verified, context.clone(), restores, Clock);
+        group.tasks.push(Box::pin(verifying));
     }
     for watched in watched {
         let last = watched.last();

@@ -9,6 +9,7 @@ use agent_yaml::{At, Document, Duration as Length};
 use deserr::Deserr;
 
 use super::copies::Watched;
+use super::restore::{self, Restore};
 use super::run::job_name;
 use super::tools::{Tool, borg, mariadb, newest_file, pgbackrest, postgresql, program, restic};
 use super::verification::Verification;
@@ -53,6 +54,9 @@ pub struct Verify {
     /// How long one verification may take.
     #[deserr(default = Length::from_secs(12 * 3600))]
     pub timeout: Length,
+    /// The newest copy is restored, checked and removed again.
+    #[deserr(default)]
+    pub restore: Option<restore::Config>,
 }
 
 /// What every entry has, whatever its tool.
@@ -145,6 +149,9 @@ impl Common<'_> {
         if self.interval.0 < INTERVAL_MIN {
             wrong(job, format!("the interval of {:?} is below 10s", job.value));
         }
+        if let Some(restore) = self.verify.and_then(|verify| verify.restore.as_ref()) {
+            absolute("directory of a restore", &restore.into, wrong);
+        }
         for verification in self.verify.map(Verify::wanted).unwrap_or_default() {
             let name = verification.depth.name();
             if !self.depths.contains(&verification.depth) {
@@ -168,9 +175,15 @@ impl Verify {
         ];
         let time_limit = self.timeout.0;
         let wanted = |(depth, interval): (_, Option<Length>)| {
-            Some(Verification { depth, interval: interval?.0, time_limit })
+            Some(Verification { depth, interval: interval?.0, time_limit, restore: None })
         };
-        depths.into_iter().filter_map(wanted).collect()
+        let restore = self.restore.as_ref().map(|restore| Verification {
+            depth: VerificationDepth::Restored,
+            interval: restore.interval.0,
+            time_limit: restore.timeout.0,
+            restore: Some(Restore::from(restore)),
+        });
+        depths.into_iter().filter_map(wanted).chain(restore).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! Promises: an answer that cannot be understood is an error, never "no copies".
 
 use std::cmp::Reverse;
+use std::path::Path;
 use std::time::Duration;
 
 use agent_model::{COPY_ENTRIES_MAX, CopyEntry, Millis, VerificationDepth};
@@ -49,6 +50,9 @@ pub(super) struct Seen {
     /// The newest first, at most [`COPY_ENTRIES_MAX`].
     pub(super) recent: Vec<CopyEntry>,
 }
+
+#[cfg(test)]
+pub(super) use format::Format;
 
 impl Tool {
     pub(super) fn name(&self) -> &'static str {
@@ -106,6 +110,16 @@ impl Tool {
             }
         };
         verified.map_err(shortened)
+    }
+
+    /// Restores the newest copy into an empty directory.
+    pub(super) async fn restore(&self, into: &Path, time_limit: Duration) -> Result<(), String> {
+        let restored = match self {
+            Self::NewestFile(files) => files.restore(into, time_limit).await,
+            Self::Restic(repository) => repository.restore(into, time_limit).await,
+            _ => Err(format!("{} cannot restore", self.name())),
+        };
+        restored.map_err(shortened)
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::copies::Watched;
+use super::restore::{self, Restore, Restored, Shown};
 use super::tools::Seen;
 use crate::clock::Clock;
 use crate::source::{Bookmark, Evidence, SourceContext, Stopping};
@@ -17,16 +18,18 @@ use crate::source::{Bookmark, Evidence, SourceContext, Stopping};
 /// A failure may be a line that was down for a moment.
 const RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// Between two looks at what is due: the wall clock may step.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 const SOURCE: &str = "backup-verifications";
 
 /// What one place is verified to, how often, and how long that may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Verification {
     pub(super) depth: VerificationDepth,
     pub(super) interval: Duration,
     pub(super) time_limit: Duration,
+    /// Of the depth `Restored`.
+    pub(super) restore: Option<Restore>,
 }
 
 /// When each was verified last, by the hash of what it is: the bookmark.
@@ -37,15 +40,23 @@ struct Done(BTreeMap<String, Last>);
 struct Last {
     at_ms: Millis,
     succeeded: bool,
+    /// What the last restore that succeeded did, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    restored: Option<(Millis, Restored)>,
 }
 
 /// Verifies until the agent stops.
-pub(super) async fn verify(watched: Vec<Watched>, context: SourceContext, clock: Clock) {
+pub(super) async fn verify(
+    watched: Vec<Watched>,
+    context: SourceContext,
+    restores: restore::Metrics,
+    clock: Clock,
+) {
     let mut bookmark = context.bookmarks.take(SOURCE);
     let shutdown = context.shutdown.clone();
     tokio::select! {
         () = shutdown.cancelled() => {}
-        Stopping = repeat(&watched, &context, &mut bookmark, clock) => {}
+        Stopping = repeat(&watched, &context, &mut bookmark, &restores, clock) => {}
     }
 }
 
@@ -53,6 +64,7 @@ async fn repeat(
     watched: &[Watched],
     context: &SourceContext,
     bookmark: &mut Bookmark,
+    restores: &restore::Metrics,
     clock: Clock,
 ) -> Stopping {
     // A bookmark that cannot be understood counts as empty: everything is verified once more.
@@ -61,6 +73,7 @@ async fn repeat(
         .and_then(|content| serde_json::from_slice(content).ok())
         .unwrap_or_default();
     loop {
+        restores.show(done.restores(watched));
         let Some((one, verification)) = done.most_overdue(watched, clock.now_ms()) else {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
             continue;
@@ -71,11 +84,14 @@ async fn repeat(
             tracing::warn!(job, depth, reason, "backup copies are not verified");
         }
         let at_ms = clock.now_ms();
-        let last = Last { at_ms, succeeded: outcome.is_ok() };
-        done.0.insert(key(one, verification.depth), last);
+        let key = key(one, verification.depth);
+        let before = done.0.get(&key).and_then(|last| last.restored);
+        let now = outcome.as_ref().ok().and_then(|(_, restored)| *restored);
+        let restored = now.map(|restored| (at_ms, restored)).or(before);
+        done.0.insert(key, Last { at_ms, succeeded: outcome.is_ok(), restored });
         done.keep_only(watched);
         let told = match outcome {
-            Ok(seen) => Some(Ok(seen)),
+            Ok((seen, _)) => Some(Ok(seen)),
             Err(NotVerified::NotPassed(reason)) => Some(Err(reason)),
             Err(NotVerified::NotRead(_)) => None,
         };
@@ -89,7 +105,8 @@ async fn repeat(
 }
 
 /// Why copies are not verified.
-enum NotVerified {
+#[derive(Debug)]
+pub(super) enum NotVerified {
     /// There was nothing to read, which the look tells: it says nothing of the copies.
     NotRead(String),
     NotPassed(String),
@@ -97,14 +114,21 @@ enum NotVerified {
 
 impl Watched {
     /// What lies there was seen before it was read: a copy that comes meanwhile is not verified.
-    async fn verify(&self, verification: &Verification) -> Result<Seen, NotVerified> {
+    async fn verify(
+        &self,
+        verification: &Verification,
+    ) -> Result<(Seen, Option<Restored>), NotVerified> {
         let mut tool = self.tool.clone();
         let seen = tool.look().await.map_err(NotVerified::NotRead)?;
         if seen.copies == 0 {
             return Err(NotVerified::NotRead("there is no copy to verify".to_owned()));
         }
+        if let Some(restore) = &verification.restore {
+            let restored = restore.test(&tool, &self.job, seen.newest().bytes).await?;
+            return Ok((seen, Some(restored)));
+        }
         let verified = tool.verify(verification.depth, verification.time_limit).await;
-        verified.map(|()| seen).map_err(NotVerified::NotPassed)
+        verified.map(|()| (seen, None)).map_err(NotVerified::NotPassed)
     }
 }
 
@@ -128,6 +152,15 @@ impl Done {
         let interval = verification.interval;
         let wait = if last.succeeded { interval } else { interval.min(RETRY_AFTER) };
         last.at_ms.saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX))
+    }
+
+    fn restores(&self, watched: &[Watched]) -> Vec<Shown> {
+        let restored = watched.iter().filter_map(|one| {
+            let (at_ms, restored) = self.0.get(&key(one, VerificationDepth::Restored))?.restored?;
+            let (job, location) = (one.job.clone(), one.tool.location());
+            Some(Shown { job, location, tool: one.tool.name(), at_ms, restored })
+        });
+        restored.collect()
     }
 
     fn keep_only(&mut self, watched: &[Watched]) {
@@ -161,6 +194,7 @@ mod tests {
             depth,
             interval: Duration::from_secs(hours * 3_600),
             time_limit: Duration::from_secs(60),
+            restore: None,
         };
         Watched {
             job: job.to_owned(),
@@ -181,7 +215,7 @@ mod tests {
         };
         let finish = |done: &mut Done, one: usize, at: usize, at_ms, succeeded| {
             let key = key(&all[one], all[one].verify[at].depth);
-            done.0.insert(key, Last { at_ms, succeeded });
+            done.0.insert(key, Last { at_ms, succeeded, restored: None });
         };
         assert_eq!(next(&done, now_ms), Some(("a".to_owned(), "checked")));
         finish(&mut done, 0, 0, now_ms, true);
@@ -201,12 +235,14 @@ mod tests {
     #[test]
     fn the_bookmark_of_every_job_there_may_be_stays_small() {
         let all: Vec<_> = (0..200).map(|at| watched(&format!("job{at}"), &[24, 168])).collect();
-        let last = Last { at_ms: 1_800_000_000_000, succeeded: false };
+        let restored = Restored { bytes: u64::MAX, files: u64::MAX, took_ms: u64::MAX };
+        let at_ms = 1_800_000_000_000;
+        let last = Last { at_ms, succeeded: false, restored: Some((at_ms, restored)) };
         let keys = all.iter().flat_map(|one| one.verify.iter().map(|it| key(one, it.depth)));
         let done = Done(keys.map(|key| (key, last)).collect());
         let bytes = serde_json::to_vec(&done).unwrap();
         assert_eq!(done.0.len(), 400);
-        assert!(bytes.len() < 40_000, "{} bytes", bytes.len());
+        assert!(bytes.len() < 80_000, "{} bytes", bytes.len());
         assert_eq!(serde_json::from_slice::<Done>(&bytes).unwrap(), done);
     }
 }

@@ -184,7 +184,7 @@ async fn a_body_that_ends_late_counts_as_slow() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await.unwrap();
         std::future::pending::<()>().await;
     });
-    let answer = get(&format!("http://127.0.0.1:{port}/"), "      timeout: 300ms\n").await;
+    let answer = get(&format!("http://127.0.0.1:{port}/"), "      timeout: 3s\n").await;
     assert_eq!((answer.success, answer.http_status), (false, Some(200)), "{}", answer.failure);
     server.abort();
 }
@@ -271,7 +271,7 @@ async fn a_result_is_evidence_at_the_start_and_when_the_outcome_changes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let text = format!(
-        "collectors: [{{address: 'localhost:7443'}}]\nprobe:\n  tcp:\n    - name: db\n      address: {address}\n      interval: 1s\n      timeout: 1s\n"
+        "collectors: [{{address: 'localhost:7443'}}]\nprobe:\n  tcp:\n    - name: db\n      address: {address}\n      interval: 5s\n      timeout: 5s\n"
     );
     let config = AgentConfig::parse(std::path::Path::new("agent.yml"), &text).unwrap();
     let (evidence, mut receiver) = EvidenceSender::channel();

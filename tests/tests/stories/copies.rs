@@ -68,12 +68,21 @@ async fn copies_at_the_second_site_that_are_late_damaged_gone_or_not_ours_are_na
     plan(&house)?;
     house.start().await?;
     let _here = SecondHost::start(&house, PRIMARY, None, &watched(&primary, "")).await?;
-    let there = watched(&second, ", verify: {read_data: 1m}");
+    let into = directory.path().join("into");
+    std::fs::create_dir(&into)?;
+    let (at, check) = (into.display(), "[test, -d]");
+    let there = format!(
+        ", verify: {{read_data: 1m, restore: {{interval: 1m, into: {at}, check: {check}}}}}"
+    );
+    let there = watched(&second, &there);
     let _there = SecondHost::start(&house, SECOND, None, &there).await?;
 
     house.eventually_sees("haidang_backup_copy_behind_seconds{place=\"du-phong\"} == 0").await?;
     let read = "haidang_backup_verified_timestamp_seconds{place=\"du-phong\",depth=\"data_read\"}";
     house.eventually_sees(read).await?;
+    house.eventually_sees(&read.replace("data_read", "restored")).await?;
+    house.eventually_sees("haidang_backup_restore_bytes > 100000").await?;
+    ensure!(std::fs::read_dir(&into)?.count() == 0, "what was restored is still there");
     // The copies here were never read: the last digit, and no other.
     house.eventually_sees("count(haidang_backup_rule_broken) == 1").await?;
     house.eventually_sees("haidang_backup_rule_broken{digit=\"errors\"}").await?;

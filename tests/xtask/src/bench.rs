@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::command::{command, succeeds};
 
 /// Package, bench, and the parts of it that can be asked for by name.
-const BENCHES: [(&str, &str, &[&str]); 5] = [
+const BENCHES: [(&str, &str, &[&str]); 6] = [
     (
         "tests",
         "figures",
@@ -22,6 +22,7 @@ const BENCHES: [(&str, &str, &[&str]); 5] = [
     ("collector-metric-store", "store", &["store"]),
     ("collector", "evaluation", &["evaluation"]),
     ("collector-alerting", "history", &["history"]),
+    ("rules", "backups", &["backups"]),
 ];
 
 /// `haidang up` and the collector as one builds them oneself, and the agent as it is packaged.

@@ -43,7 +43,7 @@ impl Format {
                 &[VerificationDepth::Checked, VerificationDepth::DataRead]
             }
             Self::MariadbBackup => &[VerificationDepth::Checked],
-            Self::Tar => &[VerificationDepth::DataRead],
+            Self::Tar => &[VerificationDepth::DataRead, VerificationDepth::Restored],
         }
     }
 
@@ -87,6 +87,23 @@ impl Format {
         };
         let program = postgresql_program(program);
         Program::new(&program, time_limit).ask(arguments).await.map(drop)
+    }
+}
+
+impl Format {
+    /// Unpacks into an empty directory, as whoever runs this.
+    pub(super) async fn restore(
+        self,
+        path: &Path,
+        into: &Path,
+        time_limit: Duration,
+    ) -> Result<(), String> {
+        let (path, into) = (path.display().to_string(), into.display().to_string());
+        let arguments = match self {
+            Self::Tar => ["--extract", "--no-same-owner", "--file", &path, "--directory", &into],
+            other => return Err(format!("{other:?} cannot be restored here")),
+        };
+        Program::new("tar", time_limit).ask(&arguments).await.map(drop)
     }
 }
 

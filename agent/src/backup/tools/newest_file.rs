@@ -105,6 +105,15 @@ impl Files {
         }
     }
 
+    pub(super) async fn restore(&self, into: &Path, time_limit: Duration) -> Result<(), String> {
+        let newest = self.paths().await?.into_iter().max_by_key(|(_, found)| found.made_ms);
+        let (path, _) = newest.ok_or("there is no copy to restore")?;
+        match self.format {
+            Some(format) => format.restore(&path, into, time_limit).await,
+            None => Err("files without a format cannot be restored".to_owned()),
+        }
+    }
+
     async fn paths(&self) -> Result<Vec<(PathBuf, Found)>, String> {
         let pattern = self.within.join(self.pattern.trim_start_matches('/')).display().to_string();
         let format = self.format;

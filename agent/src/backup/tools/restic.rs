@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent_model::{COPY_ENTRIES_MAX, CopyEntry, VerificationDepth};
@@ -55,7 +55,7 @@ impl Entry for Config {
             job: &self.job,
             place: self.repository.value.clone(),
             interval: self.interval,
-            depths: &[VerificationDepth::Checked, VerificationDepth::DataRead],
+            depths: &VerificationDepth::ALL[1..],
             verify: self.verify.as_ref(),
         }
     }
@@ -131,12 +131,7 @@ impl Repository {
     /// Looks once. The error says what restic said.
     pub(super) async fn look(&mut self) -> Result<Vec<Found>, String> {
         let mut arguments = vec!["snapshots"];
-        for (flag, value) in [("--host", &self.host), ("--tag", &self.tag), ("--path", &self.path)]
-        {
-            if let Some(value) = value {
-                arguments.extend([flag, value.as_str()]);
-            }
-        }
+        arguments.extend(self.chosen());
         let output = self.ask(&self.program, &arguments).await?;
         // An empty repository answers `[]`, older releases `null`.
         let snapshots: Option<Vec<Snapshot>> = serde_json::from_slice(&output)
@@ -159,6 +154,22 @@ impl Repository {
             arguments.push("--read-data");
         }
         self.ask(&program, &arguments).await.map(drop)
+    }
+
+    /// Restores the newest snapshot that counts, and has restic compare what it wrote.
+    pub(super) async fn restore(&self, into: &Path, time_limit: Duration) -> Result<(), String> {
+        let program = Program { timeout: time_limit, ..self.program.clone() };
+        let into = into.display().to_string();
+        let mut arguments = vec!["restore", "latest", "--verify", "--target", &into];
+        arguments.extend(self.chosen());
+        self.ask(&program, &arguments).await.map(drop)
+    }
+
+    /// The flags that choose the snapshots that count.
+    fn chosen(&self) -> Vec<&str> {
+        let flags = [("--host", &self.host), ("--tag", &self.tag), ("--path", &self.path)];
+        let given = flags.into_iter().filter_map(|(flag, value)| Some([flag, value.as_deref()?]));
+        given.flatten().collect()
     }
 
     /// Asks what a restore of the newest snapshot without a size would write. Not knowing is no reason to hide it.

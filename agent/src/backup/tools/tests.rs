@@ -35,31 +35,34 @@ fn an_id_and_a_reason_have_their_bounds() {
     assert!(shortened(most + "x").ends_with("ạ …"));
 }
 
-/// The section with one entry of every tool that runs a program, which is this one.
-fn with_program(program: &Path) -> String {
+/// The section with one entry of every tool that runs a program, which is this one and has so long.
+fn with_program(program: &Path, timeout: &str) -> String {
     let program = program.display();
     let restic =
-        "restic: [{job: a, repository: /r, password_file: /p, timeout: 2s, program: PROGRAM}]";
-    let borg = "borg: [{job: a, repository: /b, timeout: 2s, program: PROGRAM}]";
-    let pgbackrest = "pgbackrest: [{job: a, stanza: main, timeout: 2s, program: PROGRAM}]";
-    let postgresql =
-        "postgresql: [{job: a, role: standby, connection: host=/s, timeout: 2s, program: PROGRAM}]";
+        "restic: [{job: a, repository: /r, password_file: /p, timeout: LIMIT, program: PROGRAM}]";
+    let borg = "borg: [{job: a, repository: /b, timeout: LIMIT, program: PROGRAM}]";
+    let pgbackrest = "pgbackrest: [{job: a, stanza: main, timeout: LIMIT, program: PROGRAM}]";
+    let postgresql = "postgresql: [{job: a, role: standby, connection: host=/s, timeout: LIMIT, program: PROGRAM}]";
     let mariadb =
-        "mariadb: [{job: a, location: r, defaults_file: /f, timeout: 2s, program: PROGRAM}]";
-    let own = "program: [{job: a, location: kho, timeout: 2s, command: [PROGRAM]}]";
+        "mariadb: [{job: a, location: r, defaults_file: /f, timeout: LIMIT, program: PROGRAM}]";
+    let own = "program: [{job: a, location: kho, timeout: LIMIT, command: [PROGRAM]}]";
     [restic, borg, pgbackrest, postgresql, mariadb, own]
         .join("\n")
         .replace("PROGRAM", &program.to_string())
+        .replace("LIMIT", timeout)
 }
 
 #[tokio::test]
 async fn whatever_a_tool_answers_it_is_an_error_that_says_what() {
     let dir = TempDir::new().unwrap();
     let program = dir.path().join("tool");
-    let document = Document::parse(&program, &with_program(&program)).unwrap();
     let host = Host { root: Path::new("/"), state_dir: dir.path() };
-    let watched = document.read::<Config>().unwrap().watched(&host);
-    assert_eq!(watched.len(), 6);
+    let watched = |timeout: &str| {
+        let document = Document::parse(&program, &with_program(&program, timeout)).unwrap();
+        document.read::<Config>().unwrap().watched(&host)
+    };
+    let (patient, hurried) = (watched("1m"), watched("2s"));
+    assert_eq!(patient.len(), 6);
     let long = r#"printf '[{"time":"%s"}]' $(head -c 100000 /dev/zero | tr '\0' x)"#;
     for (script, reason) in [
         ("exec head -c 9000000 /dev/zero", "answers more than 8388608 bytes"),
@@ -78,7 +81,8 @@ async fn whatever_a_tool_answers_it_is_an_error_that_says_what() {
         fs::remove_file(&program).ok();
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        for one in &watched {
+        let hangs = script.contains("sleep");
+        for one in if hangs { &hurried } else { &patient } {
             let error = one.tool.clone().look().await.unwrap_err();
             let name = one.tool.name();
             assert!(error.contains(reason), "{name}: {script}: {error}");

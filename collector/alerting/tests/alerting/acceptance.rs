@@ -344,7 +344,7 @@ async fn a_receiver_that_fails_is_tried_again_and_the_other_hears_nothing_twice(
 #[tokio::test]
 async fn a_webhook_that_hangs_is_left_after_its_timeout_and_tried_again() {
     let config = "route: {receiver: hook, group_wait: 1s}\n\
-                  receivers: [{name: hook, webhook_configs: [{url: URL/, timeout: 200ms}]}]\n";
+                  receivers: [{name: hook, webhook_configs: [{url: URL/, timeout: 3s}]}]\n";
     let world = World::new(config).await;
     world.receiver.answer([Answer::Hang]);
     world.observe(START, &["a"]).await;

@@ -115,6 +115,18 @@ fn incompressible(dir: &TempDir) -> PathBuf {
     data
 }
 
+/// In the largest pack, which holds the data; the trees are in another.
+fn flip_a_bit(repository: &Repository) {
+    let pack = packs(repository).remove(0);
+    let mut bytes = fs::read(&pack).unwrap();
+    bytes[20] ^= 1;
+    let mut permissions = fs::metadata(&pack).unwrap().permissions();
+    #[expect(clippy::permissions_set_readonly_false, reason = "a file of this test")]
+    permissions.set_readonly(false);
+    fs::set_permissions(&pack, permissions).unwrap();
+    fs::write(&pack, bytes).unwrap();
+}
+
 #[tokio::test]
 async fn a_flipped_bit_passes_the_check_and_is_found_when_all_data_is_read() {
     let dir = TempDir::new().unwrap();
@@ -124,15 +136,7 @@ async fn a_flipped_bit_passes_the_check_and_is_found_when_all_data_is_read() {
     back_up(&repository, "a", "2026-11-20 01:00:00", &data);
     assert_eq!(repository.verify(CHECKED, MINUTE).await, Ok(()));
     assert_eq!(repository.verify(DATA_READ, MINUTE).await, Ok(()));
-    // The largest pack holds the data; the trees are in another.
-    let pack = packs(&repository).remove(0);
-    let mut bytes = fs::read(&pack).unwrap();
-    bytes[20] ^= 1;
-    let mut permissions = fs::metadata(&pack).unwrap().permissions();
-    #[expect(clippy::permissions_set_readonly_false, reason = "a file of this test")]
-    permissions.set_readonly(false);
-    fs::set_permissions(&pack, permissions).unwrap();
-    fs::write(&pack, bytes).unwrap();
+    flip_a_bit(&repository);
     assert_eq!(look(&mut repository).await.unwrap().copies, 1);
     assert_eq!(repository.verify(CHECKED, MINUTE).await, Ok(()));
     let found = repository.verify(DATA_READ, MINUTE).await.unwrap_err();
@@ -185,4 +189,25 @@ fn recorded_lists_of_two_sites_agree_by_content() {
     assert_eq!(primary.newest().content_id, second.newest().content_id);
     assert_eq!(primary.recent[1..], second.recent);
     assert_eq!(stale.newest(), second.recent[1]);
+}
+
+#[tokio::test]
+async fn the_newest_snapshot_that_counts_is_restored_and_a_damaged_one_is_not() {
+    let dir = TempDir::new().unwrap();
+    let mut repository = at(&dir, "repository");
+    run(&repository, &["init"]);
+    let data = incompressible(&dir);
+    let old = fs::read(&data).unwrap();
+    back_up(&repository, "a", "2026-11-20 01:00:00", &data);
+    fs::write(&data, "of another host").unwrap();
+    back_up(&repository, "b", "2026-11-21 01:00:00", &data);
+    repository.host = Some("a".to_owned());
+    let into = dir.path().join("into");
+    repository.restore(&into, MINUTE).await.unwrap();
+    let restored = into.join(data.strip_prefix("/").unwrap());
+    assert!(fs::read(&restored).unwrap() == old);
+    fs::remove_dir_all(&into).unwrap();
+    flip_a_bit(&repository);
+    let damaged = repository.restore(&into, MINUTE).await.unwrap_err();
+    assert!(damaged.contains("restic ended with"), "{damaged}");
 }
