@@ -22,6 +22,7 @@ mod up;
 mod user;
 mod zone;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -133,7 +134,12 @@ fn complain(text: &str) {
     eprintln!("{text}");
 }
 
-#[allow(clippy::print_stdout, reason = "a command line tool answers on standard output")]
+/// Whoever reads may have seen enough (`| head`); any other failure is told.
 fn say(text: &str) {
-    println!("{text}");
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&format!("the answer cannot be written: {error}"));
+        }
+        _ => {}
+    }
 }

@@ -30,9 +30,14 @@ export function CopyPlaces({ truth }: { truth: BackupTruth }) {
   );
 }
 
+/** From shallow to deep. */
+const DEPTHS = ["listed", "checked", "data_read", "restored"];
+
 function PlaceRow({ place }: { place: CopyPlace }) {
   const { t, word, format } = useText();
-  const newest = place.verified.toSorted((one, other) => (other.consistent_ms ?? 0) - (one.consistent_ms ?? 0))[0];
+  const newest = place.verified.toSorted(
+    (one, other) => (other.consistent_ms ?? 0) - (one.consistent_ms ?? 0) || DEPTHS.indexOf(other.depth) - DEPTHS.indexOf(one.depth),
+  )[0];
   const kinds = [word("medium", place.medium), place.offline && t("backups.offline"), place.immutable && t("backups.immutable")];
   return (
     <tr>
